@@ -1,0 +1,27 @@
+//! The meaning of Passerelle: what an alert, a consent record, a handover and a journal entry are,
+//! and the rules that decide what may happen to them.
+//!
+//! Everything here is a pure, synchronous function of its arguments: no I/O, no clock, no
+//! randomness, no async. Time and entropy come in as arguments; effects go out as data.
+
+pub mod alert;
+pub mod bundle;
+pub mod cap;
+pub mod catalogue;
+pub mod consent;
+pub mod decide;
+pub mod digest;
+pub mod entry;
+pub mod envelope;
+pub mod facts;
+pub mod fold;
+pub mod handover;
+pub mod ids;
+pub mod limits;
+pub mod lint;
+pub mod merkle;
+pub mod receipt;
+pub mod refusal;
+pub mod rows;
+pub mod society;
+pub mod time;

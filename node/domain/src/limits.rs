@@ -1,0 +1,66 @@
+//! Every cap of the system, on one page, each with its reason. Units are in the names.
+
+/// A signed envelope with its body, without its attachment. Real CAP alerts reach 1.7 MB.
+pub const ENVELOPE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// A sealed case package with its attachments: a clinical letter and a few photos of documents.
+pub const PACKAGE_BYTES_MAX: usize = 5 * 1024 * 1024;
+/// What an offer says before acceptance: coded and non-identifying, so it is small.
+pub const OFFER_SUMMARY_BYTES_MAX: usize = 4 * 1024;
+/// Peers of one node: every National Society of the world, and a few.
+pub const PEERS_MAX: usize = 200;
+/// Societies that one envelope names as recipients: no more than there can be peers.
+pub const RECIPIENTS_MAX: usize = PEERS_MAX;
+/// One frame of the link, so that an urgent envelope waits for one frame at most.
+pub const FRAME_BYTES_MAX: usize = 16 * 1024;
+/// One gRPC message of the operator interface: a package, its framing, and some room.
+pub const OPERATOR_MESSAGE_BYTES_MAX: usize = PACKAGE_BYTES_MAX + ENVELOPE_BYTES_MAX;
+/// A value of the store: larger leaves leave sled's own log and are then not synced.
+pub const STORE_VALUE_BYTES_MAX: usize = 16 * 1024;
+/// A key of the store.
+pub const STORE_KEY_BYTES_MAX: usize = 256;
+/// Free text that a person types into a handover: short, because it is linted and read under stress.
+pub const FREE_TEXT_CHARS_MAX: usize = 280;
+/// A headline of an alert (CAP 1.2 recommends about 160).
+pub const HEADLINE_CHARS_MAX: usize = 160;
+/// Description or instruction of an alert, in one language.
+pub const TEXT_CHARS_MAX: usize = 20_000;
+/// Languages of one alert.
+pub const TEXTS_MAX: usize = 20;
+/// Polygons of one alert: the largest real one has 212.
+pub const POLYGONS_MAX: usize = 500;
+/// Points of all shapes of one alert: the largest real one has 93,040.
+pub const POINTS_MAX: usize = 100_000;
+/// Places of one alert.
+pub const PLACES_MAX: usize = 64;
+/// Earlier messages that one alert refers to.
+pub const REFERENCES_MAX: usize = 64;
+/// Entries of any other list of an alert: needs, arrivals, nationalities, languages.
+pub const LIST_MAX: usize = 64;
+/// Services asked for in one handover.
+pub const SERVICES_MAX: usize = 16;
+/// Purposes, recipients, exclusions or events of one consent record.
+pub const CONSENT_LIST_MAX: usize = 128;
+/// A short code or name: of a team, a role, an operator, a route.
+pub const NAME_BYTES_MAX: usize = 64;
+/// The CBOR of one trust bundle.
+pub const BUNDLE_BYTES_MAX: usize = 64 * 1024;
+/// Roots, keys or addresses of each kind in one bundle.
+pub const BUNDLE_LIST_MAX: usize = 8;
+/// A handshake, from the connection to its last message; a satellite link needs 2.5 s.
+pub const HANDSHAKE_SECONDS_MAX: u64 = 10;
+/// Handshakes under way at once, before anybody has proved who they are.
+pub const HANDSHAKES_MAX: usize = 64;
+/// How far a peer's clock may run ahead of ours before its envelopes are refused.
+pub const CLOCK_AHEAD_SECONDS_MAX: u64 = 600;
+/// How long after its expiry an alert is still shown as active, for clocks that differ.
+pub const EXPIRY_SKEW_SECONDS: u64 = 300;
+/// Refusal entries that one peer or operator may cause an hour; the rest is counted, not written.
+pub const REFUSALS_AN_HOUR_MAX: u32 = 360;
+/// Commands that wait for the engine; one more is told `busy`.
+pub const ENGINE_QUEUE_MAX: usize = 4_096;
+/// Commands in one commit: beyond this, waiting costs more than a sync saves.
+pub const BATCH_COMMANDS_MAX: usize = 256;
+/// Rejections named in one cumulative receipt; the receiver splits receipts at this count.
+pub const RECEIPT_REJECTIONS_MAX: usize = 64;
+/// Rows that one list request returns at most.
+pub const LIST_PAGE_MAX: u32 = 1_000;
