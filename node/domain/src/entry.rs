@@ -1,1 +1,390 @@
-//! Stands here soon.
+//! Entries: the records of the journal. An entry holds no personal data; it names envelopes and
+//! other objects by digest, and stays true after they are gone.
+//!
+//! The leaf hash of an entry (RFC 6962) is also its chain hash: each entry holds that of the one
+//! before it, so that no entry can be changed, dropped or inserted.
+
+use minicbor::{Decode, Encode};
+
+use crate::{
+    digest::Digest,
+    envelope::{Attachment, Envelope, Kind, Lane, SignedEnvelope, from_cbor, to_cbor},
+    ids::{CaseId, ConsentId, EntryIndex, EnvelopeId, Epoch, Position},
+    merkle::leaf_hash,
+    refusal::Refusal,
+    society::Society,
+    time::Time,
+};
+
+/// The version of the store and of the bytes in it.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Who caused an entry.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+pub enum Actor {
+    /// The node itself.
+    #[n(0)]
+    System,
+    /// An operator, by the name that the configuration gives them.
+    #[n(1)]
+    Operator(#[n(0)] String),
+    /// A peer's node.
+    #[n(2)]
+    Peer(#[n(0)] Society),
+}
+
+/// What an entry keeps of an envelope when the envelope itself is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct EnvelopeMeta {
+    /// SHA-256 of the signed bytes.
+    #[n(0)]
+    pub digest: Digest,
+    /// The envelope's id.
+    #[n(1)]
+    pub id: EnvelopeId,
+    /// Who signed it.
+    #[n(2)]
+    pub origin: Society,
+    /// Whom it is for.
+    #[n(3)]
+    pub recipients: Vec<Society>,
+    /// What it carries.
+    #[n(4)]
+    pub kind: Kind,
+    /// The lane that it travels in.
+    #[n(5)]
+    pub lane: Lane,
+    /// When its delivery may end.
+    #[n(6)]
+    pub expires_at: Option<Time>,
+    /// The alert or handover that it is about.
+    #[n(7)]
+    pub subject: Option<EnvelopeId>,
+    /// On what consent it rests.
+    #[n(8)]
+    pub basis: Option<ConsentRef>,
+    /// What travels behind it.
+    #[n(9)]
+    pub attachment: Option<Attachment>,
+}
+
+impl EnvelopeMeta {
+    /// What an entry keeps of `envelope`.
+    #[must_use]
+    pub fn of(
+        envelope: &Envelope,
+        signed: &SignedEnvelope,
+        subject: Option<EnvelopeId>,
+        basis: Option<ConsentRef>,
+    ) -> Self {
+        Self {
+            digest: signed.digest(),
+            id: envelope.id,
+            origin: envelope.origin,
+            recipients: envelope.recipients.clone(),
+            kind: envelope.kind,
+            lane: envelope.lane,
+            expires_at: envelope.expires_at,
+            subject,
+            basis,
+            attachment: envelope.attachment,
+        }
+    }
+}
+
+/// Names a consent record in one of its versions: the proof that travels and is journalled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ConsentRef {
+    /// The record's id at its origin.
+    #[n(0)]
+    pub id: ConsentId,
+    /// Its version.
+    #[n(1)]
+    pub version: u32,
+    /// SHA-256 of its canonical bytes.
+    #[n(2)]
+    pub digest: Digest,
+}
+
+/// What the receiver decided of an envelope.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Verdict {
+    /// It took effect.
+    #[n(0)]
+    Accepted,
+    /// It was known already, byte for byte; no second effect.
+    #[n(1)]
+    Duplicate,
+    /// It was refused, with this code; nothing of it is kept.
+    #[n(2)]
+    Rejected(#[n(0)] String),
+}
+
+/// What an entry records.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Body {
+    /// The beginning of this life of the journal.
+    #[n(0)]
+    Genesis {
+        /// Whose journal it is.
+        #[n(0)]
+        society: Society,
+        /// This life of the store.
+        #[n(1)]
+        epoch: Epoch,
+        /// [`SCHEMA_VERSION`] at that time.
+        #[n(2)]
+        schema: u32,
+    },
+    /// We signed an envelope; its object is the signed envelope.
+    #[n(1)]
+    Issued(#[n(0)] EnvelopeMeta),
+    /// A peer's envelope arrived; its object, when accepted, is the signed envelope.
+    #[n(2)]
+    Received {
+        /// The peer that brought it.
+        #[n(0)]
+        peer: Society,
+        /// The lane it came in.
+        #[n(1)]
+        lane: Lane,
+        /// Its place there.
+        #[n(2)]
+        position: Position,
+        /// Digest of its signed bytes, whatever they were.
+        #[n(3)]
+        digest: Digest,
+        /// What it was; absent when it could not be read or verified.
+        #[n(4)]
+        envelope: Option<EnvelopeMeta>,
+        /// What was decided.
+        #[n(5)]
+        verdict: Verdict,
+    },
+    /// A peer receipted; its object is the signed receipt.
+    #[n(3)]
+    Receipted {
+        /// The peer that signed it.
+        #[n(0)]
+        peer: Society,
+        /// The lane.
+        #[n(1)]
+        lane: Lane,
+        /// Up to and including this position.
+        #[n(2)]
+        position: Position,
+        /// What it rejected among them, by code.
+        #[n(3)]
+        rejected: Vec<(Position, String)>,
+    },
+    /// A consent record was made or renewed; its object is the record.
+    #[n(4)]
+    Consent {
+        /// The local case.
+        #[n(0)]
+        case: CaseId,
+        /// The record.
+        #[n(1)]
+        record: ConsentRef,
+    },
+    /// A handover was drafted here; its object is the draft with the case it belongs to.
+    #[n(5)]
+    HandoverDrafted {
+        /// The handover.
+        #[n(0)]
+        id: EnvelopeId,
+        /// Why it may not be offered, as a refusal code; absent when it may.
+        #[n(1)]
+        blocked: Option<String>,
+        /// On what consent it rests.
+        #[n(2)]
+        basis: ConsentRef,
+    },
+    /// Somebody read case data here.
+    #[n(6)]
+    PackageRead {
+        /// The handover whose package it was.
+        #[n(0)]
+        handover: EnvelopeId,
+        /// Codes of the sections read.
+        #[n(1)]
+        sections: Vec<String>,
+        /// Why, as a purpose code.
+        #[n(2)]
+        purpose: String,
+    },
+    /// Something was refused; nothing else is kept of it.
+    #[n(7)]
+    Refused {
+        /// What was asked, as the name of a request or of a step of the link.
+        #[n(0)]
+        request: String,
+        /// The stable code.
+        #[n(1)]
+        code: String,
+        /// What it was about, where that is an id of ours.
+        #[n(2)]
+        subject: Option<EnvelopeId>,
+        /// How many more of the same actor were counted without an entry since the last one.
+        #[n(3)]
+        uncounted: u32,
+    },
+    /// A peer's bundle was taken or withdrawn; its object, when taken, is the bundle's payload.
+    #[n(8)]
+    Peer {
+        /// The peer.
+        #[n(0)]
+        society: Society,
+        /// What happened.
+        #[n(1)]
+        change: PeerChange,
+    },
+    /// The delivery of an envelope to one peer ended by its own expiry.
+    #[n(9)]
+    DeliveryEnded {
+        /// The peer.
+        #[n(0)]
+        peer: Society,
+        /// The lane.
+        #[n(1)]
+        lane: Lane,
+        /// Its place there.
+        #[n(2)]
+        position: Position,
+    },
+    /// Envelopes were put into a peer's lanes again.
+    #[n(10)]
+    Replayed {
+        /// The peer.
+        #[n(0)]
+        peer: Society,
+        /// The entries that issued them.
+        #[n(1)]
+        entries: Vec<EntryIndex>,
+        /// Those withheld because a rule forbids it today: entry and refusal code.
+        #[n(2)]
+        withheld: Vec<(EntryIndex, String)>,
+    },
+    /// A peer's store began another life, or ours lags behind what the peer knows of it.
+    #[n(11)]
+    EpochChanged {
+        /// The peer.
+        #[n(0)]
+        peer: Society,
+        /// The life that the peer's store is in.
+        #[n(1)]
+        epoch: Epoch,
+    },
+    /// Our own store was restored: a lane goes on where the peer's memory of it ends, so that no
+    /// position is ever used twice.
+    #[n(12)]
+    LaneAdvanced {
+        /// The peer.
+        #[n(0)]
+        peer: Society,
+        /// The lane.
+        #[n(1)]
+        lane: Lane,
+        /// Last position that the peer holds.
+        #[n(2)]
+        position: Position,
+        /// Running hash there.
+        #[n(3)]
+        hash: Digest,
+    },
+}
+
+/// A change of a peer.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum PeerChange {
+    /// This bundle is now the peer's.
+    #[n(0)]
+    Bundle {
+        /// Its version.
+        #[n(0)]
+        version: u64,
+        /// SHA-256 of its payload.
+        #[n(1)]
+        digest: Digest,
+    },
+    /// The peer is no longer one.
+    #[n(1)]
+    Removed,
+}
+
+/// One record of the journal.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Entry {
+    /// Its place.
+    #[n(0)]
+    pub index: EntryIndex,
+    /// When; never earlier than the entry before it, whatever the clock says.
+    #[n(1)]
+    pub time: Time,
+    /// Who caused it.
+    #[n(2)]
+    pub actor: Actor,
+    /// Leaf hash of the entry before it; all zeros for the first.
+    #[n(3)]
+    pub previous: Digest,
+    /// What it records.
+    #[n(4)]
+    pub body: Body,
+}
+
+impl Entry {
+    /// Canonical bytes: the leaf of the tree.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        to_cbor(self)
+    }
+
+    /// Reads the canonical bytes of an entry.
+    ///
+    /// # Errors
+    /// `malformed` when they are none.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Refusal> {
+        from_cbor(bytes, "entry")
+    }
+
+    /// The leaf hash, which the next entry holds.
+    #[must_use]
+    pub fn hash_of(bytes: &[u8]) -> Digest {
+        leaf_hash(bytes)
+    }
+}
+
+impl Body {
+    /// The name of the kind, for lists and filters.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Genesis { .. } => "genesis",
+            Self::Issued(_) => "issued",
+            Self::Received { .. } => "received",
+            Self::Receipted { .. } => "receipted",
+            Self::Consent { .. } => "consent",
+            Self::HandoverDrafted { .. } => "handover_drafted",
+            Self::PackageRead { .. } => "package_read",
+            Self::Refused { .. } => "refused",
+            Self::Peer { .. } => "peer",
+            Self::DeliveryEnded { .. } => "delivery_ended",
+            Self::Replayed { .. } => "replayed",
+            Self::EpochChanged { .. } => "epoch_changed",
+            Self::LaneAdvanced { .. } => "lane_advanced",
+        }
+    }
+
+    /// The alert, handover or consent record that it is about.
+    #[must_use]
+    pub fn subject(&self) -> Option<EnvelopeId> {
+        match self {
+            Self::Issued(meta) => meta.subject,
+            Self::Received { envelope, .. } => envelope.as_ref().and_then(|meta| meta.subject),
+            Self::HandoverDrafted { id, .. } | Self::PackageRead { handover: id, .. } => Some(*id),
+            Self::Consent { record, .. } => Some(record.id.into()),
+            Self::Refused { subject, .. } => *subject,
+            _ => None,
+        }
+    }
+}

@@ -123,17 +123,24 @@ uuid_id! {
     Epoch,
 }
 
-impl From<AlertId> for EnvelopeId {
-    fn from(id: AlertId) -> Self {
-        Self(id.0)
-    }
-}
+/// An alert is known by the id of the envelope that published it; handovers and consent records may
+/// stand as the subject of an entry, where any id is an envelope's.
+macro_rules! subject_ids {
+    ($($name:ident),+) => {$(
+        impl From<$name> for EnvelopeId {
+            fn from(id: $name) -> Self {
+                Self(id.0)
+            }
+        }
 
-impl From<EnvelopeId> for AlertId {
-    fn from(id: EnvelopeId) -> Self {
-        Self(id.0)
-    }
+        impl From<EnvelopeId> for $name {
+            fn from(id: EnvelopeId) -> Self {
+                Self(id.0)
+            }
+        }
+    )+};
 }
+subject_ids!(AlertId, HandoverId, ConsentId);
 
 /// The place of an entry in the journal, counted from 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize)]

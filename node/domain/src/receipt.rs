@@ -1,1 +1,107 @@
-//! Stands here soon.
+//! Receipts: the receiver's signed word that it holds every envelope of a lane up to a position,
+//! and which of them it rejected and why. They are evidence, and are kept as they came.
+
+use minicbor::{Decode, Encode, bytes::ByteVec};
+
+use crate::{
+    digest::Digest,
+    envelope::{Lane, from_cbor, to_cbor},
+    ids::{EntryIndex, Position},
+    limits::RECEIPT_REJECTIONS_MAX,
+    refusal::{Code, Refusal},
+    signing::{PublicKey, Signature, Signer, Verifier, pae},
+    society::Society,
+};
+
+/// The type that receipt signatures bind.
+pub const PAYLOAD_TYPE: &str = "application/vnd.passerelle.receipt.v1+cbor";
+
+/// One envelope that was taken off the lane but not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Rejection {
+    /// Its position.
+    #[n(0)]
+    pub position: Position,
+    /// The stable refusal code.
+    #[n(1)]
+    pub code: String,
+}
+
+/// What is signed.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Receipt {
+    /// The Society that received.
+    #[n(0)]
+    pub by: Society,
+    /// The Society that sent.
+    #[n(1)]
+    pub to: Society,
+    /// The lane.
+    #[n(2)]
+    pub lane: Lane,
+    /// Every position up to and including this one is durable at the receiver.
+    #[n(3)]
+    pub position: Position,
+    /// Running hash of the lane there: it binds the digest of every envelope up to here.
+    #[n(4)]
+    pub hash: Digest,
+    /// The receiver's journal entry of the last of them.
+    #[n(5)]
+    pub entry: EntryIndex,
+    /// Those not accepted, newest [`RECEIPT_REJECTIONS_MAX`] at most; earlier ones stood in earlier receipts.
+    #[n(6)]
+    pub rejected: Vec<Rejection>,
+}
+
+/// A receipt with its signature, in the exact bytes that were signed.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct SignedReceipt {
+    /// Canonical bytes of a [`Receipt`].
+    #[n(0)]
+    pub content: ByteVec,
+    /// Ed25519 over their DSSE encoding.
+    #[n(1)]
+    pub signature: Signature,
+}
+
+impl Receipt {
+    /// Signs the receipt. The same receipt always gets the same signature.
+    #[must_use]
+    pub fn sign(&self, signer: &dyn Signer) -> SignedReceipt {
+        let content = to_cbor(self);
+        let signature = signer.sign(&pae(PAYLOAD_TYPE, &content));
+        SignedReceipt { content: content.into(), signature }
+    }
+}
+
+impl SignedReceipt {
+    /// Verifies and reads a receipt.
+    ///
+    /// # Errors
+    /// `bad_signature` when none of `keys` made it; `malformed` or `too_many` when it is not a receipt.
+    pub fn open(&self, keys: &[PublicKey], verifier: &dyn Verifier) -> Result<Receipt, Refusal> {
+        let message = pae(PAYLOAD_TYPE, &self.content);
+        if !keys.iter().any(|key| verifier.verify(key, &message, &self.signature)) {
+            return Err(Refusal::new(Code::BadSignature, "the receipt is not signed by a key of the peer's bundle"));
+        }
+        self.read()
+    }
+
+    /// Reads a receipt that was verified before, such as one from our own journal.
+    ///
+    /// # Errors
+    /// `malformed` or `too_many` when it is not a receipt.
+    pub fn read(&self) -> Result<Receipt, Refusal> {
+        let receipt: Receipt = from_cbor(&self.content, "receipt")?;
+        if receipt.rejected.len() > RECEIPT_REJECTIONS_MAX {
+            return Err(Refusal::new(Code::TooMany, format!("a receipt names at most {RECEIPT_REJECTIONS_MAX} rejections")));
+        }
+        Ok(receipt)
+    }
+}
+
+/// The running hash of a lane after one more envelope.
+#[must_use]
+pub fn running_hash(before: &Digest, position: Position, envelope: &Digest) -> Digest {
+    Digest::of_parts(&[b"passerelle/lane/v1\0", &before.0, &position.0.to_be_bytes(), &envelope.0])
+}

@@ -1,0 +1,106 @@
+//! The sending side of one lane: where it stands, and the next piece of it.
+
+use std::collections::VecDeque;
+
+use crate::{envelope::Lane, ids::Position, refusal::Refusal};
+
+use super::{Piece, session::Parcels};
+
+/// One lane of one session.
+pub(super) struct Outgoing {
+    lane: Lane,
+    /// Last position that the peer has receipted.
+    receipted: Position,
+    /// Last position that waits or was sent.
+    queued: Position,
+    /// The parcel that is being sent, with what of it was sent, and those already read after it.
+    next: Position,
+    current: Vec<u8>,
+    offset: usize,
+    /// Where each sent parcel ended in the session's bytes: a receipt for it acknowledges those.
+    ends: VecDeque<(Position, u64)>,
+}
+
+impl Outgoing {
+    /// Goes on after `received`, within the parcel after it at `offset`.
+    pub(super) fn new(lane: Lane, received: Position, offset: u64, queued: Position) -> Self {
+        Self {
+            lane,
+            receipted: received,
+            queued,
+            next: received.next(),
+            current: Vec::new(),
+            offset: usize::try_from(offset).unwrap_or(usize::MAX),
+            ends: VecDeque::new(),
+        }
+    }
+
+    /// More may wait now.
+    pub(super) fn on_queued(&mut self, queued: Position) {
+        self.queued = self.queued.max(queued);
+    }
+
+    /// Whether there is something to send.
+    pub(super) fn has_more(&self) -> bool {
+        self.next <= self.queued
+    }
+
+    /// Envelopes that the peer has not receipted.
+    pub(super) fn backlog(&self) -> u64 {
+        self.queued.0.saturating_sub(self.receipted.0)
+    }
+
+    /// The next piece, of at most `allowance` bytes.
+    pub(super) fn take(
+        &mut self,
+        allowance: u64,
+        sent_before: u64,
+        parcels: &mut dyn Parcels,
+    ) -> Result<Option<Piece>, Refusal> {
+        let allowance = usize::try_from(allowance).unwrap_or(usize::MAX);
+        let mut piece: Option<Piece> = None;
+        let mut taken = 0;
+        while taken < allowance && self.has_more() {
+            if self.current.is_empty() {
+                match parcels.parcel(self.lane, self.next)? {
+                    Some(bytes) => self.current = bytes,
+                    None => break,
+                }
+                // A peer may claim to hold more of a parcel than there is; then it gets it whole.
+                if self.offset > self.current.len() {
+                    self.offset = 0;
+                }
+            }
+            let rest = &self.current[self.offset..];
+            let part = &rest[..rest.len().min(allowance - taken)];
+            let piece = piece.get_or_insert_with(|| Piece {
+                lane: self.lane,
+                position: self.next,
+                offset: self.offset as u64,
+                content: Vec::new(),
+            });
+            piece.content.extend_from_slice(part);
+            taken += part.len();
+            self.offset += part.len();
+            if self.offset == self.current.len() {
+                self.ends.push_back((self.next, sent_before + taken as u64));
+                self.next = self.next.next();
+                self.current = Vec::new();
+                self.offset = 0;
+            }
+        }
+        Ok(piece)
+    }
+
+    /// The peer receipted up to `position`: how many of the session's bytes that acknowledges.
+    pub(super) fn on_receipt(&mut self, position: Position) -> u64 {
+        self.receipted = self.receipted.max(position);
+        let mut end = 0;
+        while self.ends.front().is_some_and(|(sent, _)| *sent <= position) {
+            if let Some((_, at)) = self.ends.pop_front() {
+                end = at;
+            }
+        }
+        end
+    }
+}
