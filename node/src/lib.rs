@@ -4,7 +4,7 @@
 pub mod clock;
 pub mod config;
 pub mod entropy;
-//pub mod metrics;
+pub mod metrics;
 pub mod supervise;
 pub mod systemd;
 pub mod telemetry;

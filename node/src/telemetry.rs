@@ -49,10 +49,7 @@ fn report_panic(info: &std::panic::PanicHookInfo<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        io::Write,
-        sync::{Arc, LazyLock},
-    };
+    use std::{io::Write, sync::Arc};
 
     use parking_lot::Mutex;
 
@@ -97,8 +94,6 @@ mod tests {
     #[test]
     fn a_panic_is_logged_by_place_without_its_message() {
         // The hook belongs to the whole process, so the former one is put back.
-        static ONE_AT_A_TIME: LazyLock<Mutex<()>> = LazyLock::new(Mutex::default);
-        let _guard = ONE_AT_A_TIME.lock();
         let former = std::panic::take_hook();
         std::panic::set_hook(Box::new(report_panic));
         let text = logged(|| {
