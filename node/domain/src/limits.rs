@@ -64,3 +64,5 @@ pub const BATCH_COMMANDS_MAX: usize = 256;
 pub const RECEIPT_REJECTIONS_MAX: usize = 64;
 /// Rows that one list request returns at most.
 pub const LIST_PAGE_MAX: u32 = 1_000;
+/// A configuration file: 200 peers with all their keys take about 60 KiB.
+pub const CONFIG_BYTES_MAX: usize = 1024 * 1024;

@@ -1,0 +1,254 @@
+//! The configuration of a node: a TOML file, overridden key by key by the environment, read once at
+//! the start into types that cannot be wrong. Reads that one file; resolves no name, opens no socket.
+//!
+//! `config/node.reference.toml` names every key with its default, unit and reason; a test keeps it so.
+//! `PASSERELLE_<SECTION>__<KEY>` overrides a key of a section (`PASSERELLE_LINK__LISTEN=off`),
+//! `PASSERELLE_<KEY>` one above the sections (`PASSERELLE_DATA_DIR`). Lists are separated by commas.
+//! Peers and operators stand in the file only.
+
+mod fault;
+mod read;
+mod reader;
+mod starting;
+mod value;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use passerelle_domain::{catalogue::Role, limits::CONFIG_BYTES_MAX, society::Society};
+
+pub use fault::{ConfigFaults, Fault, Place};
+pub use starting::{Starting, starting_config};
+pub use value::{Address, User};
+
+/// Everything that a node is told from outside. Paths are absolute or relative to the working directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The Society whose node this is. `society`, required: it decides whose roots and keys are the node's own.
+    pub society: Society,
+    /// Where journal, objects and vault stand. `data_dir`, default `/var/lib/passerelle`.
+    pub data_dir: PathBuf,
+    /// Section `[store]`.
+    pub store: Store,
+    /// Section `[trust]`.
+    pub trust: Trust,
+    /// Section `[link]`.
+    pub link: Link,
+    /// The tables `[[peers]]`, by Society. A Society that is not listed cannot connect.
+    pub peers: BTreeMap<Society, Peer>,
+    /// Section `[operator]`.
+    pub operator: OperatorInterface,
+    /// The tables `[[operators]]`. Whoever is not listed may do nothing.
+    pub operators: Vec<Operator>,
+    /// Section `[log]`.
+    pub log: Log,
+    /// Section `[metrics]`.
+    pub metrics: Metrics,
+    /// Section `[alerts]`.
+    pub alerts: Alerts,
+}
+
+/// The store of journal and views.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Store {
+    /// Cache of the store, MiB, 4 to 4096. `cache_mib`, default 16: a full scan takes three times as much memory,
+    /// and a node is meant to fit into 64 MB under load.
+    pub cache_mib: u64,
+    /// Disk space, MiB, 16 to 102400, that stays free for receipts, withdrawals and urgent alerts when all else is
+    /// refused. `reserve_mib`, default 64: some ten thousand of them.
+    pub reserve_mib: u64,
+}
+
+/// The node's own keys and certificates, and those of its peers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trust {
+    /// Folder of keys, certificates and bundles. `dir`, default `<data_dir>/trust`; elsewhere when keys live on
+    /// another medium than the data, so that one stolen disk does not hold both.
+    pub dir: PathBuf,
+}
+
+/// The link to the peers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Where peers may dial in; `None` for a node that only dials out. `listen`, default `0.0.0.0:7443`.
+    pub listen: Option<SocketAddr>,
+    /// Where peers can reach this node, for the bundle they are given. `advertise`, default none: behind NAT or a
+    /// satellite modem there is nothing to say, and the node dials.
+    pub advertise: Vec<Address>,
+    /// Longest wait between two tries to dial, 1 to 300 s. `backoff_max_seconds`, default 300.
+    pub backoff_max: Duration,
+    /// Silence after which the node asks whether the peer is still there while traffic waits, 5 to 30 s; as much
+    /// silence again, and the connection is given up. `keepalive_seconds`, default 20: a dead line is found in 40 s,
+    /// and three losses on a satellite line are survived.
+    pub keepalive: Duration,
+    /// The same while nothing waits, 60 to 3600 s. `idle_keepalive_seconds`, default 240: below the five minutes
+    /// after which many NAT routers forget a connection; one question costs about 300 bytes.
+    pub idle_keepalive: Duration,
+}
+
+/// A peer: another Society's node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Where to dial it, in this order. `addresses`, default none: then only the peer dials.
+    pub addresses: Vec<Address>,
+    /// Whether alerts are exchanged. `alerts`, default true.
+    pub alerts: bool,
+    /// Whether handovers are exchanged. `handovers`, default true.
+    pub handovers: bool,
+    /// Whether the peer is suspended. `suspended`, default false: alerts still go both ways, handovers do not.
+    pub suspended: bool,
+    /// Whether case packages for this peer stay here, to be read in a session without being stored there.
+    /// `hold_at_origin`, default false; for a peer under whose law the data would be in danger.
+    pub hold_at_origin: bool,
+}
+
+impl Peer {
+    /// Whether a case may be handed over to or taken from this peer now.
+    #[must_use]
+    pub fn exchanges_handovers(&self) -> bool {
+        self.handovers && !self.suspended
+    }
+}
+
+/// The interface for operators. Never on the peer port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OperatorInterface {
+    /// The Unix socket; the kernel says who is at its other end. `socket`, default `<data_dir>/operator.sock`.
+    pub socket: PathBuf,
+    /// Its permissions. `socket_mode`, default `"0660"`: the node's user and group; others are never let in.
+    pub socket_mode: u32,
+    /// Where operators with a certificate of the Society connect over TLS, if at all. `tcp_listen`, default `off`.
+    pub tcp_listen: Option<SocketAddr>,
+}
+
+/// Who an operator is, as the kernel or a handshake proves it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// A user of the machine, at the Unix socket. `user`.
+    User(User),
+    /// The name in an operator certificate of the own Society, over TLS. `certificate`.
+    Certificate(String),
+}
+
+/// An operator: a person or program of the own Society.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operator {
+    /// Who it is: exactly one of `user` and `certificate`.
+    pub identity: Identity,
+    /// What it may do. `roles`, at least one, none twice.
+    pub roles: Vec<Role>,
+    /// The team whose cases it sees. `team`, default none: cases of no particular team.
+    pub team: Option<String>,
+}
+
+/// The log, on standard error.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Log {
+    /// `format`, default `human`.
+    pub format: LogFormat,
+    /// `level`, default `info`. The variable `RUST_LOG` overrides it.
+    pub level: LogLevel,
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Human,
+    /// One JSON object a line, for programs.
+    Json,
+}
+
+/// From which weight on something is logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the usual five")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+    Trace,
+}
+
+impl fmt::Display for LogLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        })
+    }
+}
+
+/// The figures for a monitoring system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metrics {
+    /// Where `/metrics` and `/healthz` are served over plain HTTP, if at all. `listen`, default `127.0.0.1:9464`:
+    /// there is no authentication, so not beyond this machine unless the network between is trusted.
+    pub listen: Option<SocketAddr>,
+}
+
+/// What this Society does with alerts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alerts {
+    /// How long an alert that names no expiry counts as active after it was sent, hours, 1 to 720.
+    /// `default_expiry_hours`, default 24: a report on a route is worth little after a day.
+    pub default_expiry: Duration,
+    /// The routes that this Society follows, by code or its beginning, such as `atl` or `land.ml-mr`; empty for all.
+    /// `routes`, default all.
+    pub routes: Vec<String>,
+}
+
+impl Config {
+    /// Reads the configuration `file`, with `environment` over it (only variables that begin with `PASSERELLE_`
+    /// are looked at).
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once, each with its line and its remedy.
+    pub fn load(file: &Path, environment: impl Iterator<Item = (String, String)>) -> Result<Self, ConfigFaults> {
+        let unreadable = |what: String, remedy: &str| {
+            ConfigFaults::new(file.to_owned(), vec![Fault::new(Place::File, what, remedy)])
+        };
+        let bytes = std::fs::read(file).map_err(|fault| {
+            let what = format!("cannot be read: {fault}");
+            unreadable(what, "Check the path and its permissions; `passerelle-node init` writes a first configuration.")
+        })?;
+        if bytes.len() > CONFIG_BYTES_MAX {
+            let what = format!("is larger than {CONFIG_BYTES_MAX} bytes");
+            return Err(unreadable(what, "Give the configuration file; this one is something else."));
+        }
+        let text = String::from_utf8(bytes)
+            .map_err(|_| unreadable("is not UTF-8 text".to_owned(), "Save it as UTF-8 in a plain text editor."))?;
+        Self::parse(file, &text, environment)
+    }
+
+    /// The same from `text`; `file` only gives relative paths their base and faults their name.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(
+        file: &Path,
+        text: &str,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigFaults> {
+        read::read(file, text, environment).0
+    }
+
+    /// The configured peer of this Society.
+    #[must_use]
+    pub fn peer(&self, society: Society) -> Option<&Peer> {
+        self.peers.get(&society)
+    }
+}
+
+#[cfg(test)]
+mod tests;
