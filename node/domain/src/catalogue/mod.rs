@@ -5,9 +5,23 @@ mod needs;
 mod roles;
 mod services;
 
+mod categories;
+mod purposes;
+mod reasons;
+mod sections;
+
 pub use needs::Need;
 pub use roles::Role;
 pub use services::Service;
+
+pub use categories::DataCategory;
+pub use purposes::Purpose;
+pub use reasons::{
+    AgeBand, Capacity, CasePriority, Channel, CloseReason, CollectionMethod, Concern, FamilyVerification, GapPlan,
+    GivenBy, HandoverKind, LegalBasis, MinorStatus, Necessity, OnClose, OrganisationKind, RejectReason, Right, Sex,
+    StopReason, Storage, WithdrawalMethod,
+};
+pub use sections::{Field, MATRIX, MATRIX_VERSION, Minimum, Section};
 
 /// Defines one vocabulary: an enum whose members have a stable text (for people, files and CAP)
 /// and a stable number (for canonical bytes). Text parses back; anything else is `unknown_code`.
