@@ -10,6 +10,11 @@ mod services;
 mod sources;
 mod triage;
 
+mod categories;
+mod purposes;
+mod reasons;
+mod sections;
+
 pub use alerts::{Access, AckKind, Band, CancelReason, DutyPost, PlaceRole, Sensitivity, TransportMode};
 pub use events::Event;
 pub use needs::Need;
@@ -18,6 +23,15 @@ pub use routes::{SEGMENTS, Segment};
 pub use services::Service;
 pub use sources::{Basis, Confidence, Reliability, SourceType, TextOrigin, Verification};
 pub use triage::{Category, Certainty, Kind, Mode, ResponseType, Severity, Urgency};
+
+pub use categories::DataCategory;
+pub use purposes::Purpose;
+pub use reasons::{
+    AgeBand, Capacity, CasePriority, Channel, CloseReason, CollectionMethod, Concern, FamilyVerification, GapPlan,
+    GivenBy, HandoverKind, LegalBasis, MinorStatus, Necessity, OnClose, OrganisationKind, RejectReason, Right, Sex,
+    StopReason, Storage, WithdrawalMethod,
+};
+pub use sections::{Field, MATRIX, MATRIX_VERSION, Minimum, Section};
 
 /// Defines one vocabulary: an enum whose members have a stable text (for people, files and CAP)
 /// and a stable number (for canonical bytes). Text parses back; anything else is `unknown_code`.
