@@ -6,7 +6,7 @@ use super::{
     obligations::Withhold,
     record::{ConsentRecord, Exclusion},
     sample,
-    state::{Actor, ConsentEvent, EventKind, Scope},
+    state::{ConsentEvent, EventKind, Scope},
     subject::SubjectRef,
 };
 use crate::{

@@ -262,12 +262,8 @@ fn is_in_force(events: &[&ConsentEvent]) -> bool {
     }
 }
 
-/// Every fault of the request, and the fields that would travel if there were none.
-fn judge(
-    record: &ConsentRecord,
-    known: &[ConsentEvent],
-    request: &CoverageRequest,
-) -> (Vec<DenyReason>, BTreeSet<Field>) {
+/// The faults that do not depend on what exactly was agreed to: steps 0 to 5.
+fn faults_of_the_record(record: &ConsentRecord, all: &[&ConsentEvent], request: &CoverageRequest) -> Vec<DenyReason> {
     use DenyReason as R;
     let mut faults = Vec::new();
     let mut fault = |is: bool, reason| {
@@ -283,8 +279,7 @@ fn judge(
     };
     fault(kind == Some(OrganisationKind::Authority), R::Authority);
     fault(record.subject != request.subject || record.version != request.consent.version, R::Integrity);
-    let all: Vec<&ConsentEvent> = record.events.iter().chain(known).collect();
-    fault(!is_in_force(&all), R::State);
+    fault(!is_in_force(all), R::State);
     fault(request.now < record.valid_from || request.now >= record.valid_until, R::Expired);
     fault(record.capacity == Capacity::ShockOrSedated, R::Defer);
     let own = record.given_by == GivenBy::Person;
@@ -307,7 +302,23 @@ fn judge(
     let through_interpreter = record.interpreter.iter().any(|interpreter| speaks(interpreter.language.as_str()));
     let understood = record.notice.understood && (speaks(record.notice.language.as_str()) || through_interpreter);
     fault(!understood, R::Notice);
+    faults
+}
 
+/// Every fault of the request, and the fields that would travel if there were none.
+fn judge(
+    record: &ConsentRecord,
+    known: &[ConsentEvent],
+    request: &CoverageRequest,
+) -> (Vec<DenyReason>, BTreeSet<Field>) {
+    use DenyReason as R;
+    let all: Vec<&ConsentEvent> = record.events.iter().chain(known).collect();
+    let mut faults = faults_of_the_record(record, &all, request);
+    let mut fault = |is: bool, reason| {
+        if is {
+            faults.push(reason);
+        }
+    };
     let taken_back: Vec<Purpose> =
         all.iter().filter_map(|e| e.scope.as_ref()).flat_map(|s| s.purposes.clone()).collect();
     let refused: Vec<Recipient> =
@@ -323,9 +334,9 @@ fn judge(
         }
     }
     fault(agreed.is_none(), R::Purpose);
-    let named = record.recipients.iter().any(|recipient| *recipient == request.recipient)
-        && !refused.iter().any(|recipient| *recipient == request.recipient)
-        && record.countries.iter().any(|country| *country == request.country);
+    let named = record.recipients.contains(&request.recipient)
+        && !refused.contains(&request.recipient)
+        && record.countries.contains(&request.country);
     fault(!named, R::Recipient);
     let excluded = record.exclusions.iter().any(|exclusion| {
         let other_recipient = exclusion.recipient.as_ref().is_some_and(|recipient| *recipient != request.recipient);
@@ -336,7 +347,11 @@ fn judge(
     });
     fault(excluded, R::Excluded);
 
-    let onward_purpose = if kind.is_some() { Purpose::OnwardPartner } else { Purpose::OnwardSociety };
+    let onward_purpose = if matches!(request.recipient, Recipient::Organisation(_)) {
+        Purpose::OnwardPartner
+    } else {
+        Purpose::OnwardSociety
+    };
     let onward: Vec<&PurposeGrant> = record
         .purposes
         .iter()
