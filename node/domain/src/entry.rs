@@ -7,9 +7,10 @@
 use minicbor::{Decode, Encode};
 
 use crate::{
+    consent::ConsentRef,
     digest::Digest,
     envelope::{Attachment, Envelope, Kind, Lane, SignedEnvelope, from_cbor, to_cbor},
-    ids::{CaseId, ConsentId, EntryIndex, EnvelopeId, Epoch, Position},
+    ids::{CaseId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
     merkle::leaf_hash,
     refusal::Refusal,
     society::Society,
@@ -92,18 +93,18 @@ impl EnvelopeMeta {
     }
 }
 
-/// Names a consent record in one of its versions: the proof that travels and is journalled.
+/// Names a package in this node's vault. Says nothing about the person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct ConsentRef {
-    /// The record's id at its origin.
+pub struct PackageRef {
+    /// The local case, whose key alone opens it.
     #[n(0)]
-    pub id: ConsentId,
-    /// Its version.
+    pub case: CaseId,
+    /// Its name in the vault.
     #[n(1)]
-    pub version: u32,
-    /// SHA-256 of its canonical bytes.
+    pub name: Digest,
+    /// Salted commitment to its content.
     #[n(2)]
-    pub digest: Digest,
+    pub commitment: Digest,
 }
 
 /// What the receiver decided of an envelope.
@@ -187,25 +188,25 @@ pub enum Body {
         #[n(1)]
         record: ConsentRef,
     },
-    /// A handover was drafted here; its object is the draft with the case it belongs to.
+    /// A handover was opened here for a local case.
     #[n(5)]
-    HandoverDrafted {
+    HandoverOpened {
         /// The handover.
         #[n(0)]
-        id: EnvelopeId,
-        /// Why it may not be offered, as a refusal code; absent when it may.
+        id: HandoverId,
+        /// The case.
         #[n(1)]
-        blocked: Option<String>,
-        /// On what consent it rests.
+        case: CaseId,
+        /// Whether to release as soon as it is accepted.
         #[n(2)]
-        basis: ConsentRef,
+        release_on_acceptance: bool,
     },
     /// Somebody read case data here.
     #[n(6)]
     PackageRead {
         /// The handover whose package it was.
         #[n(0)]
-        handover: EnvelopeId,
+        handover: HandoverId,
         /// Codes of the sections read.
         #[n(1)]
         sections: Vec<String>,
@@ -292,6 +293,16 @@ pub enum Body {
         #[n(3)]
         hash: Digest,
     },
+    /// A package lies in the vault for a handover.
+    #[n(13)]
+    PackageKept {
+        /// The handover.
+        #[n(0)]
+        handover: HandoverId,
+        /// The package.
+        #[n(1)]
+        package: PackageRef,
+    },
 }
 
 /// A change of a peer.
@@ -364,7 +375,7 @@ impl Body {
             Self::Received { .. } => "received",
             Self::Receipted { .. } => "receipted",
             Self::Consent { .. } => "consent",
-            Self::HandoverDrafted { .. } => "handover_drafted",
+            Self::HandoverOpened { .. } => "handover_opened",
             Self::PackageRead { .. } => "package_read",
             Self::Refused { .. } => "refused",
             Self::Peer { .. } => "peer",
@@ -372,6 +383,7 @@ impl Body {
             Self::Replayed { .. } => "replayed",
             Self::EpochChanged { .. } => "epoch_changed",
             Self::LaneAdvanced { .. } => "lane_advanced",
+            Self::PackageKept { .. } => "package_kept",
         }
     }
 
@@ -381,7 +393,9 @@ impl Body {
         match self {
             Self::Issued(meta) => meta.subject,
             Self::Received { envelope, .. } => envelope.as_ref().and_then(|meta| meta.subject),
-            Self::HandoverDrafted { id, .. } | Self::PackageRead { handover: id, .. } => Some(*id),
+            Self::HandoverOpened { id, .. }
+            | Self::PackageRead { handover: id, .. }
+            | Self::PackageKept { handover: id, .. } => Some((*id).into()),
             Self::Consent { record, .. } => Some(record.id.into()),
             Self::Refused { subject, .. } => *subject,
             _ => None,

@@ -128,7 +128,10 @@ impl Envelope {
             return Err(Refusal::new(Code::TooMany, format!("an envelope has 1 to {RECIPIENTS_MAX} recipients")));
         }
         if envelope.attachment.is_some_and(|a| a.bytes > sealed_bytes_max()) {
-            return Err(Refusal::new(Code::TooLarge, format!("an attachment has at most {} bytes", sealed_bytes_max())));
+            return Err(Refusal::new(
+                Code::TooLarge,
+                format!("an attachment has at most {} bytes", sealed_bytes_max()),
+            ));
         }
         Ok(envelope)
     }

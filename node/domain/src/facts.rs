@@ -1,1 +1,31 @@
-//! Stands here soon.
+//! The read side of a decision: rows and objects of the store, as a trait.
+
+use crate::{
+    envelope::Lane,
+    ids::{AlertId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position},
+    refusal::Refusal,
+    rows::{AckRow, AlertRow, ConsentRow, EnvelopeRow, HandoverRow, LaneIn, LaneItem, LaneOut, PeerRow, TombstoneRow},
+    society::Society,
+};
+
+/// What is known when a decision is made. Every method answers from one consistent moment, rows of
+/// the same batch that are not yet durable included; it fails only when the store does.
+#[allow(missing_docs, reason = "each method reads the row of its name")]
+pub trait Facts {
+    fn alert(&self, id: AlertId) -> Result<Option<AlertRow>, Refusal>;
+    fn ack(&self, id: AlertId, society: Society) -> Result<Option<AckRow>, Refusal>;
+    fn tombstone(&self, id: AlertId) -> Result<Option<TombstoneRow>, Refusal>;
+    fn envelope(&self, origin: Society, id: EnvelopeId) -> Result<Option<EnvelopeRow>, Refusal>;
+    fn consent(&self, id: ConsentId) -> Result<Option<ConsentRow>, Refusal>;
+    fn handover(&self, id: HandoverId) -> Result<Option<HandoverRow>, Refusal>;
+    fn peer(&self, society: Society) -> Result<Option<PeerRow>, Refusal>;
+    /// Every peer that is not removed, by code.
+    fn peers(&self) -> Result<Vec<(Society, PeerRow)>, Refusal>;
+    fn lane_out(&self, peer: Society, lane: Lane) -> Result<LaneOut, Refusal>;
+    fn lane_item(&self, peer: Society, lane: Lane, position: Position) -> Result<Option<LaneItem>, Refusal>;
+    fn lane_in(&self, peer: Society, lane: Lane) -> Result<LaneIn, Refusal>;
+    /// The object of an entry; absent when it has none, or when retention or erasure removed it.
+    fn object(&self, entry: EntryIndex) -> Result<Option<Vec<u8>>, Refusal>;
+    /// The body of an entry.
+    fn entry(&self, entry: EntryIndex) -> Result<Option<crate::entry::Entry>, Refusal>;
+}

@@ -97,11 +97,8 @@ impl Checkpoint {
         let (text, signatures) = note.split_once("\n\n")?;
         let mut lines = text.lines();
         let (origin, size, root) = (lines.next()?, lines.next()?, lines.next()?);
-        let checkpoint = Self {
-            society,
-            size: size.parse().ok()?,
-            root: Digest::parse_bytes(&BASE64.decode(root).ok()?).ok()?,
-        };
+        let checkpoint =
+            Self { society, size: size.parse().ok()?, root: Digest::parse_bytes(&BASE64.decode(root).ok()?).ok()? };
         if origin != checkpoint.origin() || format!("{text}\n") != checkpoint.text() {
             return None;
         }

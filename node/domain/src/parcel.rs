@@ -4,9 +4,13 @@
 //! parcel = signature (64 bytes) ‖ payload length (varint) ‖ payload ‖ attachment
 //! stream = parcel length (varint) ‖ parcel ‖ parcel length ‖ parcel ‖ …
 //! ```
+//! A parcel without payload stands for an envelope that expired before it was delivered: what would
+//! be its attachment is the digest of its payload, so that the lane's running hash goes on.
+//!
 //! Varints are those of protobuf: seven bits a byte, least significant first, at most five bytes.
 
 use crate::{
+    digest::Digest,
     envelope::{SignedEnvelope, sealed_bytes_max},
     limits::ENVELOPE_BYTES_MAX,
     refusal::{Code, Refusal},
@@ -21,11 +25,11 @@ pub fn parcel_bytes_max() -> u64 {
 
 /// A parcel that has arrived whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parcel {
-    /// The envelope, not yet verified.
-    pub envelope: SignedEnvelope,
-    /// The bytes behind it; empty where there are none.
-    pub attachment: Vec<u8>,
+pub enum Parcel {
+    /// An envelope, not yet verified, with the bytes behind it; empty where there are none.
+    Whole(SignedEnvelope, Vec<u8>),
+    /// An envelope that expired before it was delivered, by its digest.
+    Expired(Digest),
 }
 
 /// Writes one parcel with its length before it.
@@ -43,6 +47,12 @@ pub fn write(envelope: &SignedEnvelope, attachment: &[u8]) -> Vec<u8> {
     out
 }
 
+/// Writes the parcel that stands for an expired envelope.
+#[must_use]
+pub fn write_expired(digest: &Digest) -> Vec<u8> {
+    write(&SignedEnvelope { payload: Vec::new().into(), signature: Signature([0; 64]) }, &digest.0)
+}
+
 /// Reads a whole parcel, without the length before it.
 ///
 /// # Errors
@@ -57,10 +67,11 @@ pub fn read(bytes: &[u8]) -> Result<Parcel, Refusal> {
         return Err(bad());
     }
     let (payload, attachment) = rest.split_at(payload_length);
-    Ok(Parcel {
-        envelope: SignedEnvelope { payload: payload.to_vec().into(), signature: Signature(*signature) },
-        attachment: attachment.to_vec(),
-    })
+    if payload.is_empty() {
+        return Digest::parse_bytes(attachment).map(Parcel::Expired).map_err(|_| bad());
+    }
+    let envelope = SignedEnvelope { payload: payload.to_vec().into(), signature: Signature(*signature) };
+    Ok(Parcel::Whole(envelope, attachment.to_vec()))
 }
 
 /// Appends a varint.
@@ -97,16 +108,22 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn an_expired_envelope_leaves_its_digest() {
+        let digest = Digest::of(b"gone");
+        let stream = write_expired(&digest);
+        assert_eq!(read(&stream[1..]), Ok(Parcel::Expired(digest)));
+    }
+
     proptest! {
         #[test]
-        fn a_parcel_reads_back(payload in proptest::collection::vec(any::<u8>(), 0..300), attachment in proptest::collection::vec(any::<u8>(), 0..300)) {
+        fn a_parcel_reads_back(payload in proptest::collection::vec(any::<u8>(), 1..300), attachment in proptest::collection::vec(any::<u8>(), 0..300)) {
             let envelope = SignedEnvelope { payload: payload.into(), signature: Signature([7; 64]) };
             let stream = write(&envelope, &attachment);
             let (length, at) = take_varint(&stream).expect("a varint").expect("whole");
             prop_assert_eq!(length as usize + at, stream.len());
             let parcel = read(&stream[at..]).expect("reads back");
-            prop_assert_eq!(parcel.envelope, envelope);
-            prop_assert_eq!(parcel.attachment, attachment);
+            prop_assert_eq!(parcel, Parcel::Whole(envelope, attachment));
         }
 
         #[test]

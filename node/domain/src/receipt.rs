@@ -94,7 +94,10 @@ impl SignedReceipt {
     pub fn read(&self) -> Result<Receipt, Refusal> {
         let receipt: Receipt = from_cbor(&self.content, "receipt")?;
         if receipt.rejected.len() > RECEIPT_REJECTIONS_MAX {
-            return Err(Refusal::new(Code::TooMany, format!("a receipt names at most {RECEIPT_REJECTIONS_MAX} rejections")));
+            return Err(Refusal::new(
+                Code::TooMany,
+                format!("a receipt names at most {RECEIPT_REJECTIONS_MAX} rejections"),
+            ));
         }
         Ok(receipt)
     }

@@ -118,6 +118,7 @@ codes! {
         BadPosition = "bad_position": "The lane's positions do not join; both nodes say so in their status.";
         BadFrame = "bad_frame": "The peer broke the protocol of the link.";
         UnsupportedVersion = "unsupported_version": "Upgrade the older of the two nodes.";
+        SessionExists = "session_exists": "Nothing; the two nodes are joined already.";
         SecondNode = "second_node": "Two nodes speak for one Society; stop one of them.";
         BadSeal = "bad_seal": "The package was sealed to another key; exchange bundles again.";
         BadBundle = "bad_bundle": "The bundle is damaged or not signed by the key it must be; ask the peer for it again.";

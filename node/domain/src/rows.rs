@@ -1,1 +1,338 @@
-//! Stands here soon.
+//! Rows: the views of the journal. Each can be dropped and folded again from the entries and
+//! objects, to the same bytes. They hold what a decision or a list needs, and no personal data.
+
+use minicbor::{Decode, Encode};
+
+use crate::{
+    alert::life::State as AlertState,
+    catalogue::{CancelReason, Event, HandoverKind, Mode, Segment, Service, Severity, Urgency},
+    consent::ConsentRef,
+    digest::Digest,
+    entry::PackageRef,
+    envelope::{Kind, Lane},
+    handover::{Action, State as HandoverState},
+    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
+    merkle::Frontier,
+    signing::PublicKey,
+    society::Society,
+    time::Time,
+};
+
+/// The head of the journal: what the next entry is built on.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct HeadRow {
+    /// This life of the store.
+    #[n(0)]
+    pub epoch: Epoch,
+    /// Leaf hash of the last entry.
+    #[n(1)]
+    pub previous: Digest,
+    /// Time of the last entry.
+    #[n(2)]
+    pub time: Time,
+    /// The tree over all entries.
+    #[n(3)]
+    pub frontier: Frontier,
+}
+
+impl HeadRow {
+    /// The index that the next entry gets.
+    #[must_use]
+    pub fn next(&self) -> EntryIndex {
+        EntryIndex(self.frontier.size())
+    }
+}
+
+/// Where an envelope of ours stands in one peer's lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Delivery {
+    /// The peer.
+    #[n(0)]
+    pub peer: Society,
+    /// The lane.
+    #[n(1)]
+    pub lane: Lane,
+    /// Its place there.
+    #[n(2)]
+    pub position: Position,
+}
+
+/// An alert.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct AlertRow {
+    /// Entry whose object is its envelope.
+    #[n(0)]
+    pub entry: EntryIndex,
+    /// Digest of that envelope.
+    #[n(1)]
+    pub digest: Digest,
+    /// Who issued it.
+    #[n(2)]
+    pub origin: Society,
+    /// Where it is in its life; expiry is added when it is shown.
+    #[n(3)]
+    pub state: AlertState,
+    /// Until when it holds.
+    #[n(4)]
+    pub expires_at: Time,
+    /// What happened.
+    #[n(5)]
+    pub event: Event,
+    /// How bad.
+    #[n(6)]
+    pub severity: Severity,
+    /// How soon.
+    #[n(7)]
+    pub urgency: Urgency,
+    /// Actual, Exercise, System or Test.
+    #[n(8)]
+    pub mode: Mode,
+    /// The alert that superseded it.
+    #[n(9)]
+    pub superseded_by: Option<AlertId>,
+    /// Why it was cancelled, and the entry that says so.
+    #[n(10)]
+    pub cancelled: Option<(CancelReason, EntryIndex)>,
+    /// Where it stands in the lanes to peers, when it is ours.
+    #[n(11)]
+    pub deliveries: Vec<Delivery>,
+}
+
+/// A human's answer to an alert.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct AckRow {
+    /// Entry whose object is the answer's envelope.
+    #[n(0)]
+    pub entry: EntryIndex,
+    /// Whether it reports an error instead.
+    #[n(1)]
+    pub error: bool,
+    /// When it was recorded here.
+    #[n(2)]
+    pub at: Time,
+}
+
+/// What is known of an alert before the alert itself is: lanes overtake each other, and a cancel or
+/// an update may come first. A cancel wins.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct TombstoneRow {
+    /// Who said so; it counts only when the alert is theirs.
+    #[n(0)]
+    pub origin: Society,
+    /// Why it is cancelled, and the entry whose object says so.
+    #[n(1)]
+    pub cancelled: Option<(CancelReason, EntryIndex)>,
+    /// What supersedes it.
+    #[n(2)]
+    pub superseded_by: Option<AlertId>,
+}
+
+/// An envelope that took effect, by which its like is known again.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct EnvelopeRow {
+    /// Digest of its signed bytes.
+    #[n(0)]
+    pub digest: Digest,
+    /// Entry that records it.
+    #[n(1)]
+    pub entry: EntryIndex,
+}
+
+/// A consent record. The record itself is the object of its entry.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ConsentRow {
+    /// Entry whose object is the record.
+    #[n(0)]
+    pub entry: EntryIndex,
+    /// The local case.
+    #[n(1)]
+    pub case: CaseId,
+    /// The record's version and digest.
+    #[n(2)]
+    pub record: ConsentRef,
+    /// When it was recorded.
+    #[n(3)]
+    pub at: Time,
+}
+
+/// One step of a handover.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct HandoverEvent {
+    /// When, by this node's journal.
+    #[n(0)]
+    pub at: Time,
+    /// The step.
+    #[n(1)]
+    pub action: Action,
+    /// Who took it.
+    #[n(2)]
+    pub by: Society,
+    /// The state after it.
+    #[n(3)]
+    pub state: HandoverState,
+    /// Reason code, where there is one.
+    #[n(4)]
+    pub reason: Option<String>,
+    /// The entry that records it.
+    #[n(5)]
+    pub entry: EntryIndex,
+}
+
+/// A handover, at either end.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct HandoverRow {
+    /// Entry whose object holds the offer.
+    #[n(0)]
+    pub entry: EntryIndex,
+    /// Who hands over.
+    #[n(1)]
+    pub from: Society,
+    /// Who takes over.
+    #[n(2)]
+    pub to: Society,
+    /// What kind of handover it is.
+    #[n(3)]
+    pub kind: HandoverKind,
+    /// Where it stands.
+    #[n(4)]
+    pub state: HandoverState,
+    /// The local case, at the end that has one.
+    #[n(5)]
+    pub case: Option<CaseId>,
+    /// The consent that it rests on.
+    #[n(6)]
+    pub consent: ConsentRef,
+    /// Services accepted; empty until then.
+    #[n(7)]
+    pub accepted: Vec<Service>,
+    /// Team that takes it.
+    #[n(8)]
+    pub team: Option<String>,
+    /// When the offer ends.
+    #[n(9)]
+    pub expires_at: Time,
+    /// Whether to release as soon as it is accepted.
+    #[n(10)]
+    pub release_on_acceptance: bool,
+    /// The package in this node's vault.
+    #[n(11)]
+    pub package: Option<PackageRef>,
+    /// Codes of the sections released.
+    #[n(12)]
+    pub sections: Vec<String>,
+    /// Everything that happened to it.
+    #[n(13)]
+    pub history: Vec<HandoverEvent>,
+    /// A hold over everything else: legal hold or breach.
+    #[n(14)]
+    pub frozen: bool,
+}
+
+/// A peer, as far as the journal decides about it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct PeerRow {
+    /// Entry whose object is its bundle.
+    #[n(0)]
+    pub entry: EntryIndex,
+    /// Version of that bundle.
+    #[n(1)]
+    pub version: u64,
+    /// Digest of that bundle's payload.
+    #[n(2)]
+    pub digest: Digest,
+    /// Keys that sign its envelopes and receipts, newest first.
+    #[n(3)]
+    pub signing_keys: Vec<PublicKeyRow>,
+    /// Route segments it wants; absent means that it never said, and gets everything.
+    #[n(4)]
+    pub segments: Option<Vec<Segment>>,
+    /// Life of its store, as last heard.
+    #[n(5)]
+    pub epoch: Option<Epoch>,
+    /// Whether it was removed.
+    #[n(6)]
+    pub removed: bool,
+}
+
+/// A public key in canonical bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(transparent)]
+pub struct PublicKeyRow(#[cbor(n(0), with = "minicbor::bytes")] pub PublicKey);
+
+/// The sending end of one lane to one peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct LaneOut {
+    /// Last position given to an envelope.
+    #[n(0)]
+    pub queued: Position,
+    /// Running hash there.
+    #[n(1)]
+    pub queued_hash: Digest,
+    /// Last position that the peer has receipted.
+    #[n(2)]
+    pub receipted: Position,
+}
+
+/// One envelope in the sending end of a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct LaneItem {
+    /// Entry whose object is the envelope.
+    #[n(0)]
+    pub entry: EntryIndex,
+    /// Running hash up to and including it.
+    #[n(1)]
+    pub hash: Digest,
+    /// What it carries.
+    #[n(2)]
+    pub kind: Kind,
+    /// What became of it: absent while nobody knows, or receipted without more.
+    #[n(3)]
+    pub ended: Option<Ended>,
+    /// When its delivery may end.
+    #[n(4)]
+    pub expires_at: Option<Time>,
+}
+
+/// Why an envelope did not take effect at a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Ended {
+    /// The peer rejected it; the receipt's entry says with which code.
+    #[n(0)]
+    Rejected(#[n(0)] EntryIndex),
+    /// It expired before it was delivered.
+    #[n(1)]
+    Expired,
+}
+
+/// The receiving end of one lane from one peer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct LaneIn {
+    /// Last position received, durably.
+    #[n(0)]
+    pub received: Position,
+    /// Running hash there.
+    #[n(1)]
+    pub hash: Digest,
+    /// Entry of the last one.
+    #[n(2)]
+    pub entry: EntryIndex,
+    /// The newest rejections, for receipts that the peer has not seen yet.
+    #[n(3)]
+    pub rejected: Vec<(Position, String)>,
+}
+
+/// One row, with its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each variant is a row above, under its key")]
+pub enum Row {
+    Alert(AlertId, AlertRow),
+    Ack(AlertId, Society, AckRow),
+    Tombstone(AlertId, TombstoneRow),
+    Envelope(Society, EnvelopeId, EnvelopeRow),
+    Consent(ConsentId, ConsentRow),
+    Handover(HandoverId, HandoverRow),
+    Peer(Society, PeerRow),
+    LaneOut(Society, Lane, LaneOut),
+    LaneItem(Society, Lane, Position, LaneItem),
+    LaneIn(Society, Lane, LaneIn),
+}

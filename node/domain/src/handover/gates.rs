@@ -72,7 +72,8 @@ mod tests {
     #[test]
     fn every_gate_gives_the_same_answer_and_a_withdrawal_closes_them_all() {
         let (record, offer) = (consent_sample::record(), sample::offer());
-        let open = Case { offer: &offer, record: &record, events: &[], now: consent_sample::NOW };
+        let open =
+            Case { offer: &offer, subject: offer.subject, record: &record, events: &[], now: consent_sample::NOW };
         let withdrawal = [ConsentEvent {
             at: Time::default(),
             kind: EventKind::Withdraw,
@@ -100,7 +101,8 @@ mod tests {
         let mut draft = consent_sample::draft();
         let record = consent_sample::record_of(draft.clone());
         let offer = sample::offer_under(&record);
-        let case = Case { offer: &offer, record: &record, events: &[], now: consent_sample::NOW };
+        let case =
+            Case { offer: &offer, subject: offer.subject, record: &record, events: &[], now: consent_sample::NOW };
         let outcome = check_gate(&Gate::Onward(to.clone()), &case, &[Service::Food]).map_err(|refusal| refusal.code);
         assert_eq!(outcome, Err(Code::ConsentOnward));
 
@@ -109,7 +111,8 @@ mod tests {
         draft.purposes.push(onward);
         let record = consent_sample::record_of(draft);
         let offer = sample::offer_under(&record);
-        let case = Case { offer: &offer, record: &record, events: &[], now: consent_sample::NOW };
+        let case =
+            Case { offer: &offer, subject: offer.subject, record: &record, events: &[], now: consent_sample::NOW };
         // The demo's handover says that nobody else may receive it, whatever the record says.
         let outcome = check_gate(&Gate::Onward(to.clone()), &case, &[Service::Food]).map_err(|refusal| refusal.code);
         assert_eq!(outcome, Err(Code::ConsentOnward));

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::offer::Offer;
 use crate::{
     catalogue::{Field, HandoverKind, Purpose, Section, Service},
-    consent::{ConsentEvent, ConsentRecord, Country, CoverageRequest, Obligations, Recipient, covers},
+    consent::{ConsentEvent, ConsentRecord, Country, CoverageRequest, Obligations, Recipient, SubjectRef, covers},
     refusal::{Code, Refusal},
     time::Time,
 };
@@ -16,6 +16,8 @@ use crate::{
 pub struct Case<'a> {
     /// The offer.
     pub offer: &'a Offer,
+    /// The person, by the pseudonym in the consent record; the offer names them by that of the pair.
+    pub subject: SubjectRef,
     /// The consent record.
     pub record: &'a ConsentRecord,
     /// All that is known to have happened to the record since.
@@ -82,7 +84,7 @@ pub fn plan(case: &Case<'_>, services: &[Service], to: &Destination) -> Result<R
 /// Asks for all that the service may carry, less what the person excluded and the service can do without.
 fn request(case: &Case<'_>, service: Service, to: &Destination) -> CoverageRequest {
     let mut request = CoverageRequest {
-        subject: case.offer.subject,
+        subject: case.subject,
         consent: case.offer.consent,
         purpose: purpose(case.offer.kind, service),
         service,
@@ -126,7 +128,8 @@ mod tests {
     #[test]
     fn only_what_accepted_services_need_and_consent_covers_is_released() {
         let (record, offer) = (consent_sample::record(), sample::offer());
-        let case = Case { offer: &offer, record: &record, events: &[], now: consent_sample::NOW };
+        let case =
+            Case { offer: &offer, subject: offer.subject, record: &record, events: &[], now: consent_sample::NOW };
         let to = Destination::of(&offer);
         let food = plan(&case, &[Service::Food], &to).expect("covered");
         assert_eq!(food.sections, [Section::Contact, Section::ServicesReceived].into());
@@ -146,7 +149,8 @@ mod tests {
         draft.purposes[0].categories.retain(|category| *category != DataCategory::Destination);
         let record = consent_sample::record_of(draft);
         let offer = sample::offer_under(&record);
-        let case = Case { offer: &offer, record: &record, events: &[], now: consent_sample::NOW };
+        let case =
+            Case { offer: &offer, subject: offer.subject, record: &record, events: &[], now: consent_sample::NOW };
         let refusal = plan(&case, &[Service::Food, Service::TransportFamily], &Destination::of(&offer))
             .expect_err("no transport without a destination");
         assert_eq!((refusal.code, refusal.field.as_deref()), (Code::ConsentMissing, Some("services[1]")));
@@ -160,21 +164,24 @@ mod tests {
         draft.exclusions = vec![exclude(DataCategory::Family)];
         let record = consent_sample::record_of(draft.clone());
         let offer = sample::offer_under(&record);
-        let case = Case { offer: &offer, record: &record, events: &[], now: consent_sample::NOW };
+        let case =
+            Case { offer: &offer, subject: offer.subject, record: &record, events: &[], now: consent_sample::NOW };
         let plan_of = |case: &Case<'_>| plan(case, &[Service::TransportFamily], &Destination::of(case.offer));
         assert!(!plan_of(&case).expect("covered without").sections.contains(&Section::Family));
 
         draft.exclusions = vec![exclude(DataCategory::IdentityName)];
         let record = consent_sample::record_of(draft);
         let offer = sample::offer_under(&record);
-        let case = Case { offer: &offer, record: &record, events: &[], now: consent_sample::NOW };
+        let case =
+            Case { offer: &offer, subject: offer.subject, record: &record, events: &[], now: consent_sample::NOW };
         assert_eq!(plan_of(&case).map_err(|r| r.code), Err(Code::ConsentExcluded));
     }
 
     #[test]
     fn nothing_but_what_was_offered_can_be_accepted() {
         let (record, offer) = (consent_sample::record(), sample::offer());
-        let case = Case { offer: &offer, record: &record, events: &[], now: consent_sample::NOW };
+        let case =
+            Case { offer: &offer, subject: offer.subject, record: &record, events: &[], now: consent_sample::NOW };
         for services in [&[Service::Shelter][..], &[]] {
             assert!(plan(&case, services, &Destination::of(&offer)).is_err());
         }

@@ -12,13 +12,13 @@ pub use backoff::{Backoff, Waiting};
 pub use session::{Alarm, Arrival, Event, LocalLane, Parcels, Session};
 
 use crate::{
+    digest::Digest,
     envelope::Lane,
     ids::{Epoch, Position},
     receipt::SignedReceipt,
     refusal::Code,
     society::Society,
     time::Time,
-    digest::Digest,
 };
 
 /// The oldest version of the protocol that this node speaks.

@@ -123,7 +123,14 @@ impl Session {
     /// Begins a session with `peer`, to whom our side stands as `lanes` says. The first frame to
     /// send is our Hello.
     #[must_use]
-    pub fn new(own: Society, peer: Society, epoch: Epoch, bundle_version: u64, lanes: [LocalLane; 3], now: Time) -> Self {
+    pub fn new(
+        own: Society,
+        peer: Society,
+        epoch: Epoch,
+        bundle_version: u64,
+        lanes: [LocalLane; 3],
+        now: Time,
+    ) -> Self {
         let positions = lanes.each_ref().map(|lane| super::LanePositions {
             queued: lane.queued,
             received: lane.received,
@@ -141,8 +148,8 @@ impl Session {
         };
         let mut local = lanes;
         let incoming = local.each_mut().map(|lane| Incoming::new(lane.received, std::mem::take(&mut lane.partial)));
-        let outgoing = [Lane::Urgent, Lane::Routine, Lane::Bulk]
-            .map(|lane| Outgoing::new(lane, Position(0), 0, Position(0)));
+        let outgoing =
+            [Lane::Urgent, Lane::Routine, Lane::Bulk].map(|lane| Outgoing::new(lane, Position(0), 0, Position(0)));
         Self {
             peer,
             hello: VecDeque::from([Frame::Hello(hello)]),

@@ -4,12 +4,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{
-    link::Piece,
-    parcel,
-    signing::Signature,
-    society::Society,
-};
+use crate::{link::Piece, parcel, signing::Signature, society::Society};
 
 /// A sender's store: parcels by lane, position from 1.
 struct Shelf([Vec<Vec<u8>>; 3]);
@@ -72,7 +67,13 @@ fn run(a: &mut Side, b: &mut Side, rate: u64, until_ms: u64) -> Vec<(Lane, Posit
 }
 
 /// The same, with one urgent parcel more at the given moment.
-fn run_with(a: &mut Side, b: &mut Side, rate: u64, until_ms: u64, mut urgent: Option<u64>) -> Vec<(Lane, Position, u64)> {
+fn run_with(
+    a: &mut Side,
+    b: &mut Side,
+    rate: u64,
+    until_ms: u64,
+    mut urgent: Option<u64>,
+) -> Vec<(Lane, Position, u64)> {
     let mut now = 1_000;
     let (mut free, mut to_b, mut to_a) = (now, VecDeque::new(), VecDeque::new());
     let mut times = Vec::new();

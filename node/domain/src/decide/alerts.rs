@@ -1,0 +1,174 @@
+//! Alerts: raised, updated, cancelled, acknowledged by our operators.
+
+use crate::{
+    alert::{self, Alert, AlertAck, AlertCancel, PeerInterest, life},
+    catalogue::{Kind as AlertKind, Role, Segment},
+    envelope::{Envelope, FORMAT_VERSION, Kind, Lane},
+    fold::Content,
+    ids::{AlertId, EnvelopeId, IdEntropy},
+    limits::EXPIRY_SKEW_SECONDS,
+    refusal::{Code, Refusal},
+    rows::AlertRow,
+    society::Society,
+};
+
+use super::{Caller, Context, Decision, NewEntry, Reply};
+
+/// Publishes an alert or an update.
+pub(super) fn raise(context: &Context<'_>, caller: &Caller, id: AlertId, alert: Alert) -> Result<Decision, Refusal> {
+    caller.require(&[Role::AlertAuthor, Role::AlertApprover])?;
+    let body = alert.to_cbor();
+    if let Some(row) = context.facts.alert(id)? {
+        return repeat(context, id, &row, &body);
+    }
+    if alert.kind == AlertKind::Update {
+        for (n, parent) in alert.supersedes.iter().enumerate() {
+            check_parent(context, parent.origin, parent.id)
+                .map_err(|refusal| refusal.at(format!("supersedes[{n}]")))?;
+        }
+    }
+    if context.now >= alert.expires_at {
+        return Err(Refusal::new(Code::BadTimes, "the alert has expired already").at("expires_at"));
+    }
+    let recipients = recipients(context, &alert)?;
+    let envelope = Envelope {
+        version: FORMAT_VERSION,
+        id: id.into(),
+        origin: context.own,
+        recipients: if recipients.is_empty() { vec![context.own] } else { recipients.clone() },
+        kind: Kind::Alert,
+        lane: if alert::is_urgent(&alert) { Lane::Urgent } else { Lane::Routine },
+        created_at: context.now,
+        expires_at: Some(alert.expires_at.plus(std::time::Duration::from_secs(EXPIRY_SKEW_SECONDS))),
+        body: body.into(),
+        attachment: None,
+    };
+    let entry = NewEntry::issued(context, &envelope, Content::Alert(Box::new(alert)));
+    let digest = entry.digest();
+    Ok(Decision { entries: vec![entry], reply: Reply::Alert { id, entry: context.next, digest, recipients } })
+}
+
+/// The same id again: the same answer when the content is the same, a refusal when it is not.
+fn repeat(context: &Context<'_>, id: AlertId, row: &AlertRow, body: &[u8]) -> Result<Decision, Refusal> {
+    let stored = context.facts.object(row.entry)?.map(|object| super::delivery::envelope_of(&object)).transpose()?;
+    match stored {
+        Some(envelope) if row.origin == context.own && *envelope.body == *body => {
+            let mut recipients = envelope.recipients;
+            recipients.retain(|society| *society != context.own);
+            let reply = Reply::Alert { id, entry: row.entry, digest: row.digest, recipients };
+            Ok(Decision { entries: Vec::new(), reply })
+        }
+        _ => Err(Refusal::new(Code::DuplicateId, "an alert with this id and other content exists").at("id")),
+    }
+}
+
+fn check_parent(context: &Context<'_>, origin: Society, id: AlertId) -> Result<(), Refusal> {
+    if origin != context.own {
+        return Err(Refusal::new(Code::NotOrigin, format!("only {origin} can update its alert")));
+    }
+    let Some(row) = context.facts.alert(id)? else {
+        return Err(Refusal::new(Code::BadReference, "this node has no such alert"));
+    };
+    if row.origin != context.own {
+        return Err(Refusal::new(Code::NotOrigin, format!("only {} can update its alert", row.origin)));
+    }
+    if row.state == life::State::Cancelled {
+        return Err(Refusal::new(Code::AlreadyEnded, "the alert is cancelled"));
+    }
+    Ok(())
+}
+
+fn recipients(context: &Context<'_>, alert: &Alert) -> Result<Vec<Society>, Refusal> {
+    let peers = context.facts.peers()?;
+    let interests: Vec<PeerInterest> = peers
+        .iter()
+        .filter(|(society, _)| context.policy.of(*society).alerts)
+        .map(|(society, row)| PeerInterest { society: *society, segments: row.segments.clone() })
+        .collect();
+    let recipients = alert::recipients(alert, context.own, &interests);
+    match recipients.iter().find(|society| !interests.iter().any(|peer| peer.society == **society)) {
+        None => Ok(recipients),
+        Some(unknown) => {
+            let message = format!("{unknown} is no peer to which alerts go");
+            Err(Refusal::new(Code::UnknownPeer, message).at("distribution"))
+        }
+    }
+}
+
+/// Cancels an alert of ours at every node that was sent it.
+pub(super) fn cancel(
+    context: &Context<'_>,
+    caller: &Caller,
+    entropy: IdEntropy,
+    cancel: AlertCancel,
+) -> Result<Decision, Refusal> {
+    caller.require(&[Role::AlertAuthor, Role::AlertApprover])?;
+    let row = known(context, cancel.alert)?;
+    if row.origin != context.own {
+        return Err(Refusal::new(Code::NotOrigin, format!("only {} can cancel its alert", row.origin)));
+    }
+    if let Some((_, entry)) = row.cancelled {
+        return Ok(Decision { entries: Vec::new(), reply: Reply::Done { entry } });
+    }
+    life::transition(row.state, life::Event::Cancel)?;
+    let holders: Vec<Society> = row.deliveries.iter().map(|delivery| delivery.peer).collect();
+    let envelope = Envelope {
+        version: FORMAT_VERSION,
+        id: EnvelopeId::new(context.now, entropy),
+        origin: context.own,
+        recipients: if holders.is_empty() { vec![context.own] } else { holders },
+        kind: Kind::AlertCancel,
+        lane: Lane::Urgent,
+        created_at: context.now,
+        // A cancel reaches every node that had the alert, however late.
+        expires_at: None,
+        body: cancel.to_cbor().into(),
+        attachment: None,
+    };
+    Ok(Decision::issuing(context, &envelope, Content::Cancel(cancel)))
+}
+
+/// Answers a peer's alert, on behalf of the human who read it.
+pub(super) fn acknowledge(
+    context: &Context<'_>,
+    caller: &Caller,
+    entropy: IdEntropy,
+    ack: AlertAck,
+) -> Result<Decision, Refusal> {
+    caller.require(&[Role::DutyOfficer])?;
+    let row = known(context, ack.answer().alert)?;
+    if row.origin == context.own {
+        return Err(Refusal::new(Code::WrongState, "a Society does not acknowledge its own alert"));
+    }
+    if let Some(earlier) = context.facts.ack(ack.answer().alert, context.own)?
+        && earlier.error == (ack.answer().kind == crate::catalogue::AckKind::Error)
+    {
+        return Ok(Decision { entries: Vec::new(), reply: Reply::Done { entry: earlier.entry } });
+    }
+    let envelope = Envelope {
+        version: FORMAT_VERSION,
+        id: EnvelopeId::new(context.now, entropy),
+        origin: context.own,
+        recipients: vec![row.origin],
+        kind: Kind::AlertAck,
+        lane: Lane::Routine,
+        created_at: context.now,
+        expires_at: None,
+        body: ack.to_cbor().into(),
+        attachment: None,
+    };
+    Ok(Decision::issuing(context, &envelope, Content::Ack(ack)))
+}
+
+fn known(context: &Context<'_>, id: AlertId) -> Result<AlertRow, Refusal> {
+    context.facts.alert(id)?.ok_or_else(|| Refusal::new(Code::UnknownAlert, "this node has no such alert"))
+}
+
+/// Whether `segments` is a subscription that can be declared.
+pub(super) fn check_segments(segments: Option<&[Segment]>) -> Result<(), Refusal> {
+    if segments.is_some_and(|segments| segments.len() > crate::limits::LIST_MAX) {
+        let most = crate::limits::LIST_MAX;
+        return Err(Refusal::new(Code::TooMany, format!("a subscription names at most {most} segments")).at("segments"));
+    }
+    Ok(())
+}

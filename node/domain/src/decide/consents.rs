@@ -1,0 +1,55 @@
+//! Consent records: kept, and found again for a case.
+
+use crate::{
+    catalogue::Role,
+    consent::ConsentRecord,
+    entry::Body,
+    fold::Content,
+    ids::{CaseId, ConsentId},
+    refusal::{Code, Refusal},
+};
+
+use super::{Caller, Context, Decision, NewEntry, Reply};
+
+/// Records a consent.
+pub(super) fn record(
+    context: &Context<'_>,
+    caller: &Caller,
+    case: CaseId,
+    record: ConsentRecord,
+) -> Result<Decision, Refusal> {
+    caller.require(&[Role::Caseworker, Role::Supervisor, Role::RflOfficer, Role::CpOfficer])?;
+    let reference = record.reference();
+    if record.subject != context.pseudonyms.own(case) {
+        return Err(Refusal::new(Code::ConsentIntegrity, "the record's subject is not the case"));
+    }
+    if let Some(row) = context.facts.consent(reference.id)? {
+        if row.record == reference && row.case == case {
+            return Ok(Decision { entries: Vec::new(), reply: Reply::Done { entry: row.entry } });
+        }
+        if row.case != case || reference.version <= row.record.version {
+            let message = "a consent record with this id, and this or a newer version, exists";
+            return Err(Refusal::new(Code::DuplicateId, message).at("id"));
+        }
+    }
+    let object = record.to_cbor().to_vec();
+    let body = Body::Consent { case, record: reference };
+    let entry = NewEntry { body, object: Some(object), content: Some(Content::Consent(Box::new(record))) };
+    Ok(Decision { entries: vec![entry], reply: Reply::Done { entry: context.next } })
+}
+
+/// The record that a case relies on.
+pub(super) fn of_case(context: &Context<'_>, id: Option<ConsentId>, case: CaseId) -> Result<ConsentRecord, Refusal> {
+    let missing =
+        || Refusal::new(Code::UnknownConsent, "name the consent record that the handover rests on").at("consent");
+    let row = context.facts.consent(id.ok_or_else(missing)?)?;
+    let row =
+        row.ok_or_else(|| Refusal::new(Code::UnknownConsent, "this node has no such consent record").at("consent"))?;
+    if row.case != case {
+        return Err(Refusal::new(Code::ConsentIntegrity, "the consent record belongs to another case").at("consent"));
+    }
+    let object = context.facts.object(row.entry)?;
+    let object =
+        object.ok_or_else(|| Refusal::new(Code::UnknownConsent, "the consent record was erased").at("consent"))?;
+    ConsentRecord::from_cbor(&object)
+}

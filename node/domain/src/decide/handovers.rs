@@ -1,0 +1,364 @@
+//! Handovers: offered, answered, released, followed, read. Consent is asked at every gate.
+
+use crate::{
+    catalogue::{Purpose, Role, Section, Service},
+    entry::{Body, PackageRef},
+    envelope::{Attachment, Envelope, FORMAT_VERSION, Kind, Lane},
+    fold::{Content, side_of},
+    handover::{
+        Action, Case, CaseShortCode, Gate, HandoverAnswer, HandoverDraft, HandoverRelease, HandoverStep, Offer,
+        OfferContext, ReleasePlan, Side, State, Step, Verdict, check_gate, permitted_roles, transition,
+    },
+    ids::{CaseId, EnvelopeId, HandoverId, IdEntropy},
+    refusal::{Code, Refusal},
+    rows::HandoverRow,
+    society::Society,
+    time::Time,
+};
+
+use super::{Caller, Context, Decision, NewEntry, Reply, consents, delivery};
+
+/// An offer to be made.
+pub(super) struct Offering {
+    pub(super) id: HandoverId,
+    pub(super) case: CaseId,
+    pub(super) draft: HandoverDraft,
+    pub(super) package: Option<PackageRef>,
+    pub(super) release_on_acceptance: bool,
+}
+
+/// A release to be made.
+pub(super) struct Releasing {
+    pub(super) id: HandoverId,
+    pub(super) package: PackageRef,
+    pub(super) attachment: Attachment,
+    pub(super) sections: Vec<Section>,
+}
+
+/// Offers a handover, without identity, if the consent covers every service asked for.
+pub(super) fn offer(
+    context: &Context<'_>,
+    caller: &Caller,
+    entropy: IdEntropy,
+    offering: Offering,
+) -> Result<Decision, Refusal> {
+    caller.require(permitted_roles(Action::Send))?;
+    let to = offering.draft.to;
+    let earlier = context.facts.handover(offering.id)?;
+    let earlier_offer = earlier.as_ref().map(|row| offer_of(context, row)).transpose()?;
+    let record = consents::of_case(context, offering.draft.consent, offering.case)?;
+    let offer_context = OfferContext {
+        id: offering.id,
+        from: context.own,
+        subject: context.pseudonyms.for_peer(to, offering.case),
+        short_code: short_code(entropy),
+        consent: record.reference(),
+        now: context.now,
+    };
+    if let Some(earlier) = earlier.zip(earlier_offer) {
+        return repeat(context, earlier, offering, offer_context);
+    }
+    let offer = Offer::from_draft(offering.draft, offer_context).map_err(first)?;
+    if context.facts.peer(to)?.is_none_or(|row| row.removed) {
+        return Err(Refusal::new(Code::UnknownPeer, format!("{to} is no peer of this node")).at("to"));
+    }
+    context.policy.check_handovers(to)?;
+    let services: Vec<Service> = offer.service_codes().collect();
+    let case = Case {
+        offer: &offer,
+        subject: context.pseudonyms.own(offering.case),
+        record: &record,
+        events: &[],
+        now: context.now,
+    };
+    check_gate(&Gate::Submit, &case, &services)?;
+    check_gate(&Gate::Send, &case, &services)?;
+    let id = offering.id;
+    let envelope =
+        envelope(context, entropy, to, Kind::HandoverOffer, Lane::Routine, offer.to_cbor(), Some(offer.expires_at));
+    let mut entries = vec![
+        NewEntry::issued(context, &envelope, Content::Offer(Box::new(offer))),
+        NewEntry::bare(Body::HandoverOpened {
+            id,
+            case: offering.case,
+            release_on_acceptance: offering.release_on_acceptance,
+        }),
+    ];
+    if let Some(package) = offering.package {
+        entries.push(NewEntry::bare(Body::PackageKept { handover: id, package }));
+    }
+    Ok(Decision { entries, reply: Reply::Done { entry: context.next } })
+}
+
+/// The same id again: the same answer when it is the same offer, a refusal when it is not.
+fn repeat(
+    context: &Context<'_>,
+    (row, earlier): (HandoverRow, Offer),
+    offering: Offering,
+    fresh: OfferContext,
+) -> Result<Decision, Refusal> {
+    let expires_at = offering.draft.expires_at.or(Some(earlier.expires_at));
+    let draft = HandoverDraft { expires_at, ..offering.draft };
+    let as_then = OfferContext { now: earlier.offered_at, short_code: earlier.short_code.clone(), ..fresh };
+    match Offer::from_draft(draft, as_then) {
+        Ok(again) if row.from == context.own && again == earlier => {
+            Ok(Decision { entries: Vec::new(), reply: Reply::Done { entry: row.entry } })
+        }
+        _ => Err(Refusal::new(Code::DuplicateId, "a handover with this id and other content exists").at("id")),
+    }
+}
+
+/// The code on the person's card, from the half of the entropy that is in no id.
+fn short_code(entropy: IdEntropy) -> CaseShortCode {
+    let [.., a, b, c, d, e] = entropy;
+    CaseShortCode::from_entropy([a, b, c, d, e])
+}
+
+fn first(faults: Vec<Refusal>) -> Refusal {
+    faults.into_iter().next().unwrap_or_else(|| Refusal::new(Code::Malformed, "the draft is not valid"))
+}
+
+fn envelope(
+    context: &Context<'_>,
+    entropy: IdEntropy,
+    to: Society,
+    kind: Kind,
+    lane: Lane,
+    body: Vec<u8>,
+    expires_at: Option<Time>,
+) -> Envelope {
+    Envelope {
+        version: FORMAT_VERSION,
+        id: EnvelopeId::new(context.now, entropy),
+        origin: context.own,
+        recipients: vec![to],
+        kind,
+        lane,
+        created_at: context.now,
+        expires_at,
+        body: body.into(),
+        attachment: None,
+    }
+}
+
+fn known(context: &Context<'_>, id: HandoverId) -> Result<HandoverRow, Refusal> {
+    let row = context.facts.handover(id)?;
+    row.ok_or_else(|| Refusal::new(Code::UnknownHandover, "this node has no such handover"))
+}
+
+/// The offer of a handover.
+pub(super) fn offer_of(context: &Context<'_>, row: &HandoverRow) -> Result<Offer, Refusal> {
+    let object = context.facts.object(row.entry)?;
+    let object = object.ok_or_else(|| Refusal::new(Code::PackageAbsent, "the offer was erased"))?;
+    Offer::from_cbor(&delivery::envelope_of(&object)?.body)
+}
+
+/// The same step again, by the same side: it was taken already, and that is the answer.
+fn taken(row: &HandoverRow, action: Action, own: Society) -> Option<Decision> {
+    let last = row.history.last()?;
+    (last.action == action && last.by == own)
+        .then(|| Decision { entries: Vec::new(), reply: Reply::Done { entry: last.entry } })
+}
+
+/// Answers an offer.
+pub(super) fn answer(
+    context: &Context<'_>,
+    caller: &Caller,
+    entropy: IdEntropy,
+    id: HandoverId,
+    verdict: Verdict,
+) -> Result<Decision, Refusal> {
+    let action = verdict.action();
+    caller.require(permitted_roles(action))?;
+    let row = known(context, id)?;
+    if let Some(taken) = taken(&row, action, context.own) {
+        return Ok(taken);
+    }
+    transition(row.state, action, side_of(&row, context.own))?;
+    if context.now >= row.expires_at {
+        return Err(Refusal::new(Code::Expired, "the offer has expired"));
+    }
+    let verdict = match verdict {
+        Verdict::Accept { team, services } => {
+            context.policy.check_handovers(row.from)?;
+            let offered: Vec<Service> = offer_of(context, &row)?.service_codes().collect();
+            if let Some(other) = services.iter().find(|service| !offered.contains(service)) {
+                return Err(Refusal::new(Code::Malformed, format!("{other} was not asked for")).at("services"));
+            }
+            Verdict::Accept { team, services: if services.is_empty() { offered } else { services } }
+        }
+        reject @ Verdict::Reject { .. } => reject,
+    };
+    let answer = HandoverAnswer { id, verdict };
+    answer.check()?;
+    let envelope = envelope(context, entropy, row.from, Kind::HandoverAnswer, Lane::Routine, answer.to_cbor(), None);
+    Ok(Decision::issuing(context, &envelope, Content::Answer(answer)))
+}
+
+/// What may be released of a handover at this moment, by the consent as it stands.
+///
+/// # Errors
+/// The refusal of the gate.
+pub fn recheck(context: &Context<'_>, id: HandoverId, gate: Gate) -> Result<ReleasePlan, Refusal> {
+    let row = known(context, id)?;
+    context.policy.check_handovers(row.to)?;
+    let case = row.case.ok_or_else(|| Refusal::new(Code::NotOrigin, "the case lies at the Society that offered it"))?;
+    let offer = offer_of(context, &row)?;
+    let record = consents::of_case(context, Some(row.consent.id), case)?;
+    let services = if row.accepted.is_empty() { offer.service_codes().collect() } else { row.accepted };
+    let subject = context.pseudonyms.own(case);
+    let case = Case { offer: &offer, subject, record: &record, events: &[], now: context.now };
+    check_gate(&gate, &case, &services)
+}
+
+/// Releases the package of an accepted handover.
+pub(super) fn release(
+    context: &Context<'_>,
+    caller: &Caller,
+    entropy: IdEntropy,
+    releasing: Releasing,
+) -> Result<Decision, Refusal> {
+    caller.require(permitted_roles(Action::Release))?;
+    let row = known(context, releasing.id)?;
+    if let Some(taken) = taken(&row, Action::Release, context.own) {
+        return Ok(taken);
+    }
+    transition(row.state, Action::Release, side_of(&row, context.own))?;
+    if row.frozen {
+        return Err(Refusal::new(Code::WrongState, "the handover is frozen"));
+    }
+    let plan = recheck(context, releasing.id, Gate::Release)?;
+    if let Some(section) = releasing.sections.iter().find(|section| !plan.sections.contains(section)) {
+        return Err(Refusal::new(Code::ConsentMissing, format!("the consent does not cover the section {section}")));
+    }
+    let release = HandoverRelease {
+        id: releasing.id,
+        package_commitment: releasing.package.commitment,
+        package_digest: releasing.attachment.digest,
+        sealed_bytes: releasing.attachment.bytes,
+        sections: releasing.sections,
+        matrix_version: crate::catalogue::MATRIX_VERSION,
+        obligations: plan.obligations,
+    };
+    release.check()?;
+    let mut envelope = envelope(context, entropy, row.to, Kind::HandoverRelease, Lane::Bulk, release.to_cbor(), None);
+    envelope.attachment = Some(releasing.attachment);
+    let kept = NewEntry::bare(Body::PackageKept { handover: releasing.id, package: releasing.package });
+    let issued = NewEntry::issued(context, &envelope, Content::Release(Box::new(release)));
+    let entry = crate::ids::EntryIndex(context.next.0 + 1);
+    Ok(Decision { entries: vec![kept, issued], reply: Reply::Done { entry } })
+}
+
+/// Reports a later step to the other side.
+pub(super) fn report(
+    context: &Context<'_>,
+    caller: &Caller,
+    entropy: IdEntropy,
+    id: HandoverId,
+    step: Step,
+) -> Result<Decision, Refusal> {
+    let action = step.action();
+    caller.require(permitted_roles(action))?;
+    let row = known(context, id)?;
+    if let Some(taken) = taken(&row, action, context.own) {
+        return Ok(taken);
+    }
+    let side = side_of(&row, context.own);
+    transition(row.state, action, side)?;
+    let step = HandoverStep { id, at: context.now, step };
+    step.check()?;
+    let other = if side == Side::From { row.to } else { row.from };
+    let lane = match action {
+        Action::Revoke | Action::Withdraw | Action::Cancel => Lane::Urgent,
+        _ => Lane::Routine,
+    };
+    let envelope = envelope(context, entropy, other, Kind::HandoverStep, lane, step.to_cbor(), None);
+    Ok(Decision::issuing(context, &envelope, Content::Step(Box::new(step))))
+}
+
+/// Records that a package is read, before it is.
+pub(super) fn read(
+    context: &Context<'_>,
+    caller: &Caller,
+    id: HandoverId,
+    sections: Vec<Section>,
+    purpose: Purpose,
+) -> Result<Decision, Refusal> {
+    caller.require(&[Role::Caseworker, Role::Supervisor, Role::Medical, Role::CpOfficer, Role::RflOfficer])?;
+    let row = known(context, id)?;
+    if row.package.is_none() || row.state.has_ended() && row.state != State::Completed {
+        return Err(Refusal::new(Code::PackageAbsent, format!("the handover is {}", row.state)));
+    }
+    for section in sections.iter().filter(|section| !section.sealed_for().is_empty()) {
+        caller.require(section.sealed_for())?;
+    }
+    let sections = sections.iter().map(|section| section.as_str().to_owned()).collect();
+    let body = Body::PackageRead { handover: id, sections, purpose: purpose.as_str().to_owned() };
+    Ok(Decision { entries: vec![NewEntry::bare(body)], reply: Reply::Done { entry: context.next } })
+}
+
+/// Judges what the other side sends about a handover. `by` is who signed it.
+pub(super) fn judge(
+    context: &Context<'_>,
+    content: &Content,
+    by: Society,
+    package: Option<&Result<PackageRef, Refusal>>,
+) -> Result<(), Refusal> {
+    if by == context.own {
+        // Our own history comes back: it passed these rules when it was made.
+        return Ok(());
+    }
+    match content {
+        Content::Offer(offer) => judge_offer(context, offer, by),
+        Content::Answer(answer) => {
+            let row = of_pair(context, answer.id, by, Side::To)?;
+            // The answer may overtake the receipt of the offer, which it implies.
+            let state = if row.state == State::Offered { State::Delivered } else { row.state };
+            transition(state, answer.verdict.action(), Side::To).map(|_| ())
+        }
+        Content::Release(release) => {
+            let row = of_pair(context, release.id, by, Side::From)?;
+            context.policy.check_handovers(by)?;
+            transition(row.state, Action::Release, Side::From)?;
+            match package {
+                Some(Ok(_)) => Ok(()),
+                Some(Err(refusal)) => Err(refusal.clone()),
+                None => Err(Refusal::new(Code::PackageAbsent, "the package did not come with its release")),
+            }
+        }
+        Content::Step(step) => {
+            let row = known(context, step.id)?;
+            let side = side_of(&row, by);
+            of_pair(context, step.id, by, side)?;
+            transition(row.state, step.step.action(), side).map(|_| ())
+        }
+        _ => Err(Refusal::new(Code::Malformed, "not a message about a handover")),
+    }
+}
+
+fn judge_offer(context: &Context<'_>, offer: &Offer, by: Society) -> Result<(), Refusal> {
+    if offer.from != by {
+        return Err(Refusal::new(Code::WrongSociety, format!("{by} brought an offer of {}", offer.from)));
+    }
+    if offer.to != context.own {
+        return Err(Refusal::new(Code::WrongRecipient, "the offer is for another Society"));
+    }
+    context.policy.check_handovers(by)?;
+    if context.now >= offer.expires_at {
+        return Err(Refusal::new(Code::Expired, "the offer has expired"));
+    }
+    if context.facts.handover(offer.id)?.is_some() {
+        return Err(Refusal::new(Code::DuplicateId, "a handover with this id is known"));
+    }
+    Ok(())
+}
+
+/// A handover of which `by` stands on `side`.
+fn of_pair(context: &Context<'_>, id: HandoverId, by: Society, side: Side) -> Result<HandoverRow, Refusal> {
+    let row = known(context, id)?;
+    let stands = if side == Side::From { row.from } else { row.to };
+    if stands != by {
+        return Err(Refusal::new(Code::WrongSociety, format!("{by} has no part in this handover")));
+    }
+    Ok(row)
+}

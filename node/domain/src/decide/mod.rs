@@ -1,0 +1,461 @@
+//! Decisions: a command, judged by the facts, becomes entries of the journal, or a refusal. Nothing
+//! else changes state. The rows that follow from an entry are made by [`crate::fold`], here as in
+//! a rebuild, so that the views cannot disagree with the journal.
+
+mod alerts;
+mod consents;
+mod context;
+mod delivery;
+mod handovers;
+mod peers;
+mod receipts;
+
+pub use context::{Caller, Context, PeerPolicy, Policy, Pseudonyms};
+pub use delivery::{Letter, Opened, open};
+pub use handovers::recheck;
+
+use crate::{
+    alert::{Alert, AlertAck, AlertCancel},
+    bundle::Bundle,
+    catalogue::{Purpose, Section, Segment},
+    consent::ConsentRecord,
+    digest::Digest,
+    entry::{Body, EnvelopeMeta, PackageRef},
+    envelope::{Attachment, Envelope, Lane},
+    fold::Content,
+    handover::{HandoverDraft, Step, Verdict},
+    ids::{AlertId, CaseId, EntryIndex, EnvelopeId, Epoch, HandoverId, IdEntropy, Position},
+    receipt::{Receipt, SignedReceipt},
+    refusal::{Code, Refusal},
+    society::Society,
+};
+
+/// What somebody asks of the node.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// The first command of a new store.
+    Begin {
+        /// This life of the store.
+        epoch: Epoch,
+    },
+    /// Publishes an alert, or an update of earlier ones.
+    RaiseAlert {
+        /// Who asks.
+        caller: Caller,
+        /// The alert's id: the same with the same content is answered the same.
+        id: AlertId,
+        /// What it says.
+        alert: Box<Alert>,
+    },
+    /// Cancels an alert of ours.
+    CancelAlert {
+        /// Who asks.
+        caller: Caller,
+        /// Entropy for the envelope's id.
+        entropy: IdEntropy,
+        /// Which, and why.
+        cancel: AlertCancel,
+    },
+    /// Answers a peer's alert.
+    AcknowledgeAlert {
+        /// Who asks.
+        caller: Caller,
+        /// Entropy for the envelope's id.
+        entropy: IdEntropy,
+        /// Which, and how.
+        ack: AlertAck,
+    },
+    /// Records a consent.
+    RecordConsent {
+        /// Who asks.
+        caller: Caller,
+        /// The local case.
+        case: CaseId,
+        /// The record.
+        record: Box<ConsentRecord>,
+    },
+    /// Offers a handover.
+    OfferHandover {
+        /// Who asks.
+        caller: Caller,
+        /// The handover's id.
+        id: HandoverId,
+        /// The local case.
+        case: CaseId,
+        /// Entropy for the envelope's id.
+        entropy: IdEntropy,
+        /// What is drafted.
+        draft: Box<HandoverDraft>,
+        /// The package that waits in the vault, where it was given with the offer.
+        package: Option<PackageRef>,
+        /// Whether to release as soon as it is accepted.
+        release_on_acceptance: bool,
+    },
+    /// Answers an offer.
+    AnswerHandover {
+        /// Who asks.
+        caller: Caller,
+        /// Entropy for the envelope's id.
+        entropy: IdEntropy,
+        /// The handover.
+        id: HandoverId,
+        /// Yes or no.
+        verdict: Verdict,
+    },
+    /// Releases the package of an accepted handover.
+    ReleaseHandover {
+        /// Who asks.
+        caller: Caller,
+        /// Entropy for the envelope's id.
+        entropy: IdEntropy,
+        /// The handover.
+        id: HandoverId,
+        /// The package, as it lies in the vault.
+        package: PackageRef,
+        /// The sealed bytes that travel.
+        attachment: Attachment,
+        /// The sections in it.
+        sections: Vec<Section>,
+    },
+    /// Reports a later step of a handover.
+    ReportHandover {
+        /// Who asks.
+        caller: Caller,
+        /// Entropy for the envelope's id.
+        entropy: IdEntropy,
+        /// The handover.
+        id: HandoverId,
+        /// The step.
+        step: Step,
+    },
+    /// Records that somebody reads a package, before they do.
+    ReadPackage {
+        /// Who asks.
+        caller: Caller,
+        /// The handover.
+        id: HandoverId,
+        /// The sections.
+        sections: Vec<Section>,
+        /// Why.
+        purpose: Purpose,
+    },
+    /// An envelope of a peer has arrived.
+    Deliver {
+        /// The peer.
+        peer: Society,
+        /// The lane.
+        lane: Lane,
+        /// Its place there.
+        position: Position,
+        /// What it turned out to be.
+        opened: Box<Opened>,
+        /// The package that came with it, as it lies in the vault now, or why it could not.
+        package: Option<Result<PackageRef, Refusal>>,
+    },
+    /// A verified receipt of a peer has arrived.
+    TakeReceipt {
+        /// The peer.
+        peer: Society,
+        /// What it says.
+        receipt: Receipt,
+        /// The exact bytes, as evidence.
+        signed: SignedReceipt,
+    },
+    /// Envelopes that expired before they were delivered: their delivery ends.
+    EndExpired {
+        /// The peer.
+        peer: Society,
+        /// The lane.
+        lane: Lane,
+        /// The place there.
+        position: Position,
+    },
+    /// A peer's bundle is to be taken.
+    TakeBundle {
+        /// Who asks; the node itself when it reads its folder of bundles.
+        caller: Caller,
+        /// The bundle, its signature verified.
+        bundle: Box<Bundle>,
+        /// Its payload, as evidence.
+        payload: Vec<u8>,
+    },
+    /// A peer is to be one no more.
+    RemovePeer {
+        /// Who asks.
+        caller: Caller,
+        /// The peer.
+        society: Society,
+    },
+    /// Our Society wants alerts of these segments, or everything.
+    Subscribe {
+        /// Who asks.
+        caller: Caller,
+        /// Entropy for the envelope's id.
+        entropy: IdEntropy,
+        /// The segments; absent means everything.
+        segments: Option<Vec<Segment>>,
+    },
+    /// Puts envelopes into a peer's lanes again.
+    Replay {
+        /// Who asks.
+        caller: Caller,
+        /// The peer.
+        peer: Society,
+        /// Entries that issued them, at most [`REPLAY_MAX`].
+        entries: Vec<EntryIndex>,
+    },
+    /// A peer's Hello told of another life of its store.
+    MeetEpoch {
+        /// The peer.
+        peer: Society,
+        /// The life.
+        epoch: Epoch,
+    },
+    /// A peer holds more of a lane than we remember: our store was restored.
+    AdvanceLane {
+        /// The peer.
+        peer: Society,
+        /// The lane.
+        lane: Lane,
+        /// Last position that the peer holds.
+        position: Position,
+        /// Running hash there.
+        hash: Digest,
+    },
+    /// A refusal that was given outside the engine is to be recorded.
+    RecordRefusal {
+        /// Who was refused.
+        actor: crate::entry::Actor,
+        /// What they asked.
+        request: &'static str,
+        /// The code.
+        code: Code,
+        /// How many more like it were counted and not recorded.
+        uncounted: u32,
+    },
+}
+
+/// Envelopes that one replay command may name, so that its entry stays one value of the store.
+pub const REPLAY_MAX: usize = 1_000;
+
+/// One entry to be written, with its object and what that was parsed from.
+#[derive(Clone, Debug)]
+pub struct NewEntry {
+    /// What it records.
+    pub body: Body,
+    /// Its object.
+    pub object: Option<Vec<u8>>,
+    /// The object's meaning.
+    pub content: Option<Content>,
+}
+
+/// What the caller is told once the entries are durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// An alert is published.
+    Alert {
+        /// Its id.
+        id: AlertId,
+        /// Its entry.
+        entry: EntryIndex,
+        /// Digest of its envelope.
+        digest: Digest,
+        /// To whom it is on its way.
+        recipients: Vec<Society>,
+    },
+    /// An envelope of a peer was judged.
+    Received {
+        /// Last position that is durable now.
+        position: Position,
+        /// Running hash there.
+        hash: Digest,
+        /// Its entry.
+        entry: EntryIndex,
+        /// Positions rejected of late, for the receipt.
+        rejected: Vec<(Position, String)>,
+        /// Whether this one took effect.
+        accepted: bool,
+    },
+    /// Envelopes are in a peer's lanes again.
+    Replayed {
+        /// Its entry.
+        entry: EntryIndex,
+        /// How many.
+        envelopes: u64,
+        /// Those withheld, by refusal code.
+        withheld: Vec<(EntryIndex, String)>,
+    },
+    /// It is done; the last entry says so.
+    Done {
+        /// That entry.
+        entry: EntryIndex,
+    },
+}
+
+/// A decision: what is to be written, and what to say then.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// Entries, in their order; empty when all was known already.
+    pub entries: Vec<NewEntry>,
+    /// The answer.
+    pub reply: Reply,
+}
+
+/// Decides a command by the facts. Deterministic: equal arguments give equal decisions.
+///
+/// # Errors
+/// The refusal that the caller is to be given; nothing of the command takes effect.
+pub fn decide(context: &Context<'_>, command: Command) -> Result<Decision, Refusal> {
+    match command {
+        Command::Begin { epoch } => Ok(peers::begin(context, epoch)),
+        Command::RaiseAlert { caller, id, alert } => alerts::raise(context, &caller, id, *alert),
+        Command::CancelAlert { caller, entropy, cancel } => alerts::cancel(context, &caller, entropy, cancel),
+        Command::AcknowledgeAlert { caller, entropy, ack } => alerts::acknowledge(context, &caller, entropy, ack),
+        Command::RecordConsent { caller, case, record } => consents::record(context, &caller, case, *record),
+        Command::OfferHandover { caller, id, case, entropy, draft, package, release_on_acceptance } => {
+            let offer = handovers::Offering { id, case, draft: *draft, package, release_on_acceptance };
+            handovers::offer(context, &caller, entropy, offer)
+        }
+        Command::AnswerHandover { caller, entropy, id, verdict } => {
+            handovers::answer(context, &caller, entropy, id, verdict)
+        }
+        Command::ReleaseHandover { caller, entropy, id, package, attachment, sections } => {
+            let release = handovers::Releasing { id, package, attachment, sections };
+            handovers::release(context, &caller, entropy, release)
+        }
+        Command::ReportHandover { caller, entropy, id, step } => handovers::report(context, &caller, entropy, id, step),
+        Command::ReadPackage { caller, id, sections, purpose } => {
+            handovers::read(context, &caller, id, sections, purpose)
+        }
+        Command::Deliver { peer, lane, position, opened, package } => {
+            delivery::deliver(context, peer, lane, position, *opened, package)
+        }
+        Command::TakeReceipt { peer, receipt, signed } => receipts::take(context, peer, receipt, signed),
+        Command::EndExpired { peer, lane, position } => receipts::end_expired(context, peer, lane, position),
+        Command::TakeBundle { caller, bundle, payload } => peers::take_bundle(context, &caller, *bundle, payload),
+        Command::RemovePeer { caller, society } => peers::remove(context, &caller, society),
+        Command::Subscribe { caller, entropy, segments } => peers::subscribe(context, &caller, entropy, segments),
+        Command::Replay { caller, peer, entries } => peers::replay(context, &caller, peer, entries),
+        Command::MeetEpoch { peer, epoch } => peers::meet_epoch(context, peer, epoch),
+        Command::AdvanceLane { peer, lane, position, hash } => peers::advance_lane(context, peer, lane, position, hash),
+        Command::RecordRefusal { request, code, uncounted, .. } => Ok(refused(context, request, code, None, uncounted)),
+    }
+}
+
+/// The entry that records a refusal.
+#[must_use]
+pub fn refused(
+    context: &Context<'_>,
+    request: &str,
+    code: Code,
+    subject: Option<EnvelopeId>,
+    uncounted: u32,
+) -> Decision {
+    let body = Body::Refused { request: request.to_owned(), code: code.as_str().to_owned(), subject, uncounted };
+    Decision { entries: vec![NewEntry::bare(body)], reply: Reply::Done { entry: context.next } }
+}
+
+impl Decision {
+    /// Signs an envelope and issues it, and nothing else.
+    fn issuing(context: &Context<'_>, envelope: &Envelope, content: Content) -> Self {
+        let entry = NewEntry::issued(context, envelope, content);
+        Self { entries: vec![entry], reply: Reply::Done { entry: context.next } }
+    }
+}
+
+impl NewEntry {
+    /// Signs an envelope: the entry that issues it.
+    fn issued(context: &Context<'_>, envelope: &Envelope, content: Content) -> Self {
+        let signed = envelope.sign(context.signer);
+        let (subject, basis) = delivery::about(envelope, &content);
+        let body = Body::Issued(EnvelopeMeta::of(envelope, &signed, subject, basis));
+        Self { body, object: Some(signed.to_object()), content: Some(content) }
+    }
+
+    /// Digest of the envelope that it issues.
+    fn digest(&self) -> Digest {
+        match &self.body {
+            Body::Issued(meta) => meta.digest,
+            _ => Digest::default(),
+        }
+    }
+
+    /// An entry without an object.
+    #[must_use]
+    pub fn bare(body: Body) -> Self {
+        Self { body, object: None, content: None }
+    }
+}
+
+impl Command {
+    /// The name of the request, for the record of a refusal and for metrics.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Begin { .. } => "begin",
+            Self::RaiseAlert { .. } => "raise_alert",
+            Self::CancelAlert { .. } => "cancel_alert",
+            Self::AcknowledgeAlert { .. } => "acknowledge_alert",
+            Self::RecordConsent { .. } => "record_consent",
+            Self::OfferHandover { .. } => "offer_handover",
+            Self::AnswerHandover { .. } => "answer_handover",
+            Self::ReleaseHandover { .. } => "release_handover",
+            Self::ReportHandover { .. } => "report_handover",
+            Self::ReadPackage { .. } => "read_package",
+            Self::Deliver { .. } => "deliver",
+            Self::TakeReceipt { .. } => "take_receipt",
+            Self::EndExpired { .. } => "end_expired",
+            Self::TakeBundle { .. } => "take_bundle",
+            Self::RemovePeer { .. } => "remove_peer",
+            Self::Subscribe { .. } => "subscribe",
+            Self::Replay { .. } => "replay",
+            Self::MeetEpoch { .. } => "meet_epoch",
+            Self::AdvanceLane { .. } => "advance_lane",
+            Self::RecordRefusal { request, .. } => request,
+        }
+    }
+
+    /// Who is behind it.
+    #[must_use]
+    pub fn actor(&self) -> crate::entry::Actor {
+        use crate::entry::Actor;
+        match self {
+            Self::RaiseAlert { caller, .. }
+            | Self::CancelAlert { caller, .. }
+            | Self::AcknowledgeAlert { caller, .. }
+            | Self::RecordConsent { caller, .. }
+            | Self::OfferHandover { caller, .. }
+            | Self::AnswerHandover { caller, .. }
+            | Self::ReleaseHandover { caller, .. }
+            | Self::ReportHandover { caller, .. }
+            | Self::ReadPackage { caller, .. }
+            | Self::TakeBundle { caller, .. }
+            | Self::RemovePeer { caller, .. }
+            | Self::Subscribe { caller, .. }
+            | Self::Replay { caller, .. } => caller.actor.clone(),
+            Self::Deliver { peer, .. }
+            | Self::TakeReceipt { peer, .. }
+            | Self::MeetEpoch { peer, .. }
+            | Self::AdvanceLane { peer, .. } => Actor::Peer(*peer),
+            Self::RecordRefusal { actor, .. } => actor.clone(),
+            Self::Begin { .. } | Self::EndExpired { .. } => Actor::System,
+        }
+    }
+
+    /// What it is about, where that has an id.
+    #[must_use]
+    pub fn subject(&self) -> Option<EnvelopeId> {
+        match self {
+            Self::RaiseAlert { id, .. } => Some((*id).into()),
+            Self::CancelAlert { cancel, .. } => Some(cancel.alert.into()),
+            Self::AcknowledgeAlert { ack, .. } => Some(ack.answer().alert.into()),
+            Self::RecordConsent { record, .. } => Some(record.id.into()),
+            Self::OfferHandover { id, .. }
+            | Self::AnswerHandover { id, .. }
+            | Self::ReleaseHandover { id, .. }
+            | Self::ReportHandover { id, .. }
+            | Self::ReadPackage { id, .. } => Some((*id).into()),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Objects: the bytes that entries name, and what they mean.
+
+use minicbor::{Decode, Encode};
+
+use crate::{
+    alert::{Alert, AlertAck, AlertCancel},
+    bundle::Bundle,
+    catalogue::Segment,
+    consent::ConsentRecord,
+    digest::Digest,
+    entry::{Body, PeerChange, Verdict},
+    envelope::{Envelope, Kind, SignedEnvelope, from_cbor},
+    handover::{HandoverAnswer, HandoverRelease, HandoverStep, Offer},
+    limits::LIST_MAX,
+    receipt::{Receipt, SignedReceipt},
+    refusal::{Code, Refusal},
+};
+
+/// The meaning of an object.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "each variant is the type in it")]
+pub enum Content {
+    Alert(Box<Alert>),
+    Cancel(AlertCancel),
+    Ack(AlertAck),
+    Offer(Box<Offer>),
+    Answer(HandoverAnswer),
+    Release(Box<HandoverRelease>),
+    Step(Box<HandoverStep>),
+    Subscription(Subscription),
+    Receipt(Receipt),
+    Bundle(Box<Bundle>),
+    Consent(Box<ConsentRecord>),
+}
+
+/// Which route segments a Society wants alerts of.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Subscription {
+    /// The segments; absent means everything.
+    #[n(0)]
+    pub segments: Option<Vec<Segment>>,
+}
+
+/// What an entry says of its object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// A signed envelope whose payload has this digest.
+    Envelope(Digest),
+    /// Bytes with this digest.
+    Bytes(Digest),
+    /// A signed receipt, which repeats what the entry says.
+    Receipt,
+}
+
+/// What the object of an entry must be; absent when it has none.
+#[must_use]
+pub fn object_named(body: &Body) -> Option<Named> {
+    match body {
+        Body::Issued(meta) => Some(Named::Envelope(meta.digest)),
+        Body::Received { envelope: Some(meta), verdict: Verdict::Accepted, .. } => Some(Named::Envelope(meta.digest)),
+        Body::Receipted { .. } => Some(Named::Receipt),
+        Body::Consent { record, .. } => Some(Named::Bytes(record.hash)),
+        Body::Peer { change: PeerChange::Bundle { digest, .. }, .. } => Some(Named::Bytes(*digest)),
+        _ => None,
+    }
+}
+
+/// Whether an object is the one that its entry names.
+///
+/// # Errors
+/// `bad_digest` when it is another.
+pub fn check_object(named: Named, object: &[u8]) -> Result<(), Refusal> {
+    let matches = match named {
+        Named::Envelope(digest) => SignedEnvelope::from_object(object)?.digest() == digest,
+        Named::Bytes(digest) => Digest::of(object) == digest,
+        Named::Receipt => true,
+    };
+    if matches { Ok(()) } else { Err(Refusal::new(Code::BadDigest, "the object is not the one that its entry names")) }
+}
+
+/// The meaning of an entry's object.
+///
+/// # Errors
+/// `malformed` and its like when the object is not what the entry says.
+pub fn content(body: &Body, object: &[u8]) -> Result<Content, Refusal> {
+    match body {
+        Body::Issued(_) | Body::Received { .. } => {
+            let signed = SignedEnvelope::from_object(object)?;
+            of_envelope(&Envelope::parse(&signed.payload)?)
+        }
+        Body::Receipted { peer, lane, position, .. } => {
+            let receipt = from_cbor::<SignedReceipt>(object, "signed receipt")?.read()?;
+            if (receipt.by, receipt.lane, receipt.position) != (*peer, *lane, *position) {
+                return Err(Refusal::new(Code::BadDigest, "the receipt is not the one that its entry names"));
+            }
+            Ok(Content::Receipt(receipt))
+        }
+        Body::Consent { .. } => ConsentRecord::from_cbor(object).map(|record| Content::Consent(Box::new(record))),
+        Body::Peer { .. } => Bundle::parse(object).map(|bundle| Content::Bundle(Box::new(bundle))),
+        _ => Err(Refusal::new(Code::Malformed, "this kind of entry has no object")),
+    }
+}
+
+/// The meaning of an envelope's body, checked as if nobody had ever checked it.
+///
+/// # Errors
+/// What is wrong with the body.
+pub fn of_envelope(envelope: &Envelope) -> Result<Content, Refusal> {
+    let body = &envelope.body;
+    Ok(match envelope.kind {
+        Kind::Alert => Content::Alert(Box::new(Alert::from_cbor(body)?)),
+        Kind::AlertCancel => Content::Cancel(AlertCancel::from_cbor(body)?),
+        Kind::AlertAck => Content::Ack(AlertAck::from_cbor(body)?),
+        Kind::HandoverOffer => Content::Offer(Box::new(Offer::from_cbor(body)?)),
+        Kind::HandoverAnswer => Content::Answer(HandoverAnswer::from_cbor(body)?),
+        Kind::HandoverRelease => Content::Release(Box::new(HandoverRelease::from_cbor(body)?)),
+        Kind::HandoverStep => Content::Step(Box::new(HandoverStep::from_cbor(body)?)),
+        Kind::Subscription => {
+            let subscription: Subscription = from_cbor(body, "subscription")?;
+            if subscription.segments.as_ref().is_some_and(|segments| segments.len() > LIST_MAX) {
+                return Err(Refusal::new(Code::TooMany, format!("a subscription names at most {LIST_MAX} segments")));
+            }
+            Content::Subscription(subscription)
+        }
+    })
+}

@@ -1,0 +1,151 @@
+//! The fold: what rows follow from an entry. Run when an entry is written and when views are
+//! rebuilt, so that a row can never say what the journal does not.
+
+mod alerts;
+mod content;
+mod handovers;
+mod lanes;
+
+pub use content::{Content, Named, Subscription, check_object, content, object_named, of_envelope};
+pub use handovers::side_of;
+
+use crate::{
+    entry::{Body, Entry, EnvelopeMeta, PeerChange, Verdict},
+    facts::Facts,
+    refusal::Refusal,
+    rows::{ConsentRow, EnvelopeRow, PeerRow, PublicKeyRow, Row},
+    society::Society,
+};
+
+/// The rows that an entry changes, given the rows as they are before it. `content` is the meaning
+/// of its object; absent when it has none or when retention or erasure removed it.
+///
+/// # Errors
+/// Only when the facts cannot be read.
+pub fn rows(own: Society, facts: &dyn Facts, entry: &Entry, content: Option<&Content>) -> Result<Vec<Row>, Refusal> {
+    let mut fold = Fold { own, facts, entry, rows: Vec::new() };
+    match &entry.body {
+        Body::Genesis { .. } | Body::PackageRead { .. } | Body::Refused { .. } => {}
+        Body::Issued(meta) => {
+            let deliveries = fold.enqueue_all(meta)?;
+            fold.remember(meta);
+            fold.effect(meta, content, own, deliveries)?;
+        }
+        Body::Received { peer, lane, position, digest, envelope, verdict } => {
+            fold.take_position(*peer, *lane, *position, digest, verdict)?;
+            if let (Verdict::Accepted, Some(meta)) = (verdict, envelope) {
+                fold.remember(meta);
+                fold.effect(meta, content, meta.origin, Vec::new())?;
+            }
+        }
+        Body::Receipted { peer, lane, position, rejected } => fold.receipted(*peer, *lane, *position, rejected)?,
+        Body::Consent { case, record } => {
+            let row = ConsentRow { entry: entry.index, case: *case, record: *record, at: entry.time };
+            fold.rows.push(Row::Consent(record.id, row));
+        }
+        Body::HandoverOpened { id, case, release_on_acceptance } => {
+            fold.change_handover(*id, |row| {
+                row.case = Some(*case);
+                row.release_on_acceptance = *release_on_acceptance;
+            })?;
+        }
+        Body::PackageKept { handover, package } => {
+            fold.change_handover(*handover, |row| {
+                row.case = Some(package.case);
+                row.package = Some(*package);
+            })?;
+        }
+        Body::Peer { society, change } => fold.peer(*society, change, content)?,
+        Body::DeliveryEnded { peer, lane, position } => fold.delivery_ended(*peer, *lane, *position)?,
+        Body::Replayed { peer, entries, .. } => fold.replayed(*peer, entries)?,
+        Body::EpochChanged { peer, epoch } => {
+            if let Some(mut row) = facts.peer(*peer)? {
+                row.epoch = Some(*epoch);
+                fold.rows.push(Row::Peer(*peer, row));
+            }
+        }
+        Body::LaneAdvanced { peer, lane, position, hash } => fold.lane_advanced(*peer, *lane, *position, hash)?,
+    }
+    Ok(fold.rows)
+}
+
+/// One fold under way.
+struct Fold<'a> {
+    own: Society,
+    facts: &'a dyn Facts,
+    entry: &'a Entry,
+    rows: Vec<Row>,
+}
+
+impl Fold<'_> {
+    /// An envelope that took effect is known again by its id. An alert's own row does that for alerts.
+    fn remember(&mut self, meta: &EnvelopeMeta) {
+        if meta.kind != crate::envelope::Kind::Alert {
+            let row = EnvelopeRow { digest: meta.digest, entry: self.entry.index };
+            self.rows.push(Row::Envelope(meta.origin, meta.id, row));
+        }
+    }
+
+    /// What an envelope does, at its origin as at its recipients.
+    fn effect(
+        &mut self,
+        meta: &EnvelopeMeta,
+        content: Option<&Content>,
+        by: Society,
+        deliveries: Vec<crate::rows::Delivery>,
+    ) -> Result<(), Refusal> {
+        match content {
+            Some(Content::Alert(alert)) => self.alert(meta, alert, deliveries),
+            Some(Content::Cancel(cancel)) => self.cancel(cancel, by),
+            Some(Content::Ack(ack)) => {
+                self.ack(ack, by);
+                Ok(())
+            }
+            Some(Content::Offer(offer)) => {
+                self.offer(meta, offer);
+                Ok(())
+            }
+            Some(Content::Answer(answer)) => self.answer(answer, by),
+            Some(Content::Release(release)) => self.release(release, by),
+            Some(Content::Step(step)) => self.step(step, by),
+            Some(Content::Subscription(subscription)) => self.subscription(by, subscription),
+            Some(Content::Receipt(_) | Content::Bundle(_) | Content::Consent(_)) | None => Ok(()),
+        }
+    }
+
+    fn subscription(&mut self, by: Society, subscription: &content::Subscription) -> Result<(), Refusal> {
+        if by != self.own
+            && let Some(mut row) = self.facts.peer(by)?
+        {
+            row.segments.clone_from(&subscription.segments);
+            self.rows.push(Row::Peer(by, row));
+        }
+        Ok(())
+    }
+
+    fn peer(&mut self, society: Society, change: &PeerChange, content: Option<&Content>) -> Result<(), Refusal> {
+        let before = self.facts.peer(society)?;
+        match (change, content) {
+            (PeerChange::Bundle { version, digest }, Some(Content::Bundle(bundle))) => {
+                let row = PeerRow {
+                    entry: self.entry.index,
+                    version: *version,
+                    digest: *digest,
+                    signing_keys: bundle.signing_keys.iter().copied().map(PublicKeyRow).collect(),
+                    segments: before.as_ref().and_then(|row| row.segments.clone()),
+                    epoch: before.as_ref().and_then(|row| row.epoch),
+                    removed: false,
+                };
+                self.rows.push(Row::Peer(society, row));
+            }
+            (PeerChange::Bundle { .. }, _) => {}
+            (PeerChange::Removed, _) => {
+                if let Some(mut row) = before {
+                    row.removed = true;
+                    self.rows.push(Row::Peer(society, row));
+                }
+            }
+        }
+        Ok(())
+    }
+}

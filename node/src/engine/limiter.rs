@@ -1,0 +1,60 @@
+//! How many refusals of one actor are written: a peer or a program that errs in a loop must not
+//! fill the journal. What goes beyond is counted, and the next entry says how many there were.
+
+use std::{collections::HashMap, time::Duration};
+
+use passerelle_domain::{entry::Actor, limits::REFUSALS_AN_HOUR_MAX, time::Time};
+
+const HOUR: Duration = Duration::from_secs(3_600);
+/// Actors remembered at once; beyond this the oldest hours are forgotten.
+const ACTORS_MAX: usize = 1_024;
+
+struct Window {
+    since: Time,
+    written: u32,
+    uncounted: u32,
+}
+
+/// The hours under way, by actor.
+#[derive(Default)]
+pub(super) struct Limiter(HashMap<Actor, Window>);
+
+impl Limiter {
+    /// Whether one more refusal of `actor` is to be written: with how many that were not since the last.
+    pub(super) fn admit(&mut self, actor: &Actor, now: Time) -> Option<u32> {
+        if self.0.len() >= ACTORS_MAX {
+            self.0.retain(|_, window| now.since(window.since) < HOUR);
+        }
+        let window =
+            self.0.entry(actor.clone()).or_insert(Window { since: now, written: 0, uncounted: 0 });
+        if now.since(window.since) >= HOUR {
+            window.since = now;
+            window.written = 0;
+        }
+        if window.written >= REFUSALS_AN_HOUR_MAX {
+            window.uncounted = window.uncounted.saturating_add(1);
+            return None;
+        }
+        window.written += 1;
+        Some(std::mem::take(&mut window.uncounted))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_written_is_counted() {
+        let mut limiter = Limiter::default();
+        let start = Time::from_millis(1_000);
+        for _ in 0..REFUSALS_AN_HOUR_MAX {
+            assert_eq!(limiter.admit(&Actor::System, start), Some(0));
+        }
+        assert_eq!(limiter.admit(&Actor::System, start), None);
+        assert_eq!(limiter.admit(&Actor::System, start), None);
+        assert_eq!(limiter.admit(&Actor::Operator("another".into()), start), Some(0), "others are not affected");
+        assert_eq!(limiter.admit(&Actor::System, start.plus(HOUR)), Some(2));
+        assert_eq!(limiter.admit(&Actor::System, start.plus(HOUR)), Some(0));
+    }
+}

@@ -1,0 +1,149 @@
+//! The engine: the sole writer. It takes commands from a bounded queue, decides them one after the
+//! other, makes the entries and rows of a whole batch durable in one commit, and only then answers.
+//! May touch the store and the domain; knows nothing of links, operators or files.
+
+mod limiter;
+mod run;
+mod verify;
+
+use std::sync::Arc;
+
+use passerelle_domain::{
+    decide::{Command, Policy, Reply},
+    ids::Epoch,
+    limits::ENGINE_QUEUE_MAX,
+    refusal::{Code, Refusal},
+    signing::Signer,
+    society::Society,
+    time::Time,
+};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::{
+    clock::Clock,
+    metrics::Metrics,
+    store::{Store, view::View},
+};
+
+pub use verify::{Progress, Report, rebuild, rebuild_is_due, verify};
+
+/// What is durable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Durable {
+    /// Entries in the journal.
+    pub entries: u64,
+    /// Time of the last of them.
+    pub time: Time,
+}
+
+/// A command on its way, and where its answer goes.
+struct Job {
+    command: Command,
+    reply: oneshot::Sender<Result<Reply, Refusal>>,
+}
+
+/// How others reach the engine. Cheap to clone.
+#[derive(Clone)]
+pub struct Handle {
+    jobs: mpsc::Sender<Job>,
+    durable: watch::Receiver<Durable>,
+    store: Arc<dyn Store>,
+}
+
+/// What the engine is made of.
+pub struct Parts {
+    /// Whose journal it is.
+    pub own: Society,
+    /// Where it lies.
+    pub store: Arc<dyn Store>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Signs envelopes and checkpoints.
+    pub signer: Arc<dyn Signer + Send + Sync>,
+    /// What the configuration allows; replaced when it is read again.
+    pub policy: watch::Receiver<Arc<Policy>>,
+    /// The life that a new store begins.
+    pub epoch: Epoch,
+    /// Where figures go.
+    pub metrics: Arc<Metrics>,
+}
+
+/// An engine that is ready to run, and the handle to it.
+pub struct Engine {
+    parts: Parts,
+    jobs: mpsc::Receiver<Job>,
+    durable: watch::Sender<Durable>,
+}
+
+impl Engine {
+    /// An engine over a store; [`Engine::run`] is to be called on a thread of its own.
+    #[must_use]
+    pub fn new(parts: Parts) -> (Self, Handle) {
+        let (sender, jobs) = mpsc::channel(ENGINE_QUEUE_MAX);
+        let (durable, seen) = watch::channel(Durable::default());
+        let handle = Handle { jobs: sender, durable: seen, store: Arc::clone(&parts.store) };
+        (Self { parts, jobs, durable }, handle)
+    }
+}
+
+impl Handle {
+    /// Asks for a command and waits until its outcome is durable.
+    ///
+    /// # Errors
+    /// The refusal of the command; `busy` when too many wait; `shutting_down` when the engine has ended.
+    pub async fn submit(&self, command: Command) -> Result<Reply, Refusal> {
+        let pending = self.try_submit(command)?;
+        pending.await.map_err(|_| shutting_down())?
+    }
+
+    /// Puts a command into the queue; its outcome comes later, in the order of submission.
+    ///
+    /// # Errors
+    /// `busy` when too many wait; `shutting_down` when the engine has ended.
+    pub fn try_submit(&self, command: Command) -> Result<oneshot::Receiver<Result<Reply, Refusal>>, Refusal> {
+        let (reply, pending) = oneshot::channel();
+        match self.jobs.try_send(Job { command, reply }) {
+            Ok(()) => Ok(pending),
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                Err(Refusal::new(Code::Busy, "the node has as much work as it can hold"))
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(shutting_down()),
+        }
+    }
+
+    /// The same, waiting for room in the queue: for work that cannot be turned away, such as what a
+    /// peer has already sent.
+    ///
+    /// # Errors
+    /// `shutting_down` when the engine has ended.
+    pub async fn submit_waiting(
+        &self,
+        command: Command,
+    ) -> Result<oneshot::Receiver<Result<Reply, Refusal>>, Refusal> {
+        let (reply, pending) = oneshot::channel();
+        self.jobs.send(Job { command, reply }).await.map_err(|_| shutting_down())?;
+        Ok(pending)
+    }
+
+    /// What is durable, as it grows.
+    #[must_use]
+    pub fn durable(&self) -> watch::Receiver<Durable> {
+        self.durable.clone()
+    }
+
+    /// The store's rows, for reading.
+    #[must_use]
+    pub fn view(&self) -> View<'_> {
+        View::of(&*self.store)
+    }
+
+    /// The store, for readers that scan it.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+}
+
+fn shutting_down() -> Refusal {
+    Refusal::new(Code::ShuttingDown, "the node is shutting down")
+}

@@ -1,0 +1,194 @@
+//! The engine's loop: receive, decide, commit, reply. Synchronous, on a thread of its own.
+
+use std::time::Duration;
+
+use minicbor::bytes::ByteVec;
+use passerelle_domain::{
+    decide::{Command, Context, Decision, NewEntry, Policy, Reply, decide, refused},
+    entry::{Actor, Entry},
+    fold,
+    ids::{EntryIndex, Epoch},
+    limits::BATCH_COMMANDS_MAX,
+    merkle::{Checkpoint, Frontier},
+    refusal::{Code, Refusal},
+    rows::HeadRow,
+    signing::Signer as _,
+    time::Time,
+};
+use tokio::sync::oneshot;
+
+use crate::store::{
+    Store as _, keys,
+    view::{View, encode, failed},
+};
+
+use super::{Durable, Engine, Job, limiter::Limiter};
+
+/// Replies that wait for the commit.
+type Waiting = Vec<(oneshot::Sender<Result<Reply, Refusal>>, Result<Reply, Refusal>)>;
+
+impl Engine {
+    /// Runs until every handle is gone, or until a commit fails: an engine that cannot persist must
+    /// not go on.
+    ///
+    /// # Errors
+    /// The failure of the store.
+    pub fn run(mut self) -> Result<(), Refusal> {
+        let mut head = self.begin()?;
+        let mut limiter = Limiter::default();
+        let mut jobs = Vec::with_capacity(BATCH_COMMANDS_MAX);
+        while let Some(first) = self.jobs.blocking_recv() {
+            jobs.push(first);
+            while jobs.len() < BATCH_COMMANDS_MAX
+                && let Ok(job) = self.jobs.try_recv()
+            {
+                jobs.push(job);
+            }
+            head = self.batch(head, &mut limiter, jobs.drain(..))?;
+        }
+        Ok(())
+    }
+
+    /// Reads the head, or writes the first entry of a new store.
+    fn begin(&self) -> Result<HeadRow, Refusal> {
+        let head = View::of(&*self.parts.store).head()?;
+        let head = match head {
+            Some(head) => head,
+            None => {
+                let head = first_head(self.parts.epoch);
+                let mut batch = Batch::new(self, head);
+                batch.decide(Command::Begin { epoch: self.parts.epoch }, &Policy::default())?;
+                batch.commit()?.0
+            }
+        };
+        self.publish(&head);
+        Ok(head)
+    }
+
+    fn batch(
+        &self,
+        head: HeadRow,
+        limiter: &mut Limiter,
+        jobs: impl Iterator<Item = Job>,
+    ) -> Result<HeadRow, Refusal> {
+        let policy = self.parts.policy.borrow().clone();
+        let mut batch = Batch::new(self, head);
+        for job in jobs {
+            let (name, actor, subject) = (job.command.name(), job.command.actor(), job.command.subject());
+            let outcome = batch.decide(job.command, &policy);
+            self.parts.metrics.command(name, outcome.as_ref().map_err(|refusal| refusal.code).err());
+            let reply = match outcome {
+                Ok(reply) => Ok(reply),
+                // A store that fails leaves the batch half decided: stop before anything of it counts.
+                Err(refusal) if refusal.code == Code::StoreFailed => return Err(refusal),
+                Err(refusal) => {
+                    if let Some(uncounted) = limiter.admit(&actor, batch.now) {
+                        batch.refuse(actor, name, &refusal, subject, uncounted)?;
+                    }
+                    Err(refusal)
+                }
+            };
+            batch.waiting.push((job.reply, reply));
+        }
+        let started = self.parts.clock.monotonic();
+        let (head, waiting, commands) = batch.commit()?;
+        self.parts.metrics.commit(commands, self.parts.clock.monotonic().saturating_sub(started), head.frontier.size());
+        self.publish(&head);
+        for (reply, outcome) in waiting {
+            // Who no longer waits has gone away; what was decided stands all the same.
+            let _ = reply.send(outcome);
+        }
+        Ok(head)
+    }
+
+    fn publish(&self, head: &HeadRow) {
+        self.durable.send_replace(Durable { entries: head.frontier.size(), time: head.time });
+    }
+}
+
+/// The head of a journal that has no entry yet.
+fn first_head(epoch: Epoch) -> HeadRow {
+    HeadRow { epoch, previous: Default::default(), time: Time::default(), frontier: Frontier::default() }
+}
+
+/// One batch: what it has decided, over the store, until it is committed.
+struct Batch<'a> {
+    engine: &'a Engine,
+    view: View<'a>,
+    head: HeadRow,
+    now: Time,
+    waiting: Waiting,
+}
+
+impl<'a> Batch<'a> {
+    fn new(engine: &'a Engine, head: HeadRow) -> Self {
+        // Journal time never runs backwards, whatever the clock does.
+        let now = engine.parts.clock.now().max(head.time);
+        Self { engine, view: View::of(&*engine.parts.store), head, now, waiting: Vec::new() }
+    }
+
+    fn context<'b>(&'b self, policy: &'b Policy) -> Context<'b> {
+        Context {
+            own: self.engine.parts.own,
+            now: self.now,
+            next: self.head.next(),
+            facts: &self.view,
+            signer: &*self.engine.parts.signer,
+            policy,
+        }
+    }
+
+    fn decide(&mut self, command: Command, policy: &Policy) -> Result<Reply, Refusal> {
+        let actor = command.actor();
+        let decision = decide(&self.context(policy), command)?;
+        self.write(actor, decision)
+    }
+
+    fn refuse(
+        &mut self,
+        actor: Actor,
+        request: &str,
+        refusal: &Refusal,
+        subject: Option<passerelle_domain::ids::EnvelopeId>,
+        uncounted: u32,
+    ) -> Result<(), Refusal> {
+        let decision = refused(&self.context(&Policy::default()), request, refusal.code, subject, uncounted);
+        self.write(actor, decision).map(|_| ())
+    }
+
+    /// Appends the entries of a decision and folds them into rows.
+    fn write(&mut self, actor: Actor, decision: Decision) -> Result<Reply, Refusal> {
+        for NewEntry { body, object, content } in decision.entries {
+            let index = self.head.next();
+            let entry =
+                Entry { index, time: self.now, actor: actor.clone(), previous: self.head.previous, body };
+            let bytes = entry.to_bytes();
+            self.head.previous = Entry::hash_of(&bytes);
+            self.head.time = self.now;
+            self.head.frontier.append(self.head.previous);
+            self.view.put(keys::entry(index), bytes);
+            for row in fold::rows(self.engine.parts.own, &self.view, &entry, content.as_ref())? {
+                self.view.put_row(&row);
+            }
+            if let Some(object) = object {
+                self.view.put_object(index, &object);
+            }
+        }
+        Ok(decision.reply)
+    }
+
+    /// Makes all of it durable.
+    fn commit(self) -> Result<(HeadRow, Waiting, usize), Refusal> {
+        let Self { engine, mut view, head, waiting, .. } = self;
+        let commands = waiting.len();
+        if view.is_dirty() {
+            let checkpoint =
+                Checkpoint { society: engine.parts.own, size: head.frontier.size(), root: head.frontier.root() };
+            view.put(keys::CHECKPOINT.to_vec(), checkpoint.sign(&*engine.parts.signer).into_bytes());
+            view.put(keys::HEAD.to_vec(), encode(&head));
+            let batch = view.into_batch().map_err(failed)?;
+            engine.parts.store.commit(batch).map_err(failed)?;
+        }
+        Ok((head, waiting, commands))
+    }
+}

@@ -1,0 +1,293 @@
+//! Proving that a store is what its journal says: every hash joins, every object is the one its
+//! entry names, every row is what the entries fold to. And making the rows anew from the entries.
+
+use std::collections::BTreeSet;
+
+use passerelle_domain::{
+    digest::Digest,
+    entry::Entry,
+    fold,
+    facts::Facts as _,
+    ids::EntryIndex,
+    merkle::{Checkpoint, Frontier},
+    refusal::Refusal,
+    rows::HeadRow,
+    signing::{PublicKey, Verifier},
+    society::Society,
+};
+
+use crate::store::{
+    Batch, Direction, Store, keys,
+    view::{View, decode, failed},
+};
+
+/// Entries folded before they are written to the scratch store, and between two reports.
+const STRIDE: u64 = 1_000;
+/// How often rows that a running node changed meanwhile are looked at again.
+const ROUNDS_MAX: usize = 20;
+/// Faults told in words; the rest is counted.
+const FAULTS_MAX: usize = 100;
+
+/// How far a verification is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Entries checked so far.
+    pub entries: u64,
+    /// Entries that there are.
+    pub total: u64,
+}
+
+/// What a verification found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Entries checked.
+    pub entries: u64,
+    /// Objects checked.
+    pub objects: u64,
+    /// Objects that retention or erasure removed.
+    pub absent: u64,
+    /// Rows compared.
+    pub rows: u64,
+    /// Root hash over the entries checked.
+    pub root: Digest,
+    /// What is wrong, one line each, the first hundred; empty means that all is well.
+    pub faults: Vec<String>,
+}
+
+impl Report {
+    fn fault(&mut self, text: String) {
+        if self.faults.len() < FAULTS_MAX {
+            self.faults.push(text);
+        }
+    }
+}
+
+/// Verifies a store against its own journal. `scratch` is an empty store into which the journal is
+/// folded on the side. The store may be in use: what changes meanwhile is looked at again.
+///
+/// # Errors
+/// When one of the stores fails; what is wrong with the journal is no error but a fault.
+pub fn verify(
+    own: Society,
+    store: &dyn Store,
+    scratch: &dyn Store,
+    keys_of_own: &[PublicKey],
+    verifier: &dyn Verifier,
+    mut progress: impl FnMut(Progress),
+) -> Result<Report, Refusal> {
+    let mut report = Report::default();
+    let mut walk = Walk { own, store, scratch, next: EntryIndex(0), previous: Digest::default(), frontier: Frontier::default() };
+    let mut suspects: Option<BTreeSet<Vec<u8>>> = None;
+    for _ in 0..ROUNDS_MAX {
+        let head = head_of(store)?;
+        walk.advance(head.frontier.size(), &mut report, &mut progress)?;
+        check_head(own, store, &walk, &head, keys_of_own, verifier, &mut report)?;
+        let differing = match suspects.take() {
+            None => compare_all(store, scratch, &mut report)?,
+            Some(suspects) => compare_some(store, scratch, suspects)?,
+        };
+        let settled = differing.is_empty() || head_of(store)?.frontier.size() == head.frontier.size();
+        suspects = Some(differing);
+        if settled {
+            break;
+        }
+    }
+    for key in suspects.unwrap_or_default() {
+        let letter = key.first().copied().map_or('?', char::from);
+        report.fault(format!("a row of kind {letter} ({}) is not what the journal folds to", hex::encode(&key)));
+    }
+    report.entries = walk.next.0;
+    report.root = walk.frontier.root();
+    Ok(report)
+}
+
+/// Drops every view of the store and folds them again from the journal. Safe to interrupt: it is
+/// begun again at the next start.
+///
+/// # Errors
+/// When the store fails, or when the journal itself is damaged.
+pub fn rebuild(own: Society, store: &dyn Store, mut progress: impl FnMut(Progress)) -> Result<u64, Refusal> {
+    let mut mark = Batch::default();
+    mark.put(keys::REBUILDING.to_vec(), vec![1]).map_err(failed)?;
+    store.commit(mark).map_err(failed)?;
+    for letter in keys::VIEWS {
+        drop_all(store, letter)?;
+    }
+    let head = head_of(store)?;
+    let mut report = Report::default();
+    let mut walk = Walk { own, store, scratch: store, next: EntryIndex(0), previous: Digest::default(), frontier: Frontier::default() };
+    walk.advance(head.frontier.size(), &mut report, &mut progress)?;
+    let mut done = Batch::default();
+    done.delete(keys::REBUILDING.to_vec()).map_err(failed)?;
+    store.commit(done).map_err(failed)?;
+    Ok(walk.next.0)
+}
+
+/// Whether a rebuild was interrupted.
+///
+/// # Errors
+/// When the store fails.
+pub fn rebuild_is_due(store: &dyn Store) -> Result<bool, Refusal> {
+    Ok(store.get(keys::REBUILDING).map_err(failed)?.is_some())
+}
+
+fn drop_all(store: &dyn Store, letter: u8) -> Result<(), Refusal> {
+    let (from, until) = keys::all(letter);
+    loop {
+        let mut batch = Batch::default();
+        let mut dropped = 0;
+        for pair in store.scan(&from, &until, Direction::Ascending).take(10_000) {
+            let (key, _) = pair.map_err(failed)?;
+            batch.delete(key.to_vec()).map_err(failed)?;
+            dropped += 1;
+        }
+        if dropped == 0 {
+            return Ok(());
+        }
+        store.commit(batch).map_err(failed)?;
+    }
+}
+
+fn head_of(store: &dyn Store) -> Result<HeadRow, Refusal> {
+    let bytes = store.get(keys::HEAD).map_err(failed)?;
+    bytes.map_or_else(
+        || Err(Refusal::new(passerelle_domain::refusal::Code::StoreFailed, "the store holds no journal")),
+        |bytes| decode(&bytes),
+    )
+}
+
+/// A walk along the journal that folds it into `scratch`.
+struct Walk<'a> {
+    own: Society,
+    store: &'a dyn Store,
+    scratch: &'a dyn Store,
+    next: EntryIndex,
+    previous: Digest,
+    frontier: Frontier,
+}
+
+impl Walk<'_> {
+    fn advance(
+        &mut self,
+        total: u64,
+        report: &mut Report,
+        progress: &mut impl FnMut(Progress),
+    ) -> Result<(), Refusal> {
+        while self.next.0 < total {
+            let until = (self.next.0 + STRIDE).min(total);
+            let mut view = View::of(self.scratch);
+            while self.next.0 < until {
+                self.step(&mut view, report)?;
+            }
+            self.scratch.commit(view.into_batch().map_err(failed)?).map_err(failed)?;
+            progress(Progress { entries: self.next.0, total });
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, view: &mut View<'_>, report: &mut Report) -> Result<(), Refusal> {
+        let index = self.next;
+        self.next = EntryIndex(index.0 + 1);
+        let Some(bytes) = self.store.get(&keys::entry(index)).map_err(failed)? else {
+            report.fault(format!("entry {index} is missing"));
+            return Ok(());
+        };
+        let hash = Entry::hash_of(&bytes);
+        self.frontier.append(hash);
+        let entry = match Entry::from_bytes(&bytes) {
+            Ok(entry) => entry,
+            Err(refusal) => {
+                report.fault(format!("entry {index} cannot be read: {refusal}"));
+                self.previous = hash;
+                return Ok(());
+            }
+        };
+        if entry.index != index || entry.previous != self.previous {
+            report.fault(format!("entry {index} does not join the one before it"));
+        }
+        self.previous = hash;
+        let object = fold::object_named(&entry.body)
+            .map(|_| View::of(self.store).object(index))
+            .transpose()?
+            .flatten();
+        let content = match check_object(&entry, object.as_deref(), report) {
+            Ok(content) => content,
+            Err(refusal) => {
+                report.fault(format!("the object of entry {index}: {refusal}"));
+                None
+            }
+        };
+        for row in fold::rows(self.own, view, &entry, content.as_ref())? {
+            view.put_row(&row);
+        }
+        Ok(())
+    }
+}
+
+fn check_object(entry: &Entry, object: Option<&[u8]>, report: &mut Report) -> Result<Option<fold::Content>, Refusal> {
+    let Some(named) = fold::object_named(&entry.body) else { return Ok(None) };
+    let Some(object) = object else {
+        report.absent += 1;
+        return Ok(None);
+    };
+    report.objects += 1;
+    fold::check_object(named, object)?;
+    fold::content(&entry.body, object).map(Some)
+}
+
+fn check_head(
+    own: Society,
+    store: &dyn Store,
+    walk: &Walk<'_>,
+    head: &HeadRow,
+    keys_of_own: &[PublicKey],
+    verifier: &dyn Verifier,
+    report: &mut Report,
+) -> Result<(), Refusal> {
+    if head.frontier != walk.frontier || head.previous != walk.previous {
+        report.fault("the head of the store is not that of its entries".to_owned());
+    }
+    let note = store.get(keys::CHECKPOINT).map_err(failed)?.map(|bytes| bytes.to_vec()).unwrap_or_default();
+    let note = String::from_utf8_lossy(&note).into_owned();
+    match Checkpoint::open(&note, own, keys_of_own, verifier) {
+        None => report.fault("the checkpoint is not signed by this node's key".to_owned()),
+        // A running node may have signed a newer one already.
+        Some(checkpoint) if checkpoint.size == walk.frontier.size() && checkpoint.root != walk.frontier.root() => {
+            report.fault("the signed checkpoint is not that of the entries".to_owned());
+        }
+        Some(_) => {}
+    }
+    Ok(())
+}
+
+fn compare_all(store: &dyn Store, scratch: &dyn Store, report: &mut Report) -> Result<BTreeSet<Vec<u8>>, Refusal> {
+    let mut differing = BTreeSet::new();
+    for letter in keys::VIEWS {
+        let (from, until) = keys::all(letter);
+        for pair in store.scan(&from, &until, Direction::Ascending) {
+            let (key, value) = pair.map_err(failed)?;
+            report.rows += 1;
+            if scratch.get(&key).map_err(failed)?.as_deref() != Some(&*value) {
+                differing.insert(key.to_vec());
+            }
+        }
+        for pair in scratch.scan(&from, &until, Direction::Ascending) {
+            let (key, _) = pair.map_err(failed)?;
+            if store.get(&key).map_err(failed)?.is_none() {
+                differing.insert(key.to_vec());
+            }
+        }
+    }
+    Ok(differing)
+}
+
+fn compare_some(store: &dyn Store, scratch: &dyn Store, keys: BTreeSet<Vec<u8>>) -> Result<BTreeSet<Vec<u8>>, Refusal> {
+    let mut differing = BTreeSet::new();
+    for key in keys {
+        let (here, folded) = (store.get(&key).map_err(failed)?, scratch.get(&key).map_err(failed)?);
+        if here.as_deref() != folded.as_deref() {
+            differing.insert(key);
+        }
+    }
+    Ok(differing)
+}

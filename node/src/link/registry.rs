@@ -1,0 +1,203 @@
+//! Which session speaks for each peer. There is one at most: when both sides dial at once, the
+//! dial of the Society with the smaller code stands; when a peer dials anew, its old stream is dead.
+
+use std::collections::HashMap;
+
+use parking_lot::Mutex;
+use passerelle_domain::{
+    ids::Epoch,
+    link::LocalLane,
+    refusal::{Code, Refusal},
+    society::Society,
+    time::Time,
+};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+/// A session that was heard this lately is alive: a node in another life is then a second node.
+const ALIVE: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Who dialled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// We did.
+    Out,
+    /// The peer did.
+    In,
+}
+
+struct Active {
+    direction: Direction,
+    epoch: Epoch,
+    heard_at: Time,
+    ticket: u64,
+    end: CancellationToken,
+}
+
+#[derive(Default)]
+struct Inner {
+    active: HashMap<Society, Active>,
+    /// Bytes of parcels that were cut, by lane, kept from one session to the next.
+    partials: HashMap<Society, [Vec<u8>; 3]>,
+    tickets: u64,
+}
+
+/// The sessions under way.
+#[derive(Default)]
+pub struct Registry {
+    inner: Mutex<Inner>,
+    changed: Notify,
+}
+
+/// The place of an admitted session; given back when it is dropped.
+pub struct Place<'a> {
+    registry: &'a Registry,
+    peer: Society,
+    ticket: u64,
+    /// Cancelled when another session takes the place.
+    pub end: CancellationToken,
+}
+
+impl Registry {
+    /// Whether a session with the peer is up.
+    #[must_use]
+    pub fn is_up(&self, peer: Society) -> bool {
+        self.inner.lock().active.contains_key(&peer)
+    }
+
+    /// Waits until a session begins or ends.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Admits a session whose Hello has come, or says why not.
+    ///
+    /// # Errors
+    /// `session_exists` when the other dial stands, `second_node` when the peer's Society speaks
+    /// through another live node already.
+    pub fn admit(
+        &self,
+        own: Society,
+        peer: Society,
+        direction: Direction,
+        epoch: Epoch,
+        now: Time,
+    ) -> Result<Place<'_>, Refusal> {
+        let mut inner = self.inner.lock();
+        if let Some(active) = inner.active.get(&peer) {
+            if active.epoch != epoch && now.since(active.heard_at) < ALIVE {
+                return Err(Refusal::new(Code::SecondNode, format!("another node speaks for {peer} already")));
+            }
+            let stands = if own < peer { Direction::Out } else { Direction::In };
+            if active.direction != direction && active.direction == stands {
+                return Err(Refusal::new(Code::SessionExists, "the nodes are joined already"));
+            }
+            active.end.cancel();
+        }
+        inner.tickets += 1;
+        let (ticket, end) = (inner.tickets, CancellationToken::new());
+        inner.active.insert(peer, Active { direction, epoch, heard_at: now, ticket, end: end.clone() });
+        self.changed.notify_waiters();
+        Ok(Place { registry: self, peer, ticket, end })
+    }
+
+    /// Ends the session with a peer, if there is one.
+    pub fn end(&self, peer: Society) {
+        if let Some(active) = self.inner.lock().active.get(&peer) {
+            active.end.cancel();
+        }
+    }
+
+    /// Takes what is kept of cut parcels, for the lanes of a new session.
+    pub fn take_partials(&self, peer: Society, lanes: &mut [LocalLane; 3]) {
+        let kept = self.inner.lock().partials.remove(&peer).unwrap_or_default();
+        for (lane, partial) in lanes.iter_mut().zip(kept) {
+            lane.partial = partial;
+        }
+    }
+
+    /// Keeps what is left of cut parcels.
+    pub fn keep_partials(&self, peer: Society, partials: [Vec<u8>; 3]) {
+        if partials.iter().any(|partial| !partial.is_empty()) {
+            self.inner.lock().partials.insert(peer, partials);
+        }
+    }
+}
+
+impl Place<'_> {
+    /// The peer was heard.
+    pub fn heard(&self, now: Time) {
+        if let Some(active) = self.registry.inner.lock().active.get_mut(&self.peer)
+            && active.ticket == self.ticket
+        {
+            active.heard_at = now;
+        }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut inner = self.registry.inner.lock();
+        if inner.active.get(&self.peer).is_some_and(|active| active.ticket == self.ticket) {
+            inner.active.remove(&self.peer);
+        }
+        self.registry.changed.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn society(code: &str) -> Society {
+        code.parse().expect("a code")
+    }
+
+    fn epoch(byte: u8) -> Epoch {
+        Epoch::new(Time::from_millis(1), [byte; 10])
+    }
+
+    #[test]
+    fn of_two_dials_at_once_the_same_one_stands_on_both_sides() {
+        for (own, peer, standing) in [("GM", "ML", Direction::Out), ("ML", "GM", Direction::In)] {
+            let (own, peer, now) = (society(own), society(peer), Time::from_millis(1_000));
+            for order in [[Direction::Out, Direction::In], [Direction::In, Direction::Out]] {
+                let registry = Registry::default();
+                let first = registry.admit(own, peer, order[0], epoch(1), now);
+                let second = registry.admit(own, peer, order[1], epoch(1), now);
+                let first = first.expect("nobody was there");
+                if order[0] == standing {
+                    assert_eq!(second.map(|_| ()).map_err(|r| r.code), Err(Code::SessionExists));
+                    assert!(!first.end.is_cancelled());
+                } else {
+                    assert!(second.is_ok());
+                    assert!(first.end.is_cancelled(), "the other gives way");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_second_node_of_a_society_is_refused_while_the_first_is_alive() {
+        let registry = Registry::default();
+        let (own, peer, now) = (society("GM"), society("ML"), Time::from_millis(1_000));
+        let first = registry.admit(own, peer, Direction::In, epoch(1), now).expect("nobody was there");
+        let other = registry.admit(own, peer, Direction::In, epoch(2), now).map(|_| ()).map_err(|r| r.code);
+        assert_eq!(other, Err(Code::SecondNode));
+        first.heard(now);
+        let later = now.plus(ALIVE);
+        assert!(registry.admit(own, peer, Direction::In, epoch(2), later).is_ok(), "a restored node may come back");
+    }
+
+    #[test]
+    fn a_place_is_given_back_by_whoever_holds_it() {
+        let registry = Registry::default();
+        let (own, peer, now) = (society("GM"), society("ML"), Time::from_millis(1_000));
+        let first = registry.admit(own, peer, Direction::In, epoch(1), now).expect("nobody was there");
+        let second = registry.admit(own, peer, Direction::In, epoch(1), now).expect("a redial replaces");
+        drop(first);
+        assert!(registry.is_up(peer), "the replaced one gives back nothing");
+        drop(second);
+        assert!(!registry.is_up(peer));
+    }
+}

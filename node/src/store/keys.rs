@@ -1,0 +1,193 @@
+//! Every kind of key in the store, on one page. A key is one letter and fixed-width parts, numbers
+//! big-endian, so that a range of keys is a range of meaning. Letters are persisted: they never
+//! change and are never used again.
+//!
+//! | letter | parts | value | lifetime |
+//! | --- | --- | --- | --- |
+//! | `s` | | schema version, u32 big-endian | for ever, written first |
+//! | `m` | | head of the journal ([`HeadRow`](passerelle_domain::rows::HeadRow)) | replaced by every commit |
+//! | `n` | | newest checkpoint, a signed note | replaced by every commit |
+//! | `w` | | a rebuild of the views is under way | while it is |
+//! | `e` | entry index, 8 | [`Entry`](passerelle_domain::entry::Entry) | for ever |
+//! | `o` | entry index, 8; chunk, 4 | part of the entry's object | until retention or erasure |
+//! | `a` | alert id, 16 | `AlertRow` | view |
+//! | `k` | alert id, 16; Society, 2 | `AckRow` | view |
+//! | `t` | alert id, 16 | `TombstoneRow`: a cancel that came before its alert | view |
+//! | `v` | Society, 2; envelope id, 16 | `EnvelopeRow` | view |
+//! | `c` | consent id, 16 | `ConsentRow` | view |
+//! | `h` | handover id, 16 | `HandoverRow` | view |
+//! | `p` | Society, 2 | `PeerRow` | view |
+//! | `q` | Society, 2; lane, 1 | `LaneOut` | view |
+//! | `i` | Society, 2; lane, 1; position, 8 | `LaneItem` | view |
+//! | `r` | Society, 2; lane, 1 | `LaneIn` | view |
+//! | `b` | Society, 2 | `Backoff` | local: not a view, harmless to lose |
+
+use passerelle_domain::{
+    envelope::Lane,
+    ids::{AlertId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position},
+    society::Society,
+};
+
+/// A key. The longest has 19 bytes.
+pub type Key = Vec<u8>;
+
+/// The letters of all views: what `rebuild` drops and folds again.
+pub const VIEWS: [u8; 10] = *b"aktvchpqir";
+
+/// The schema version.
+pub const SCHEMA: &[u8] = b"s";
+/// The head of the journal.
+pub const HEAD: &[u8] = b"m";
+/// There while the views are being rebuilt.
+pub const REBUILDING: &[u8] = b"w";
+/// The newest checkpoint.
+pub const CHECKPOINT: &[u8] = b"n";
+
+fn key(letter: u8, parts: &[&[u8]]) -> Key {
+    let mut key = Vec::with_capacity(19);
+    key.push(letter);
+    parts.iter().for_each(|part| key.extend_from_slice(part));
+    key
+}
+
+fn lane_byte(lane: Lane) -> [u8; 1] {
+    [lane as u8]
+}
+
+/// An entry.
+#[must_use]
+pub fn entry(index: EntryIndex) -> Key {
+    key(b'e', &[&index.0.to_be_bytes()])
+}
+
+/// The index in the key of an entry.
+#[must_use]
+pub fn entry_index(key: &[u8]) -> Option<EntryIndex> {
+    let bytes = key.strip_prefix(b"e")?;
+    Some(EntryIndex(u64::from_be_bytes(bytes.try_into().ok()?)))
+}
+
+/// One chunk of an entry's object.
+#[must_use]
+pub fn object(index: EntryIndex, chunk: u32) -> Key {
+    key(b'o', &[&index.0.to_be_bytes(), &chunk.to_be_bytes()])
+}
+
+/// An alert.
+#[must_use]
+pub fn alert(id: AlertId) -> Key {
+    key(b'a', &[&id.bytes()])
+}
+
+/// A Society's acknowledgement of an alert.
+#[must_use]
+pub fn ack(id: AlertId, society: Society) -> Key {
+    key(b'k', &[&id.bytes(), &society.bytes()])
+}
+
+/// A cancel that came before its alert.
+#[must_use]
+pub fn tombstone(id: AlertId) -> Key {
+    key(b't', &[&id.bytes()])
+}
+
+/// An envelope that took effect.
+#[must_use]
+pub fn envelope(origin: Society, id: EnvelopeId) -> Key {
+    key(b'v', &[&origin.bytes(), &id.bytes()])
+}
+
+/// A consent record.
+#[must_use]
+pub fn consent(id: ConsentId) -> Key {
+    key(b'c', &[&id.bytes()])
+}
+
+/// A handover.
+#[must_use]
+pub fn handover(id: HandoverId) -> Key {
+    key(b'h', &[&id.bytes()])
+}
+
+/// A peer.
+#[must_use]
+pub fn peer(society: Society) -> Key {
+    key(b'p', &[&society.bytes()])
+}
+
+/// The sending end of a lane.
+#[must_use]
+pub fn lane_out(peer: Society, lane: Lane) -> Key {
+    key(b'q', &[&peer.bytes(), &lane_byte(lane)])
+}
+
+/// An envelope in the sending end of a lane.
+#[must_use]
+pub fn lane_item(peer: Society, lane: Lane, position: Position) -> Key {
+    key(b'i', &[&peer.bytes(), &lane_byte(lane), &position.0.to_be_bytes()])
+}
+
+/// The receiving end of a lane.
+#[must_use]
+pub fn lane_in(peer: Society, lane: Lane) -> Key {
+    key(b'r', &[&peer.bytes(), &lane_byte(lane)])
+}
+
+/// How dialling a peer has gone.
+#[must_use]
+pub fn backoff(peer: Society) -> Key {
+    key(b'b', &[&peer.bytes()])
+}
+
+/// The 16 bytes of the id in a key of the kinds `a`, `c` and `h`.
+#[must_use]
+pub fn id_bytes(key: &[u8]) -> Option<[u8; 16]> {
+    key.get(1..17)?.try_into().ok()
+}
+
+/// The Society in a key of the kinds `p`, `q`, `i` and `r`.
+#[must_use]
+pub fn society(key: &[u8]) -> Option<Society> {
+    Society::parse_bytes(key.get(1..3)?).ok()
+}
+
+/// The range of all keys of one letter: from, until.
+#[must_use]
+pub fn all(letter: u8) -> (Key, Key) {
+    (vec![letter], vec![letter + 1])
+}
+
+#[cfg(test)]
+mod tests {
+    use passerelle_domain::time::Time;
+
+    use super::*;
+
+    #[test]
+    fn numbers_sort_as_bytes_and_letters_never_meet() {
+        assert!(entry(EntryIndex(255)) < entry(EntryIndex(256)));
+        assert_eq!(entry_index(&entry(EntryIndex(77))), Some(EntryIndex(77)));
+        assert_eq!(entry_index(b"e123"), None);
+        let mut letters: Vec<u8> = VIEWS.iter().copied().chain(*b"smneobw").collect();
+        letters.sort_unstable();
+        letters.dedup();
+        assert_eq!(letters.len(), 17);
+    }
+
+    #[test]
+    fn keys_are_the_bytes_that_stores_already_hold() {
+        let sn: Society = "SN".parse().expect("a code");
+        let id = AlertId::new(Time::from_millis(1_700_000_000_000), [0xab; 10]);
+        let cases: [(Key, &str); 6] = [
+            (entry(EntryIndex(1)), "650000000000000001"),
+            (object(EntryIndex(1), 2), "6f000000000000000100000002"),
+            (alert(id), "61018bcfe568007bababababababababab"),
+            (lane_item(sn, Lane::Urgent, Position(3)), "69534e010000000000000003"),
+            (lane_in(sn, Lane::Bulk), "72534e03"),
+            (peer(sn), "70534e"),
+        ];
+        for (key, expected) in cases {
+            assert_eq!(hex::encode(key), expected);
+        }
+    }
+}

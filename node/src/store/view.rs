@@ -1,0 +1,210 @@
+//! The rows of the store as the domain reads them, with an overlay of rows that the current batch
+//! has written and that are not durable yet.
+
+use std::collections::HashMap;
+
+use minicbor::{Decode, Encode};
+use passerelle_domain::{
+    entry::Entry,
+    envelope::Lane,
+    facts::Facts,
+    ids::{AlertId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position},
+    limits::STORE_VALUE_BYTES_MAX,
+    refusal::{Code, Refusal},
+    rows::{
+        AckRow, AlertRow, ConsentRow, EnvelopeRow, HandoverRow, HeadRow, LaneIn, LaneItem, LaneOut, PeerRow, Row,
+        TombstoneRow,
+    },
+    society::Society,
+};
+
+use super::{Batch, Direction, Store, StoreError, keys};
+
+/// What the store holds, and what a batch has put over it.
+pub struct View<'a> {
+    store: &'a dyn Store,
+    overlay: HashMap<keys::Key, Vec<u8>>,
+}
+
+impl<'a> View<'a> {
+    /// The store as it is.
+    #[must_use]
+    pub fn of(store: &'a dyn Store) -> Self {
+        Self { store, overlay: HashMap::new() }
+    }
+
+    /// Whether anything was put over the store.
+    #[must_use]
+    pub fn is_dirty(&self) -> bool {
+        !self.overlay.is_empty()
+    }
+
+    /// Puts bytes under a key.
+    pub fn put(&mut self, key: keys::Key, value: Vec<u8>) {
+        self.overlay.insert(key, value);
+    }
+
+    /// Puts a row under its key.
+    pub fn put_row(&mut self, row: &Row) {
+        let (key, value) = encode_row(row);
+        self.put(key, value);
+    }
+
+    /// Puts an entry's object, in chunks that the store takes.
+    pub fn put_object(&mut self, index: EntryIndex, object: &[u8]) {
+        for (chunk, part) in (0..).zip(object.chunks(STORE_VALUE_BYTES_MAX)) {
+            self.put(keys::object(index, chunk), part.to_vec());
+        }
+    }
+
+    /// Everything that was put, as one batch for the store.
+    ///
+    /// # Errors
+    /// When a key or a value is too large for the store.
+    pub fn into_batch(self) -> Result<Batch, StoreError> {
+        let mut batch = Batch::default();
+        for (key, value) in self.overlay {
+            batch.put(key, value)?;
+        }
+        Ok(batch)
+    }
+
+    fn bytes(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
+        if let Some(value) = self.overlay.get(key) {
+            return Ok(Some(value.clone()));
+        }
+        Ok(self.store.get(key).map_err(failed)?.map(|value| value.to_vec()))
+    }
+
+    fn row<T: for<'b> Decode<'b, ()>>(&self, key: &[u8]) -> Result<Option<T>, Refusal> {
+        if let Some(value) = self.overlay.get(key) {
+            return decode(value).map(Some);
+        }
+        self.store.get(key).map_err(failed)?.map(|value| decode(&value)).transpose()
+    }
+
+    /// The head of the journal; absent in a new store.
+    ///
+    /// # Errors
+    /// `store_failed`.
+    pub fn head(&self) -> Result<Option<HeadRow>, Refusal> {
+        self.row(keys::HEAD)
+    }
+}
+
+/// A failing store, as a refusal.
+#[must_use]
+pub fn failed(error: StoreError) -> Refusal {
+    Refusal::new(Code::StoreFailed, error.to_string())
+}
+
+/// Decodes a row that this node wrote.
+///
+/// # Errors
+/// `store_failed` when the bytes are damaged.
+pub fn decode<T: for<'b> Decode<'b, ()>>(bytes: &[u8]) -> Result<T, Refusal> {
+    minicbor::decode(bytes).map_err(|error| Refusal::new(Code::StoreFailed, format!("a row of the store is damaged: {error}")))
+}
+
+/// Encodes a row.
+#[must_use]
+pub fn encode<T: Encode<()>>(row: &T) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(128);
+    // A `Vec` takes any byte, and our rows' encoders return no error of their own.
+    minicbor::encode(row, &mut bytes).expect("encoding to memory does not fail");
+    bytes
+}
+
+/// The key and the bytes of a row.
+#[must_use]
+pub fn encode_row(row: &Row) -> (keys::Key, Vec<u8>) {
+    match row {
+        Row::Alert(id, row) => (keys::alert(*id), encode(row)),
+        Row::Ack(id, society, row) => (keys::ack(*id, *society), encode(row)),
+        Row::Tombstone(id, row) => (keys::tombstone(*id), encode(row)),
+        Row::Envelope(society, id, row) => (keys::envelope(*society, *id), encode(row)),
+        Row::Consent(id, row) => (keys::consent(*id), encode(row)),
+        Row::Handover(id, row) => (keys::handover(*id), encode(row)),
+        Row::Peer(society, row) => (keys::peer(*society), encode(row)),
+        Row::LaneOut(society, lane, row) => (keys::lane_out(*society, *lane), encode(row)),
+        Row::LaneItem(society, lane, position, row) => (keys::lane_item(*society, *lane, *position), encode(row)),
+        Row::LaneIn(society, lane, row) => (keys::lane_in(*society, *lane), encode(row)),
+    }
+}
+
+impl Facts for View<'_> {
+    fn alert(&self, id: AlertId) -> Result<Option<AlertRow>, Refusal> {
+        self.row(&keys::alert(id))
+    }
+
+    fn ack(&self, id: AlertId, society: Society) -> Result<Option<AckRow>, Refusal> {
+        self.row(&keys::ack(id, society))
+    }
+
+    fn tombstone(&self, id: AlertId) -> Result<Option<TombstoneRow>, Refusal> {
+        self.row(&keys::tombstone(id))
+    }
+
+    fn envelope(&self, origin: Society, id: EnvelopeId) -> Result<Option<EnvelopeRow>, Refusal> {
+        self.row(&keys::envelope(origin, id))
+    }
+
+    fn consent(&self, id: ConsentId) -> Result<Option<ConsentRow>, Refusal> {
+        self.row(&keys::consent(id))
+    }
+
+    fn handover(&self, id: HandoverId) -> Result<Option<HandoverRow>, Refusal> {
+        self.row(&keys::handover(id))
+    }
+
+    fn peer(&self, society: Society) -> Result<Option<PeerRow>, Refusal> {
+        self.row(&keys::peer(society))
+    }
+
+    fn peers(&self) -> Result<Vec<(Society, PeerRow)>, Refusal> {
+        let (from, until) = keys::all(b'p');
+        let mut peers = std::collections::BTreeMap::new();
+        for pair in self.store.scan(&from, &until, Direction::Ascending) {
+            let (key, value) = pair.map_err(failed)?;
+            if let Some(society) = keys::society(&key) {
+                peers.insert(society, decode::<PeerRow>(&value)?);
+            }
+        }
+        for (key, value) in self.overlay.iter().filter(|(key, _)| key.first() == Some(&b'p')) {
+            if let Some(society) = keys::society(key) {
+                peers.insert(society, decode(value)?);
+            }
+        }
+        Ok(peers.into_iter().filter(|(_, row)| !row.removed).collect())
+    }
+
+    fn lane_out(&self, peer: Society, lane: Lane) -> Result<LaneOut, Refusal> {
+        Ok(self.row(&keys::lane_out(peer, lane))?.unwrap_or_default())
+    }
+
+    fn lane_item(&self, peer: Society, lane: Lane, position: Position) -> Result<Option<LaneItem>, Refusal> {
+        self.row(&keys::lane_item(peer, lane, position))
+    }
+
+    fn lane_in(&self, peer: Society, lane: Lane) -> Result<LaneIn, Refusal> {
+        Ok(self.row(&keys::lane_in(peer, lane))?.unwrap_or_default())
+    }
+
+    fn object(&self, entry: EntryIndex) -> Result<Option<Vec<u8>>, Refusal> {
+        let Some(mut object) = self.bytes(&keys::object(entry, 0))? else { return Ok(None) };
+        let mut chunk = 1;
+        // Only a full chunk can have another after it.
+        while object.len() == STORE_VALUE_BYTES_MAX * chunk as usize {
+            match self.bytes(&keys::object(entry, chunk))? {
+                Some(part) => object.extend_from_slice(&part),
+                None => break,
+            }
+            chunk += 1;
+        }
+        Ok(Some(object))
+    }
+
+    fn entry(&self, entry: EntryIndex) -> Result<Option<Entry>, Refusal> {
+        self.row(&keys::entry(entry))
+    }
+}
