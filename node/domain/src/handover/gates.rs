@@ -60,8 +60,8 @@ mod tests {
         *,
     };
     use crate::{
-        catalogue::Purpose,
-        consent::{ConsentEvent, EventKind, sample as consent_sample},
+        catalogue::{Purpose, Role},
+        consent::{ConsentEvent, EventKind, Exclusion, sample as consent_sample},
         refusal::Code,
         time::Time,
     };
@@ -109,16 +109,25 @@ mod tests {
         let mut onward = draft.purposes[1].clone();
         onward.purpose = Purpose::OnwardSociety;
         draft.purposes.push(onward);
-        let record = consent_sample::record_of(draft);
+        let record = consent_sample::record_of(draft.clone());
         let offer = sample::offer_under(&record);
         let case =
             Case { offer: &offer, subject: offer.subject, record: &record, events: &[], now: consent_sample::NOW };
         // The demo's handover says that nobody else may receive it, whatever the record says.
         let outcome = check_gate(&Gate::Onward(to.clone()), &case, &[Service::Food]).map_err(|refusal| refusal.code);
         assert_eq!(outcome, Err(Code::ConsentOnward));
-        let mut draft = sample::draft();
-        draft.restrictions.no_onward = false;
-        let offer = Offer::from_draft(draft, sample::context_under(&record)).expect("the draft is valid");
-        assert!(check_gate(&Gate::Onward(to), &Case { offer: &offer, ..case }, &[Service::Food]).is_ok());
+        let mut offer_draft = sample::draft();
+        offer_draft.restrictions.no_onward = false;
+        let offer = Offer::from_draft(offer_draft.clone(), sample::context_under(&record)).expect("the draft is valid");
+        assert!(check_gate(&Gate::Onward(to.clone()), &Case { offer: &offer, ..case }, &[Service::Food]).is_ok());
+
+        // The offer names a role at Mali; who reads it further on is not known, so it may be the excluded role.
+        draft.exclusions = vec![Exclusion { role: Some(Role::Interpreter), ..Exclusion::default() }];
+        let record = consent_sample::record_of(draft);
+        let offer = Offer::from_draft(offer_draft, sample::context_under(&record)).expect("the draft is valid");
+        let case = Case { offer: &offer, record: &record, events: &[], now: consent_sample::NOW };
+        assert!(check_gate(&Gate::Release, &case, &[Service::Food]).is_ok());
+        let outcome = check_gate(&Gate::Onward(to), &case, &[Service::Food]).map_err(|refusal| refusal.code);
+        assert_eq!(outcome, Err(Code::ConsentExcluded));
     }
 }
