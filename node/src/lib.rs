@@ -1,1 +1,3 @@
-//! Placeholder.
+//! The shell of a Passerelle node: everything around the pure meaning that touches disk, network and clock.
+
+pub mod store;
