@@ -5,6 +5,7 @@ pub mod clock;
 pub mod config;
 pub mod entropy;
 pub mod metrics;
+pub mod store;
 pub mod supervise;
 pub mod systemd;
 pub mod telemetry;

@@ -1,0 +1,283 @@
+//! The store on a disk. The only file that names sled; touches the folder of the store and nothing else.
+//!
+//! sled 0.34.7 needs to be held in a certain way to keep its promises on Linux, and this file holds it so:
+//!
+//! - Its `flush` calls `sync_file_range`, which syncs neither the file's size nor the disk's own cache: after a power
+//!   cut, acknowledged records or the whole database are gone. So a commit flushes and then syncs the database file
+//!   through a handle of ours, and only then returns.
+//! - A leaf larger than a quarter of a segment goes to a file of its own that is never synced. So segments are 8 MiB
+//!   and values at most 16 KiB, and [`SledStore::oversized_leaves`] counts what should not be there.
+//! - Only its flusher thread reclaims space, so the flusher stays on.
+//! - All rows are in one tree, their kinds told apart by the prefix of the key: one `apply_batch` is atomic over all
+//!   of them, after kill -9 and power cuts too, and cheaper than a transaction over several trees.
+//! - A large batch leaves its garbage to the epoch collector, which sled drives by counting operations; hence
+//!   [`collect_garbage`].
+//! - It may panic on damaged bytes, so that every call into it stands behind [`guarded`].
+
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::MetadataExt as _,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+};
+
+use parking_lot::Mutex;
+
+use super::{
+    Batch, Direction, Row, Store, StoreError, Value,
+    folder::{HeldFolder, sync_file, sync_folder},
+};
+
+// Panics of sled become errors only where panics unwind.
+#[cfg(not(panic = "unwind"))]
+compile_error!("the store turns panics of its engine into errors: build with panic = \"unwind\"");
+
+/// The file that holds sled's log, which is its whole database.
+const DATABASE_FILE: &str = "db";
+/// Where sled puts leaves that are too large for its log.
+const BLOB_FOLDER: &str = "blobs";
+/// Cannot be changed on an existing database. A quarter of it must exceed the largest leaf: 17 values and keys.
+const SEGMENT_BYTES: usize = 8 << 20;
+/// How often sled flushes by itself and, what matters here, reclaims space.
+const FLUSH_EVERY_MS: u64 = 500;
+/// Tree and key that exist since the store was made; without them sled has started an empty database on damaged files.
+const MARKER: &[u8] = b"passerelle";
+
+/// What may be chosen about a store on disk.
+#[derive(Clone, Copy, Debug)]
+pub struct SledOptions {
+    /// Bytes of leaves that sled keeps in memory. Counts values, not what it takes to hold them: see the default.
+    pub cache_bytes: u64,
+}
+
+impl Default for SledOptions {
+    fn default() -> Self {
+        Self { cache_bytes: 16 << 20 }
+    }
+}
+
+/// The last step of a commit: making the written bytes of a file durable. A seam, so that a test can watch it
+/// and fail it.
+pub trait DiskSync: Send + Sync + 'static {
+    /// Returns once all that was written to `file`, its size included, survives a power cut.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn sync_data(&self, file: &File) -> io::Result<()>;
+}
+
+/// The disk as the operating system offers it: `fdatasync`.
+#[derive(Clone, Copy, Debug)]
+pub struct RealDisk;
+
+impl DiskSync for RealDisk {
+    fn sync_data(&self, file: &File) -> io::Result<()> {
+        file.sync_data()
+    }
+}
+
+/// A store in a folder of a disk.
+pub struct SledStore {
+    db: sled::Db,
+    /// Our own handle of [`DATABASE_FILE`]: syncing any handle of a file syncs the file.
+    file: File,
+    sync: Box<dyn DiskSync>,
+    /// Whether every commit so far succeeded. Held during a commit, so that they follow one another.
+    sound: Mutex<bool>,
+    // Last, so that the lock outlives sled.
+    folder: HeldFolder,
+}
+
+impl SledStore {
+    /// Opens the store in `folder`, making it first if it is not there.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`], [`StoreError::UnknownSchema`], [`StoreError::Damaged`], [`StoreError::Io`].
+    pub fn open(folder: &Path, options: SledOptions) -> Result<Self, StoreError> {
+        Self::open_on(folder, options, Box::new(RealDisk))
+    }
+
+    /// As [`open`](Self::open), on a disk of the caller's choice.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_on(folder: &Path, options: SledOptions, sync: Box<dyn DiskSync>) -> Result<Self, StoreError> {
+        let folder = HeldFolder::open(folder, DATABASE_FILE)?;
+        let config = sled::Config::new()
+            .path(folder.path())
+            .cache_capacity(options.cache_bytes)
+            .flush_every_ms(Some(FLUSH_EVERY_MS))
+            .segment_size(SEGMENT_BYTES);
+        let damaged = |error| damaged(&folder, error);
+        let db = guarded("open", || config.open()).map_err(damaged)?;
+        let path = folder.path().join(DATABASE_FILE);
+        let file = File::open(&path).map_err(StoreError::io("open", &path))?;
+        let marker = guarded("open", || db.open_tree(MARKER)).map_err(damaged)?;
+        if guarded("read", || marker.get(MARKER)).map_err(damaged)?.is_none() {
+            if !folder.is_fresh() {
+                let detail = "its database has lost what was in it".to_owned();
+                return Err(StoreError::Damaged { folder: folder.path().to_owned(), detail });
+            }
+            guarded("write", || marker.insert(MARKER, MARKER))?;
+            guarded("flush", || db.flush())?;
+        }
+        let mut store = Self { db, file, sync, sound: Mutex::new(true), folder };
+        store.sync_all_files()?;
+        store.folder.mark_complete()?;
+        Ok(store)
+    }
+
+    /// Leaves too large for sled's log. Anything but zero is an alarm: a power cut may make the database unreadable.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn oversized_leaves(&self) -> Result<usize, StoreError> {
+        let path = self.folder.path().join(BLOB_FOLDER);
+        match fs::read_dir(&path) {
+            Ok(entries) => Ok(entries.count()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+            Err(error) => Err(StoreError::io("list", &path)(error)),
+        }
+    }
+
+    /// Syncs what sled makes without syncing it: its configuration, and the names of its files.
+    fn sync_all_files(&self) -> Result<(), StoreError> {
+        let folder = self.folder.path();
+        self.sync_database()?;
+        sync_file(&folder.join("conf"))?;
+        sync_folder(folder)
+    }
+
+    fn sync_database(&self) -> Result<(), StoreError> {
+        self.sync.sync_data(&self.file).map_err(StoreError::io("sync", &self.folder.path().join(DATABASE_FILE)))
+    }
+
+    fn write(&self, batch: Batch) -> Result<(), StoreError> {
+        let mut writes = sled::Batch::default();
+        for (key, value) in batch.into_rows() {
+            match value {
+                Some(value) => writes.insert(key, value),
+                None => writes.remove(key),
+            }
+        }
+        guarded("write", || self.db.apply_batch(writes))?;
+        collect_garbage();
+        guarded("flush", || self.db.flush())?;
+        self.sync_database()
+    }
+}
+
+impl Store for SledStore {
+    fn get(&self, key: &[u8]) -> Result<Option<Value>, StoreError> {
+        let value = guarded("read", || self.db.get(key))?;
+        Ok(value.map(|value| value.to_vec()))
+    }
+
+    fn scan<'a>(
+        &'a self,
+        from: &[u8],
+        until: &[u8],
+        direction: Direction,
+    ) -> Box<dyn Iterator<Item = Result<Row, StoreError>> + 'a> {
+        if from >= until {
+            return Box::new(std::iter::empty());
+        }
+        let mut rows = Some(self.db.range(from..until));
+        Box::new(std::iter::from_fn(move || {
+            let next = guarded("scan", || {
+                rows.as_mut()
+                    .and_then(|rows| match direction {
+                        Direction::Forward => rows.next(),
+                        Direction::Backward => rows.next_back(),
+                    })
+                    .transpose()
+            });
+            if !matches!(next, Ok(Some(_))) {
+                rows = None;
+            }
+            Some(next.transpose()?.map(|(key, value)| (key.to_vec(), value.to_vec())))
+        }))
+    }
+
+    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+        let mut sound = self.sound.lock();
+        if !*sound {
+            return Err(StoreError::Poisoned);
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        // Until it has ended well: what a failed write or sync has left on the disk is not known, and a second
+        // sync may report success for bytes that the first one dropped.
+        *sound = false;
+        self.write(batch)?;
+        *sound = true;
+        Ok(())
+    }
+
+    fn bytes_on_disk(&self) -> Result<u64, StoreError> {
+        let folder = self.folder.path();
+        Ok(blocks_in(folder)?.saturating_add(blocks_in(&folder.join(BLOB_FOLDER))?))
+    }
+}
+
+impl std::fmt::Debug for SledStore {
+    /// The folder alone: sled's own output holds every row.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SledStore").field("folder", &self.folder.path()).finish_non_exhaustive()
+    }
+}
+
+/// Calls into sled, with its panics and errors as errors of ours. They are told without sled's words, which may
+/// show keys and values.
+fn guarded<T>(step: &'static str, call: impl FnOnce() -> sled::Result<T>) -> Result<T, StoreError> {
+    let failed = |detail: &str| StoreError::Failed { step, detail: detail.to_owned() };
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(sled::Error::Io(source))) => Err(StoreError::Io { step, path: "the database file".into(), source }),
+        Ok(Err(sled::Error::Corruption { .. })) => Err(failed("bytes on the disk are damaged")),
+        Ok(Err(sled::Error::Unsupported(_))) => Err(failed("the files were written with other settings")),
+        Ok(Err(sled::Error::CollectionNotFound(_) | sled::Error::ReportableBug(_))) => {
+            Err(failed("the storage engine contradicts itself"))
+        }
+        Err(_panic) => Err(failed("the storage engine panicked, as it does on damaged bytes")),
+    }
+}
+
+/// What went wrong while the files were first read is damage, unless the operating system refused.
+fn damaged(folder: &HeldFolder, error: StoreError) -> StoreError {
+    match error {
+        StoreError::Failed { detail, .. } => StoreError::Damaged { folder: folder.path().to_owned(), detail },
+        other => other,
+    }
+}
+
+/// Frees what a batch has replaced. The collector runs once in 128 operations and a batch of any size counts
+/// as one: left alone, it keeps hundreds of MB under load. Each round frees a few hundred objects of those no reader
+/// can see, and a round without any costs a microsecond at most.
+fn collect_garbage() {
+    for _ in 0..16 {
+        crossbeam_epoch::pin().flush();
+    }
+}
+
+/// The bytes that the files in `folder` occupy; none if it is not there.
+fn blocks_in(folder: &Path) -> Result<u64, StoreError> {
+    let sum = || -> io::Result<u64> {
+        let mut bytes = 0;
+        for entry in fs::read_dir(folder)? {
+            match entry?.metadata() {
+                Ok(metadata) if metadata.is_file() => bytes += metadata.blocks() * 512,
+                // sled removes snapshots while we look.
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(bytes)
+    };
+    match sum() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        result => result.map_err(StoreError::io("measure", folder)),
+    }
+}
