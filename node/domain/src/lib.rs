@@ -23,5 +23,6 @@ pub mod merkle;
 pub mod receipt;
 pub mod refusal;
 pub mod rows;
+pub mod signing;
 pub mod society;
 pub mod time;
