@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod engine;
 pub mod entropy;
 pub mod metrics;
 pub mod store;

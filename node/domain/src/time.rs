@@ -8,9 +8,19 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::refusal::{Code, Refusal};
 
 /// An instant: milliseconds since 1970-01-01T00:00:00Z, at most the end of the year 9999 (in every time zone).
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode)]
 #[cbor(transparent)]
 pub struct Time(#[n(0)] u64);
+
+impl<'b, C> Decode<'b, C> for Time {
+    fn decode(decoder: &mut minicbor::Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
+        let millis = decoder.u64()?;
+        if millis > LAST_MILLIS {
+            return Err(minicbor::decode::Error::message("an instant after the year 9999"));
+        }
+        Ok(Self(millis))
+    }
+}
 
 /// 9999-12-30T21:59:59.999Z, the last instant that every offset can still write with four digits of year.
 const LAST_MILLIS: u64 = 253_402_207_199_999;

@@ -25,8 +25,7 @@ impl Limiter {
         if self.0.len() >= ACTORS_MAX {
             self.0.retain(|_, window| now.since(window.since) < HOUR);
         }
-        let window =
-            self.0.entry(actor.clone()).or_insert(Window { since: now, written: 0, uncounted: 0 });
+        let window = self.0.entry(actor.clone()).or_insert(Window { since: now, written: 0, uncounted: 0 });
         if now.since(window.since) >= HOUR {
             window.since = now;
             window.written = 0;

@@ -9,7 +9,7 @@ mod verify;
 use std::sync::Arc;
 
 use passerelle_domain::{
-    decide::{Command, Policy, Reply},
+    decide::{Command, Policy, Pseudonyms, Reply},
     ids::Epoch,
     limits::ENGINE_QUEUE_MAX,
     refusal::{Code, Refusal},
@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::{
     clock::Clock,
     metrics::Metrics,
-    store::{Store, view::View},
+    store::{Store, keys, view::View},
 };
 
 pub use verify::{Progress, Report, rebuild, rebuild_is_due, verify};
@@ -36,10 +36,12 @@ pub struct Durable {
     pub time: Time,
 }
 
-/// A command on its way, and where its answer goes.
-struct Job {
-    command: Command,
-    reply: oneshot::Sender<Result<Reply, Refusal>>,
+/// What the engine is asked for.
+enum Job {
+    /// A command, and where its answer goes.
+    Decide { command: Command, reply: oneshot::Sender<Result<Reply, Refusal>> },
+    /// A row that is no view and no truth, such as how dialling a peer has gone.
+    Keep { key: keys::Key, value: Vec<u8> },
 }
 
 /// How others reach the engine. Cheap to clone.
@@ -64,8 +66,10 @@ pub struct Parts {
     pub policy: watch::Receiver<Arc<Policy>>,
     /// The life that a new store begins.
     pub epoch: Epoch,
+    /// Makes the pseudonyms of cases.
+    pub pseudonyms: Pseudonyms,
     /// Where figures go.
-    pub metrics: Arc<Metrics>,
+    pub metrics: Metrics,
 }
 
 /// An engine that is ready to run, and the handle to it.
@@ -102,7 +106,7 @@ impl Handle {
     /// `busy` when too many wait; `shutting_down` when the engine has ended.
     pub fn try_submit(&self, command: Command) -> Result<oneshot::Receiver<Result<Reply, Refusal>>, Refusal> {
         let (reply, pending) = oneshot::channel();
-        match self.jobs.try_send(Job { command, reply }) {
+        match self.jobs.try_send(Job::Decide { command, reply }) {
             Ok(()) => Ok(pending),
             Err(mpsc::error::TrySendError::Full(_)) => {
                 Err(Refusal::new(Code::Busy, "the node has as much work as it can hold"))
@@ -116,13 +120,16 @@ impl Handle {
     ///
     /// # Errors
     /// `shutting_down` when the engine has ended.
-    pub async fn submit_waiting(
-        &self,
-        command: Command,
-    ) -> Result<oneshot::Receiver<Result<Reply, Refusal>>, Refusal> {
+    pub async fn submit_waiting(&self, command: Command) -> Result<oneshot::Receiver<Result<Reply, Refusal>>, Refusal> {
         let (reply, pending) = oneshot::channel();
-        self.jobs.send(Job { command, reply }).await.map_err(|_| shutting_down())?;
+        self.jobs.send(Job::Decide { command, reply }).await.map_err(|_| shutting_down())?;
         Ok(pending)
+    }
+
+    /// Keeps a row that is harmless to lose; with the next commit.
+    pub async fn put_local(&self, key: keys::Key, value: Vec<u8>) {
+        // An engine that has ended keeps nothing more, and its node is ending too.
+        let _ = self.jobs.send(Job::Keep { key, value }).await;
     }
 
     /// What is durable, as it grows.

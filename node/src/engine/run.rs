@@ -1,24 +1,20 @@
 //! The engine's loop: receive, decide, commit, reply. Synchronous, on a thread of its own.
 
-use std::time::Duration;
-
-use minicbor::bytes::ByteVec;
 use passerelle_domain::{
     decide::{Command, Context, Decision, NewEntry, Policy, Reply, decide, refused},
     entry::{Actor, Entry},
     fold,
-    ids::{EntryIndex, Epoch},
+    ids::{EnvelopeId, Epoch},
     limits::BATCH_COMMANDS_MAX,
     merkle::{Checkpoint, Frontier},
     refusal::{Code, Refusal},
     rows::HeadRow,
-    signing::Signer as _,
     time::Time,
 };
 use tokio::sync::oneshot;
 
 use crate::store::{
-    Store as _, keys,
+    keys,
     view::{View, encode, failed},
 };
 
@@ -65,17 +61,19 @@ impl Engine {
         Ok(head)
     }
 
-    fn batch(
-        &self,
-        head: HeadRow,
-        limiter: &mut Limiter,
-        jobs: impl Iterator<Item = Job>,
-    ) -> Result<HeadRow, Refusal> {
+    fn batch(&self, head: HeadRow, limiter: &mut Limiter, jobs: impl Iterator<Item = Job>) -> Result<HeadRow, Refusal> {
         let policy = self.parts.policy.borrow().clone();
         let mut batch = Batch::new(self, head);
         for job in jobs {
-            let (name, actor, subject) = (job.command.name(), job.command.actor(), job.command.subject());
-            let outcome = batch.decide(job.command, &policy);
+            let (command, answer) = match job {
+                Job::Decide { command, reply } => (command, reply),
+                Job::Keep { key, value } => {
+                    batch.view.put(key, value);
+                    continue;
+                }
+            };
+            let (name, actor, subject) = (command.name(), command.actor(), command.subject());
+            let outcome = batch.decide(command, &policy);
             self.parts.metrics.command(name, outcome.as_ref().map_err(|refusal| refusal.code).err());
             let reply = match outcome {
                 Ok(reply) => Ok(reply),
@@ -88,11 +86,12 @@ impl Engine {
                     Err(refusal)
                 }
             };
-            batch.waiting.push((job.reply, reply));
+            batch.waiting.push((answer, reply));
         }
         let started = self.parts.clock.monotonic();
         let (head, waiting, commands) = batch.commit()?;
-        self.parts.metrics.commit(commands, self.parts.clock.monotonic().saturating_sub(started), head.frontier.size());
+        self.parts.metrics.commit(commands, self.parts.clock.monotonic().saturating_sub(started));
+        self.parts.metrics.journal_entries(head.frontier.size());
         self.publish(&head);
         for (reply, outcome) in waiting {
             // Who no longer waits has gone away; what was decided stands all the same.
@@ -135,6 +134,7 @@ impl<'a> Batch<'a> {
             facts: &self.view,
             signer: &*self.engine.parts.signer,
             policy,
+            pseudonyms: &self.engine.parts.pseudonyms,
         }
     }
 
@@ -149,7 +149,7 @@ impl<'a> Batch<'a> {
         actor: Actor,
         request: &str,
         refusal: &Refusal,
-        subject: Option<passerelle_domain::ids::EnvelopeId>,
+        subject: Option<EnvelopeId>,
         uncounted: u32,
     ) -> Result<(), Refusal> {
         let decision = refused(&self.context(&Policy::default()), request, refusal.code, subject, uncounted);
@@ -160,8 +160,7 @@ impl<'a> Batch<'a> {
     fn write(&mut self, actor: Actor, decision: Decision) -> Result<Reply, Refusal> {
         for NewEntry { body, object, content } in decision.entries {
             let index = self.head.next();
-            let entry =
-                Entry { index, time: self.now, actor: actor.clone(), previous: self.head.previous, body };
+            let entry = Entry { index, time: self.now, actor: actor.clone(), previous: self.head.previous, body };
             let bytes = entry.to_bytes();
             self.head.previous = Entry::hash_of(&bytes);
             self.head.time = self.now;

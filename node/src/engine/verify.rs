@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use passerelle_domain::{
     digest::Digest,
     entry::Entry,
-    fold,
     facts::Facts as _,
+    fold,
     ids::EntryIndex,
     merkle::{Checkpoint, Frontier},
     refusal::Refusal,
@@ -76,7 +76,8 @@ pub fn verify(
     mut progress: impl FnMut(Progress),
 ) -> Result<Report, Refusal> {
     let mut report = Report::default();
-    let mut walk = Walk { own, store, scratch, next: EntryIndex(0), previous: Digest::default(), frontier: Frontier::default() };
+    let mut walk =
+        Walk { own, store, scratch, next: EntryIndex(0), previous: Digest::default(), frontier: Frontier::default() };
     let mut suspects: Option<BTreeSet<Vec<u8>>> = None;
     for _ in 0..ROUNDS_MAX {
         let head = head_of(store)?;
@@ -115,7 +116,14 @@ pub fn rebuild(own: Society, store: &dyn Store, mut progress: impl FnMut(Progres
     }
     let head = head_of(store)?;
     let mut report = Report::default();
-    let mut walk = Walk { own, store, scratch: store, next: EntryIndex(0), previous: Digest::default(), frontier: Frontier::default() };
+    let mut walk = Walk {
+        own,
+        store,
+        scratch: store,
+        next: EntryIndex(0),
+        previous: Digest::default(),
+        frontier: Frontier::default(),
+    };
     walk.advance(head.frontier.size(), &mut report, &mut progress)?;
     let mut done = Batch::default();
     done.delete(keys::REBUILDING.to_vec()).map_err(failed)?;
@@ -136,7 +144,7 @@ fn drop_all(store: &dyn Store, letter: u8) -> Result<(), Refusal> {
     loop {
         let mut batch = Batch::default();
         let mut dropped = 0;
-        for pair in store.scan(&from, &until, Direction::Ascending).take(10_000) {
+        for pair in store.scan(&from, &until, Direction::Forward).take(10_000) {
             let (key, _) = pair.map_err(failed)?;
             batch.delete(key.to_vec()).map_err(failed)?;
             dropped += 1;
@@ -167,12 +175,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn advance(
-        &mut self,
-        total: u64,
-        report: &mut Report,
-        progress: &mut impl FnMut(Progress),
-    ) -> Result<(), Refusal> {
+    fn advance(&mut self, total: u64, report: &mut Report, progress: &mut impl FnMut(Progress)) -> Result<(), Refusal> {
         while self.next.0 < total {
             let until = (self.next.0 + STRIDE).min(total);
             let mut view = View::of(self.scratch);
@@ -206,10 +209,7 @@ impl Walk<'_> {
             report.fault(format!("entry {index} does not join the one before it"));
         }
         self.previous = hash;
-        let object = fold::object_named(&entry.body)
-            .map(|_| View::of(self.store).object(index))
-            .transpose()?
-            .flatten();
+        let object = fold::object_named(&entry.body).map(|_| View::of(self.store).object(index)).transpose()?.flatten();
         let content = match check_object(&entry, object.as_deref(), report) {
             Ok(content) => content,
             Err(refusal) => {
@@ -264,14 +264,14 @@ fn compare_all(store: &dyn Store, scratch: &dyn Store, report: &mut Report) -> R
     let mut differing = BTreeSet::new();
     for letter in keys::VIEWS {
         let (from, until) = keys::all(letter);
-        for pair in store.scan(&from, &until, Direction::Ascending) {
+        for pair in store.scan(&from, &until, Direction::Forward) {
             let (key, value) = pair.map_err(failed)?;
             report.rows += 1;
             if scratch.get(&key).map_err(failed)?.as_deref() != Some(&*value) {
                 differing.insert(key.to_vec());
             }
         }
-        for pair in scratch.scan(&from, &until, Direction::Ascending) {
+        for pair in scratch.scan(&from, &until, Direction::Forward) {
             let (key, _) = pair.map_err(failed)?;
             if store.get(&key).map_err(failed)?.is_none() {
                 differing.insert(key.to_vec());

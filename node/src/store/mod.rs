@@ -4,8 +4,10 @@
 
 pub mod disk;
 pub mod folder;
+pub mod keys;
 pub mod memory;
 pub mod sled;
+pub mod view;
 
 use std::{
     collections::BTreeMap,

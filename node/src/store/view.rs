@@ -73,7 +73,7 @@ impl<'a> View<'a> {
         if let Some(value) = self.overlay.get(key) {
             return Ok(Some(value.clone()));
         }
-        Ok(self.store.get(key).map_err(failed)?.map(|value| value.to_vec()))
+        Ok(self.store.get(key).map_err(failed)?)
     }
 
     fn row<T: for<'b> Decode<'b, ()>>(&self, key: &[u8]) -> Result<Option<T>, Refusal> {
@@ -103,7 +103,8 @@ pub fn failed(error: StoreError) -> Refusal {
 /// # Errors
 /// `store_failed` when the bytes are damaged.
 pub fn decode<T: for<'b> Decode<'b, ()>>(bytes: &[u8]) -> Result<T, Refusal> {
-    minicbor::decode(bytes).map_err(|error| Refusal::new(Code::StoreFailed, format!("a row of the store is damaged: {error}")))
+    minicbor::decode(bytes)
+        .map_err(|error| Refusal::new(Code::StoreFailed, format!("a row of the store is damaged: {error}")))
 }
 
 /// Encodes a row.
@@ -164,7 +165,7 @@ impl Facts for View<'_> {
     fn peers(&self) -> Result<Vec<(Society, PeerRow)>, Refusal> {
         let (from, until) = keys::all(b'p');
         let mut peers = std::collections::BTreeMap::new();
-        for pair in self.store.scan(&from, &until, Direction::Ascending) {
+        for pair in self.store.scan(&from, &until, Direction::Forward) {
             let (key, value) = pair.map_err(failed)?;
             if let Some(society) = keys::society(&key) {
                 peers.insert(society, decode::<PeerRow>(&value)?);

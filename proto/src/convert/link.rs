@@ -85,8 +85,7 @@ impl TryFrom<v1::Frame> for Frame {
             }),
             Wire::Receipt(receipt) => {
                 let signature = receipt.signature.as_slice().try_into();
-                let signature =
-                    signature.map_err(|_| Refusal::new(Code::BadFrame, "a signature has 64 bytes"))?;
+                let signature = signature.map_err(|_| Refusal::new(Code::BadFrame, "a signature has 64 bytes"))?;
                 Self::Receipt(SignedReceipt { content: receipt.content.into(), signature: Signature(signature) })
             }
             Wire::Progress(progress) => Self::Progress(progress.parcel_bytes),

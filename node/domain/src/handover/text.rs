@@ -17,7 +17,8 @@ checked_text! {
 /// # Errors
 /// `missing_field` when it is blank, `too_large` past 280 characters, `malformed` for control characters.
 pub fn check_note(text: &str) -> Result<(), Refusal> {
-    check_shape(text)
+    check_shape(text)?;
+    crate::lint::check_text(text)
 }
 
 checked_text! {

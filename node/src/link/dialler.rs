@@ -1,0 +1,177 @@
+//! Dials one peer, for as long as the node runs: at once when something waits and the peer can be
+//! reached, ever more rarely when it cannot.
+
+use std::{sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use passerelle_domain::{
+    decide::Command,
+    entry::Actor,
+    envelope::Lane,
+    facts::Facts as _,
+    limits::{FRAME_BYTES_MAX, HANDSHAKE_SECONDS_MAX},
+    link::{Backoff, Waiting},
+    refusal::{Code, Refusal},
+    society::Society,
+    time::Time,
+};
+use passerelle_proto::v1::{self, link_service_client::LinkServiceClient};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Endpoint;
+
+use crate::{store::{keys, view::{decode, encode}}, trust::refusal_of};
+
+use super::{
+    Direction, Link, LinkState,
+    session::{Driver, Ended, OUTGOING_FRAMES},
+};
+
+/// Addresses of a peer, `host:port`, tried in turn; replaced when the configuration or its bundle changes.
+pub type Addresses = Arc<ArcSwap<Vec<String>>>;
+
+/// HTTP/2 windows: wider than what the link's own pace lets into flight, so that they never decide.
+const WINDOW_BYTES: u32 = 8 * 1024 * 1024;
+
+/// Dials `peer` whenever no session is up, until `stop`.
+pub async fn dial_for_ever(link: Link, peer: Society, addresses: Addresses, stop: CancellationToken) {
+    let mut backoff = stored_backoff(&link, peer);
+    let mut turn = 0_usize;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = until_due(&link, peer, &addresses, backoff) => {}
+        }
+        let address = {
+            let addresses = addresses.load();
+            turn = turn.wrapping_add(1);
+            addresses.get(turn % addresses.len().max(1)).cloned()
+        };
+        let Some(address) = address else { continue };
+        link.statuses.update(peer, |status| status.state = LinkState::Dialling);
+        let ended = tokio::select! {
+            () = stop.cancelled() => return,
+            ended = dial(&link, peer, &address, &stop) => ended,
+        };
+        note_end(&link, peer, &ended);
+        // Authenticated contact, whatever came of it, means that the peer can be reached.
+        let reached = ended.was_up || ended.code == Some(Code::SessionExists);
+        backoff = if reached { Backoff { failures: 0, failed_at: link.clock.now() } } else { backoff.failed(link.clock.now()) };
+        link.engine.put_local(keys::backoff(peer), encode(&backoff)).await;
+        if reached && ended.code.is_some() {
+            // It broke: a moment's pause, lest two nodes that disagree dial in a circle.
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+    }
+}
+
+fn stored_backoff(link: &Link, peer: Society) -> Backoff {
+    let bytes = link.engine.store().get(&keys::backoff(peer)).ok().flatten();
+    bytes.and_then(|bytes| decode(&bytes).ok()).unwrap_or_default()
+}
+
+/// Waits until there is no session, there is an address, and the pause is over. The pause is looked
+/// at again whenever something becomes durable: what is urgent shortens it.
+async fn until_due(link: &Link, peer: Society, addresses: &Addresses, backoff: Backoff) {
+    let mut jitter = [0];
+    link.entropy.fill(&mut jitter);
+    let mut durable = link.engine.durable();
+    loop {
+        if link.registry.is_up(peer) || addresses.load().is_empty() || !link.trust.knows(peer) {
+            tokio::select! {
+                () = link.registry.changed() => {}
+                () = tokio::time::sleep(Duration::from_secs(1)) => {}
+            }
+            continue;
+        }
+        let due = backoff.next_dial(waiting(link, peer), jitter[0]);
+        let now = link.clock.now();
+        if due <= now {
+            return;
+        }
+        link.statuses.update(peer, |status| {
+            status.state = LinkState::Waiting;
+            status.next_dial = Some(due);
+        });
+        tokio::select! {
+            () = tokio::time::sleep(due.since(now)) => {}
+            () = link.registry.changed() => {}
+            changed = durable.changed() => if changed.is_err() { std::future::pending::<()>().await },
+        }
+    }
+}
+
+/// What waits for the peer.
+fn waiting(link: &Link, peer: Society) -> Waiting {
+    let view = link.engine.view();
+    let waits = |lane| view.lane_out(peer, lane).is_ok_and(|out| out.queued > out.receipted);
+    if waits(Lane::Urgent) {
+        Waiting::Urgent
+    } else if waits(Lane::Routine) || waits(Lane::Bulk) {
+        Waiting::Routine
+    } else {
+        Waiting::Nothing
+    }
+}
+
+/// One dial and, if it succeeds, its session.
+async fn dial(link: &Link, peer: Society, address: &str, stop: &CancellationToken) -> Ended {
+    let patience = Duration::from_secs(HANDSHAKE_SECONDS_MAX);
+    match tokio::time::timeout(patience, open(link, peer, address)).await {
+        Ok(Ok((frames, sender, until))) => {
+            link.statuses.update(peer, |status| status.certificate_until = until);
+            match Driver::new(link, peer, Direction::Out, sender) {
+                Ok(driver) => driver.run(frames, stop.clone()).await,
+                Err(refusal) => Ended { was_up: false, code: Some(refusal.code) },
+            }
+        }
+        Ok(Err(refusal)) => {
+            tracing::debug!(%peer, address, code = %refusal.code, reason = %refusal.message, "the dial failed");
+            if refusal.code == Code::BadCertificate {
+                record(link, peer, refusal.code).await;
+            }
+            Ended { was_up: false, code: Some(refusal.code) }
+        }
+        Err(_) => Ended { was_up: false, code: Some(Code::PeerUnreachable) },
+    }
+}
+
+type Opened = (tonic::Streaming<v1::Frame>, mpsc::Sender<v1::Frame>, Option<Time>);
+
+async fn open(link: &Link, peer: Society, address: &str) -> Result<Opened, Refusal> {
+    let unreachable = |what: String| Refusal::new(Code::PeerUnreachable, what);
+    let endpoint = Endpoint::from_shared(format!("http://{address}"))
+        .map_err(|_| unreachable("the address is none".to_owned()))?
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES);
+    let connector = link.trust.connector(peer);
+    let certificate = connector.certificate_until();
+    let channel = endpoint.connect_with_connector(connector).await.map_err(|error| refusal_of(&error))?;
+    let mut client = LinkServiceClient::new(channel).max_decoding_message_size(FRAME_BYTES_MAX);
+    let (sender, receiver) = mpsc::channel(OUTGOING_FRAMES);
+    let answer = client.exchange(ReceiverStream::new(receiver)).await.map_err(|status| refusal_of(&status))?;
+    Ok((answer.into_inner(), sender, certificate.get()))
+}
+
+/// A session or a dial has ended.
+pub(super) fn note_end(link: &Link, peer: Society, ended: &Ended) {
+    if !link.registry.is_up(peer) {
+        link.metrics.link_up(peer, false);
+        link.statuses.update(peer, |status| {
+            status.state = LinkState::Waiting;
+            status.round_trip = None;
+        });
+    }
+    if let Some(code) = ended.code.filter(|code| *code != Code::SessionExists) {
+        link.statuses.update(peer, |status| status.last_error = Some(code));
+    }
+}
+
+/// Has the journal say that the peer was refused.
+async fn record(link: &Link, peer: Society, code: Code) {
+    let actor = Actor::Peer(peer);
+    let command = Command::RecordRefusal { actor, request: "dial", code, uncounted: 0 };
+    // The record of a refusal is worth an attempt, not an error of its own.
+    let _ = link.engine.submit(command).await;
+}

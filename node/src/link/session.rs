@@ -1,0 +1,424 @@
+//! One session on one stream: the domain's [`Session`] says what to send and what an arriving frame
+//! means; here frames are carried, parcels opened, and the engine asked to make them durable.
+
+use std::time::Duration;
+
+use futures_util::{FutureExt as _, Stream, StreamExt as _, stream::FuturesOrdered};
+use passerelle_domain::{
+    decide::{Command, Opened, Reply, open},
+    entry::PackageRef,
+    envelope::Lane,
+    facts::Facts as _,
+    fold::Content,
+    ids::Position,
+    link::{Alarm, Arrival, Event, Frame, Hello, LocalLane, Session},
+    receipt::{Receipt, Rejection, SignedReceipt},
+    refusal::{Code, Refusal},
+    rows::LaneIn,
+    society::Society,
+};
+use passerelle_proto::v1;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::trust::Ed25519Verifier;
+
+use super::{
+    Direction, Link, LinkState,
+    parcels::Shelf,
+    registry::Place,
+};
+
+/// Deliveries that may wait for the engine before the stream is read no further.
+const DELIVERIES_MAX: usize = 1_024;
+
+/// Frames that may wait in the outgoing channel: what is in it can no longer be overtaken.
+pub(super) const OUTGOING_FRAMES: usize = 1;
+
+/// What a submitted command will answer.
+type Pending = oneshot::Receiver<Result<Reply, Refusal>>;
+
+/// A command under way, with what its answer is for.
+enum Due {
+    Delivered(Lane),
+    Other,
+    Advanced(Lane),
+    Ended(Lane),
+}
+
+/// One session under way.
+pub(super) struct Driver<'a> {
+    link: &'a Link,
+    peer: Society,
+    session: Session,
+    place: Option<Place<'a>>,
+    direction: Direction,
+    outgoing: mpsc::Sender<v1::Frame>,
+    /// A frame that waits for room in the channel.
+    next: Option<v1::Frame>,
+    under_way: FuturesOrdered<futures_util::future::BoxFuture<'a, (Due, Result<Result<Reply, Refusal>, oneshot::error::RecvError>)>>,
+    /// Last position receipted in this session, and what the newest commit makes receiptable.
+    receipted: [Position; 3],
+    receiptable: [Option<Receiptable>; 3],
+}
+
+/// What a receipt will say.
+struct Receiptable {
+    position: Position,
+    hash: passerelle_domain::digest::Digest,
+    entry: passerelle_domain::ids::EntryIndex,
+    rejected: Vec<(Position, String)>,
+}
+
+/// How a session ended.
+pub(super) struct Ended {
+    /// Whether the Hellos were exchanged.
+    pub(super) was_up: bool,
+    /// Why, unless it was in good order.
+    pub(super) code: Option<Code>,
+}
+
+impl<'a> Driver<'a> {
+    /// Prepares a session with what the store knows of the peer's lanes.
+    pub(super) fn new(
+        link: &'a Link,
+        peer: Society,
+        direction: Direction,
+        outgoing: mpsc::Sender<v1::Frame>,
+    ) -> Result<Self, Refusal> {
+        let mut lanes: [LocalLane; 3] = Default::default();
+        let view = link.engine.view();
+        for (lane, local) in Lane::ALL.iter().zip(&mut lanes) {
+            let (out, into) = (view.lane_out(peer, *lane)?, view.lane_in(peer, *lane)?);
+            local.queued = out.queued;
+            local.receipted = out.receipted;
+            local.received = into.received;
+            local.received_hash = into.hash;
+        }
+        link.registry.take_partials(peer, &mut lanes);
+        let version = link.trust.own_bundle_version();
+        let session = Session::new(link.own, peer, link.epoch, version, lanes, link.clock.now());
+        Ok(Self {
+            link,
+            peer,
+            session,
+            place: None,
+            direction,
+            outgoing,
+            next: None,
+            under_way: FuturesOrdered::new(),
+            receipted: [Position(0); 3],
+            receiptable: [None, None, None],
+        })
+    }
+
+    /// Runs the session until either side ends it, the stream breaks or `stop` is cancelled.
+    pub(super) async fn run(
+        mut self,
+        mut incoming: impl Stream<Item = Result<v1::Frame, tonic::Status>> + Unpin,
+        stop: CancellationToken,
+    ) -> Ended {
+        let outcome = self.converse(&mut incoming, &stop).await;
+        let was_up = self.place.is_some();
+        let code = match outcome {
+            Ok(()) => None,
+            Err(refusal) => {
+                tracing::info!(peer = %self.peer, code = %refusal.code, reason = %refusal.message, "the session ends");
+                self.say_goodbye(Some(refusal.code)).await;
+                Some(refusal.code)
+            }
+        };
+        self.link.registry.keep_partials(self.peer, self.session.into_partials().map(|(_, partial)| partial));
+        Ended { was_up, code }
+    }
+
+    async fn converse(
+        &mut self,
+        incoming: &mut (impl Stream<Item = Result<v1::Frame, tonic::Status>> + Unpin),
+        stop: &CancellationToken,
+    ) -> Result<(), Refusal> {
+        let mut durable = self.link.engine.durable();
+        let clock = self.link.clock.clone();
+        loop {
+            self.fill().await?;
+            let now = clock.now();
+            if self.session.is_dead(now) {
+                return Err(Refusal::new(Code::BadFrame, "nothing was heard for too long"));
+            }
+            let replaced = self.place.as_ref().map(|place| place.end.clone());
+            let wake = self.session.wake_at(now).since(now);
+            tokio::select! {
+                () = stop.cancelled() => {
+                    self.say_goodbye(None).await;
+                    return Ok(());
+                }
+                () = async { match &replaced { Some(end) => end.cancelled().await, None => std::future::pending().await } } => {
+                    return Err(Refusal::new(Code::SessionExists, "another session took this one's place"));
+                }
+                permit = self.outgoing.clone().reserve_owned(), if self.next.is_some() => {
+                    let permit = permit.map_err(|_| stream_broke())?;
+                    if let Some(frame) = self.next.take() {
+                        self.sent(&frame);
+                        permit.send(frame);
+                    }
+                }
+                Some((due, outcome)) = self.under_way.next(), if !self.under_way.is_empty() => {
+                    self.done(due, outcome)?;
+                    // What was committed together is receipted together.
+                    while let Some(Some((due, outcome))) = self.under_way.next().now_or_never() {
+                        self.done(due, outcome)?;
+                    }
+                    self.make_receipts();
+                }
+                frame = incoming.next(), if self.under_way.len() < DELIVERIES_MAX => {
+                    match frame {
+                        Some(Ok(frame)) => if self.hear(frame).await? { return Ok(()); },
+                        Some(Err(_)) => return Err(stream_broke()),
+                        None => return Ok(()),
+                    }
+                }
+                changed = durable.changed() => {
+                    changed.map_err(|_| Refusal::new(Code::ShuttingDown, "the node is shutting down"))?;
+                    self.look_at_lanes()?;
+                }
+                () = tokio::time::sleep(wake) => {}
+            }
+        }
+    }
+
+    /// Has the next frame ready, if there is one.
+    async fn fill(&mut self) -> Result<(), Refusal> {
+        if self.next.is_some() {
+            return Ok(());
+        }
+        let now = self.link.clock.now();
+        let mut shelf = Shelf { link: self.link, peer: self.peer, now, expired: Vec::new() };
+        self.next = self.session.next_frame(now, &mut shelf)?.map(v1::Frame::from);
+        let expired = std::mem::take(&mut shelf.expired);
+        for (lane, position) in expired {
+            self.submit(Command::EndExpired { peer: self.peer, lane, position }, Due::Ended(lane)).await?;
+        }
+        Ok(())
+    }
+
+    async fn submit(&mut self, command: Command, due: Due) -> Result<(), Refusal> {
+        let pending: Pending = self.link.engine.submit_waiting(command).await?;
+        self.under_way.push_back(async move { (due, pending.await) }.boxed());
+        Ok(())
+    }
+
+    async fn say_goodbye(&mut self, code: Option<Code>) {
+        self.session.end(code);
+        let frame = v1::Frame::from(Frame::Goodbye(code));
+        // A peer that takes nothing more is not waited for.
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.outgoing.send(frame)).await;
+    }
+
+    fn sent(&self, frame: &v1::Frame) {
+        let bytes = prost::Message::encoded_len(frame) as u64;
+        self.link.metrics.sent(self.peer, bytes);
+        self.link.statuses.update(self.peer, |status| status.bytes.0 += bytes);
+    }
+
+    /// Takes one frame; whether the peer has ended the session in good order.
+    async fn hear(&mut self, frame: v1::Frame) -> Result<bool, Refusal> {
+        let now = self.link.clock.now();
+        let bytes = prost::Message::encoded_len(&frame) as u64;
+        self.link.metrics.received(self.peer, bytes);
+        self.link.statuses.update(self.peer, |status| {
+            status.bytes.1 += bytes;
+            status.last_contact = Some(now);
+        });
+        if let Some(place) = &self.place {
+            place.heard(now);
+        }
+        for event in self.session.on_frame(Frame::try_from(frame)?, now)? {
+            match event {
+                Event::Ready(hello) => self.ready(&hello).await?,
+                Event::Alarm(alarm) => self.alarm(alarm),
+                Event::Advance { lane, position, hash } => {
+                    let command = Command::AdvanceLane { peer: self.peer, lane, position, hash };
+                    self.submit(command, Due::Advanced(lane)).await?;
+                }
+                Event::Arrived(arrival) => self.arrived(arrival).await?,
+                Event::Receipt(signed) => self.receipt(signed).await?,
+                Event::Clock { theirs, round_trip } => {
+                    let ours = now.minus(round_trip / 2).millis() as i64;
+                    self.link.statuses.update(self.peer, |status| {
+                        status.skew_ms = Some(theirs.millis() as i64 - ours);
+                        status.round_trip = Some(round_trip);
+                    });
+                }
+                Event::Goodbye(None) => return Ok(true),
+                Event::Goodbye(Some(code)) => {
+                    return Err(Refusal::new(code, "the peer ended the session"));
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    async fn ready(&mut self, hello: &Hello) -> Result<(), Refusal> {
+        let now = self.link.clock.now();
+        let place = self.link.registry.admit(self.link.own, self.peer, self.direction, hello.epoch, now)?;
+        self.place = Some(place);
+        self.link.metrics.link_up(self.peer, true);
+        self.link.statuses.update(self.peer, |status| {
+            status.state = LinkState::Up;
+            status.last_error = None;
+            status.next_dial = None;
+        });
+        tracing::info!(peer = %self.peer, direction = ?self.direction, "the link is up");
+        let known = self.link.engine.view().peer(self.peer)?.and_then(|row| row.epoch);
+        if known != Some(hello.epoch) {
+            if known.is_some() {
+                self.link.statuses.update(self.peer, |status| {
+                    status.alarms.insert("peer_began_anew");
+                });
+            }
+            self.submit(Command::MeetEpoch { peer: self.peer, epoch: hello.epoch }, Due::Other).await?;
+        }
+        self.repeat_receipts()?;
+        self.look_at_lanes()
+    }
+
+    /// The last receipts of an earlier session may never have arrived: they are given again.
+    fn repeat_receipts(&mut self) -> Result<(), Refusal> {
+        let view = self.link.engine.view();
+        for (at, lane) in Lane::ALL.iter().enumerate() {
+            let row = view.lane_in(self.peer, *lane)?;
+            if row.received > Position(0) {
+                let LaneIn { received: position, hash, entry, rejected } = row;
+                self.receiptable[at] = Some(Receiptable { position, hash, entry, rejected });
+            }
+        }
+        self.make_receipts();
+        Ok(())
+    }
+
+    fn alarm(&self, alarm: Alarm) {
+        let name = match alarm {
+            Alarm::PeerRestored(_) => "peer_restored",
+            Alarm::WeRestored(_) => "we_restored",
+        };
+        tracing::warn!(peer = %self.peer, alarm = name, "a store was restored from an earlier state");
+        self.link.statuses.update(self.peer, |status| {
+            status.alarms.insert(name);
+        });
+    }
+
+    /// Opens a parcel, keeps its package, and has the engine judge it.
+    async fn arrived(&mut self, arrival: Arrival) -> Result<(), Refusal> {
+        let trust = &self.link.trust;
+        let (opened, attachment) =
+            open(&arrival.parcel, &|society| trust.signing_keys(society), &Ed25519Verifier)?;
+        let package = self.keep_package(&opened, attachment).await?;
+        let command = Command::Deliver {
+            peer: self.peer,
+            lane: arrival.lane,
+            position: arrival.position,
+            opened: Box::new(opened),
+            package,
+        };
+        self.submit(command, Due::Delivered(arrival.lane)).await
+    }
+
+    /// Puts the package that came with a release into the vault, before the journal names it.
+    async fn keep_package(
+        &self,
+        opened: &Opened,
+        attachment: Vec<u8>,
+    ) -> Result<Option<Result<PackageRef, Refusal>>, Refusal> {
+        let Ok(letter) = &opened.outcome else { return Ok(None) };
+        let Content::Release(release) = &letter.content else { return Ok(None) };
+        let known = self.link.engine.view().handover(release.id)?;
+        // A handover that is not ours to receive is refused by the engine; nothing of it is kept.
+        let Some(row) = known.filter(|row| row.to == self.link.own && row.from == self.peer) else { return Ok(None) };
+        if let Some(package) = row.package {
+            return Ok(Some(Ok(package)));
+        }
+        let case = row.case.unwrap_or_else(|| {
+            passerelle_domain::ids::CaseId::new(self.link.clock.now(), self.link.entropy.id())
+        });
+        let (vault, commitment) = (self.link.vault.clone(), release.package_commitment);
+        let kept = tokio::task::spawn_blocking(move || vault.receive(case, &attachment))
+            .await
+            .map_err(|_| Refusal::new(Code::VaultFailed, "the vault did not finish"))?;
+        Ok(Some(kept.map(|name| PackageRef { case, name, commitment })))
+    }
+
+    async fn receipt(&mut self, signed: SignedReceipt) -> Result<(), Refusal> {
+        let receipt = signed.open(&self.link.trust.signing_keys(self.peer), &Ed25519Verifier)?;
+        self.link.metrics.receipt_received(self.peer);
+        self.session.on_receipt(receipt.lane, receipt.position, self.link.clock.now());
+        self.submit(Command::TakeReceipt { peer: self.peer, receipt, signed }, Due::Other).await
+    }
+
+    fn done(
+        &mut self,
+        due: Due,
+        outcome: Result<Result<Reply, Refusal>, oneshot::error::RecvError>,
+    ) -> Result<(), Refusal> {
+        let reply = outcome.map_err(|_| Refusal::new(Code::ShuttingDown, "the node is shutting down"))??;
+        match (due, reply) {
+            (Due::Delivered(lane), Reply::Received { position, hash, entry, rejected, .. }) => {
+                let at = usize::from(lane.number()) - 1;
+                self.receiptable[at] = Some(Receiptable { position, hash, entry, rejected });
+                // Before a rejection could fall out of the list of the newest ones, it is receipted.
+                let rejected = self.receiptable[at].as_ref().map_or(0, |next| next.rejected.len());
+                if rejected >= passerelle_domain::limits::RECEIPT_REJECTIONS_MAX {
+                    self.make_receipts();
+                }
+            }
+            (Due::Advanced(lane), _) => {
+                self.session.on_advanced(lane);
+                self.look_at_lanes()?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Signs a receipt for each lane in which something became durable.
+    fn make_receipts(&mut self) {
+        for (at, lane) in Lane::ALL.iter().enumerate() {
+            let Some(next) = self.receiptable[at].take() else { continue };
+            let since = self.receipted[at];
+            let rejected: Vec<Rejection> = next
+                .rejected
+                .into_iter()
+                .filter(|(position, _)| *position > since)
+                .map(|(position, code)| Rejection { position, code })
+                .collect();
+            let names_rejections = !rejected.is_empty();
+            self.receipted[at] = next.position;
+            let receipt = Receipt {
+                by: self.link.own,
+                to: self.peer,
+                lane: *lane,
+                position: next.position,
+                hash: next.hash,
+                entry: next.entry,
+                rejected,
+            };
+            self.session.send_receipt(*lane, receipt.sign(&*self.link.signer), names_rejections);
+            self.link.metrics.receipt_sent(self.peer);
+        }
+    }
+
+    /// Tells the session what has become durable in our lanes.
+    fn look_at_lanes(&mut self) -> Result<(), Refusal> {
+        let view = self.link.engine.view();
+        for lane in Lane::ALL {
+            self.session.on_queued(*lane, view.lane_out(self.peer, *lane)?.queued);
+        }
+        for (lane, backlog) in Lane::ALL.iter().zip(self.session.backlog()) {
+            self.link.metrics.backlog(self.peer, lane.as_str(), backlog);
+        }
+        Ok(())
+    }
+}
+
+fn stream_broke() -> Refusal {
+    Refusal::new(Code::BadFrame, "the stream broke")
+}
