@@ -21,7 +21,13 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Endpoint;
 
-use crate::{store::{keys, view::{decode, encode}}, trust::refusal_of};
+use crate::{
+    store::{
+        keys,
+        view::{decode, encode},
+    },
+    trust::{Connector, refusal_in},
+};
 
 use super::{
     Direction, Link, LinkState,
@@ -57,7 +63,11 @@ pub async fn dial_for_ever(link: Link, peer: Society, addresses: Addresses, stop
         note_end(&link, peer, &ended);
         // Authenticated contact, whatever came of it, means that the peer can be reached.
         let reached = ended.was_up || ended.code == Some(Code::SessionExists);
-        backoff = if reached { Backoff { failures: 0, failed_at: link.clock.now() } } else { backoff.failed(link.clock.now()) };
+        backoff = if reached {
+            Backoff { failures: 0, failed_at: link.clock.now() }
+        } else {
+            backoff.failed(link.clock.now())
+        };
         link.engine.put_local(keys::backoff(peer), encode(&backoff)).await;
         if reached && ended.code.is_some() {
             // It broke: a moment's pause, lest two nodes that disagree dial in a circle.
@@ -78,7 +88,7 @@ async fn until_due(link: &Link, peer: Society, addresses: &Addresses, backoff: B
     link.entropy.fill(&mut jitter);
     let mut durable = link.engine.durable();
     loop {
-        if link.registry.is_up(peer) || addresses.load().is_empty() || !link.trust.knows(peer) {
+        if link.registry.is_up(peer) || addresses.load().is_empty() || !link.is_peer(peer) {
             tokio::select! {
                 () = link.registry.changed() => {}
                 () = tokio::time::sleep(Duration::from_secs(1)) => {}
@@ -145,13 +155,17 @@ async fn open(link: &Link, peer: Society, address: &str) -> Result<Opened, Refus
         .map_err(|_| unreachable("the address is none".to_owned()))?
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES);
-    let connector = link.trust.connector(peer);
-    let certificate = connector.certificate_until();
-    let channel = endpoint.connect_with_connector(connector).await.map_err(|error| refusal_of(&error))?;
+    let connector = Connector::new(link.trust.clone(), peer);
+    let refused = |error: &(dyn std::error::Error + 'static)| {
+        refusal_in(error).unwrap_or_else(|| unreachable("the peer does not answer".to_owned()))
+    };
+    let channel = endpoint.connect_with_connector(connector).await.map_err(|error| refused(&error))?;
     let mut client = LinkServiceClient::new(channel).max_decoding_message_size(FRAME_BYTES_MAX);
     let (sender, receiver) = mpsc::channel(OUTGOING_FRAMES);
-    let answer = client.exchange(ReceiverStream::new(receiver)).await.map_err(|status| refusal_of(&status))?;
-    Ok((answer.into_inner(), sender, certificate.get()))
+    let answer = client.exchange(ReceiverStream::new(receiver)).await.map_err(|status| refused(&status))?;
+    let mut connections = link.trust.peer_connections().into_iter();
+    let until = connections.find(|info| info.society == peer && info.dialled).map(|info| info.not_after);
+    Ok((answer.into_inner(), sender, until))
 }
 
 /// A session or a dial has ended.

@@ -34,10 +34,7 @@ impl Listener {
 impl LinkService for Listener {
     type ExchangeStream = Pin<Box<dyn Stream<Item = Result<v1::Frame, Status>> + Send>>;
 
-    async fn exchange(
-        &self,
-        request: Request<Streaming<v1::Frame>>,
-    ) -> Result<Response<Self::ExchangeStream>, Status> {
+    async fn exchange(&self, request: Request<Streaming<v1::Frame>>) -> Result<Response<Self::ExchangeStream>, Status> {
         let info = request.extensions().get::<PeerInfo>().cloned();
         let Some(info) = info else { return Err(Status::unauthenticated("no peer certificate")) };
         let (sender, receiver) = mpsc::channel(OUTGOING_FRAMES);

@@ -12,16 +12,36 @@ mod status;
 
 use std::sync::Arc;
 
-use passerelle_domain::{ids::Epoch, signing::Signer, society::Society};
-
-use crate::{
-    clock::Clock, engine, entropy::Entropy, metrics::Metrics, supervise::Spawner, trust::LiveTrust, vault::Vault,
+use passerelle_domain::{
+    digest::Digest,
+    facts::Facts as _,
+    ids::{CaseId, Epoch},
+    refusal::Refusal,
+    signing::{PublicKey, Signer},
+    society::Society,
 };
+
+use crate::{clock::Clock, engine, entropy::Entropy, metrics::Metrics, supervise::Spawner, trust::LiveTrust};
 
 pub use dialler::{Addresses, dial_for_ever};
 pub use listener::Listener;
 pub use registry::{Direction, Registry};
 pub use status::{LinkState, LinkStatus, Statuses};
+
+/// Case packages as they travel: sealed. Blocking.
+pub trait Packages: Send + Sync + 'static {
+    /// Opens what a peer has sealed to this node and keeps it under the key of a local case; its name there.
+    ///
+    /// # Errors
+    /// `bad_seal` when it is sealed to another key, `vault_failed` when it cannot be kept.
+    fn receive(&self, case: CaseId, sealed: &[u8]) -> Result<Digest, Refusal>;
+
+    /// The sealed bytes of that digest which wait to be sent for a case; `None` when they were erased.
+    ///
+    /// # Errors
+    /// `vault_failed` when they cannot be read.
+    fn outgoing(&self, case: CaseId, digest: &Digest) -> Result<Option<Vec<u8>>, Refusal>;
+}
 
 /// What every part of the link needs. Cheap to clone.
 #[derive(Clone)]
@@ -34,8 +54,10 @@ pub struct Link {
     pub engine: engine::Handle,
     /// Keys, bundles, certificates.
     pub trust: Arc<LiveTrust>,
-    /// Case packages.
-    pub vault: Arc<Vault>,
+    /// Case packages that travel.
+    pub packages: Arc<dyn Packages>,
+    /// Version of our own bundle.
+    pub bundle_version: u64,
     /// Signs receipts.
     pub signer: Arc<dyn Signer + Send + Sync>,
     /// What time it is.
@@ -50,4 +72,20 @@ pub struct Link {
     pub statuses: Arc<Statuses>,
     /// Starts the tasks of sessions.
     pub spawner: Spawner,
+}
+
+impl Link {
+    /// The keys that sign for a Society, newest first; none when it is no peer.
+    fn signing_keys(&self, society: Society) -> Vec<PublicKey> {
+        if society == self.own {
+            return vec![self.signer.public_key()];
+        }
+        let row = self.engine.view().peer(society).ok().flatten();
+        row.map(|row| row.signing_keys.iter().map(|key| key.0).collect()).unwrap_or_default()
+    }
+
+    /// Whether the peer is one with whom a session may be.
+    fn is_peer(&self, society: Society) -> bool {
+        self.engine.view().peer(society).is_ok_and(|row| row.is_some_and(|row| !row.removed))
+    }
 }

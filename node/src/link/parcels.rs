@@ -53,7 +53,7 @@ impl Parcels for Shelf<'_> {
         let attachment = match meta()?.and_then(|meta| meta.attachment.zip(meta.subject)) {
             Some((attachment, subject)) => {
                 let row = view.handover(subject.into())?;
-                row.and_then(|row| row.case).map(|case| self.link.vault.outgoing(case, &attachment.digest))
+                row.and_then(|row| row.case).map(|case| self.link.packages.outgoing(case, &attachment.digest))
             }
             None => None,
         };

@@ -23,11 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::trust::Ed25519Verifier;
 
-use super::{
-    Direction, Link, LinkState,
-    parcels::Shelf,
-    registry::Place,
-};
+use super::{Direction, Link, LinkState, parcels::Shelf, registry::Place};
 
 /// Deliveries that may wait for the engine before the stream is read no further.
 const DELIVERIES_MAX: usize = 1_024;
@@ -43,7 +39,6 @@ enum Due {
     Delivered(Lane),
     Other,
     Advanced(Lane),
-    Ended(Lane),
 }
 
 /// One session under way.
@@ -56,7 +51,9 @@ pub(super) struct Driver<'a> {
     outgoing: mpsc::Sender<v1::Frame>,
     /// A frame that waits for room in the channel.
     next: Option<v1::Frame>,
-    under_way: FuturesOrdered<futures_util::future::BoxFuture<'a, (Due, Result<Result<Reply, Refusal>, oneshot::error::RecvError>)>>,
+    under_way: FuturesOrdered<
+        futures_util::future::BoxFuture<'a, (Due, Result<Result<Reply, Refusal>, oneshot::error::RecvError>)>,
+    >,
     /// Last position receipted in this session, and what the newest commit makes receiptable.
     receipted: [Position; 3],
     receiptable: [Option<Receiptable>; 3],
@@ -96,8 +93,7 @@ impl<'a> Driver<'a> {
             local.received_hash = into.hash;
         }
         link.registry.take_partials(peer, &mut lanes);
-        let version = link.trust.own_bundle_version();
-        let session = Session::new(link.own, peer, link.epoch, version, lanes, link.clock.now());
+        let session = Session::new(link.own, peer, link.epoch, link.bundle_version, lanes, link.clock.now());
         Ok(Self {
             link,
             peer,
@@ -196,7 +192,7 @@ impl<'a> Driver<'a> {
         self.next = self.session.next_frame(now, &mut shelf)?.map(v1::Frame::from);
         let expired = std::mem::take(&mut shelf.expired);
         for (lane, position) in expired {
-            self.submit(Command::EndExpired { peer: self.peer, lane, position }, Due::Ended(lane)).await?;
+            self.submit(Command::EndExpired { peer: self.peer, lane, position }, Due::Other).await?;
         }
         Ok(())
     }
@@ -309,10 +305,9 @@ impl<'a> Driver<'a> {
 
     /// Opens a parcel, keeps its package, and has the engine judge it.
     async fn arrived(&mut self, arrival: Arrival) -> Result<(), Refusal> {
-        let trust = &self.link.trust;
-        let (opened, attachment) =
-            open(&arrival.parcel, &|society| trust.signing_keys(society), &Ed25519Verifier)?;
-        let package = self.keep_package(&opened, attachment).await?;
+        let link = self.link;
+        let (opened, attachment) = open(&arrival.parcel, &|society| link.signing_keys(society), &Ed25519Verifier)?;
+        let package = keep_package(self.link, self.peer, &opened, attachment).await?;
         let command = Command::Deliver {
             peer: self.peer,
             lane: arrival.lane,
@@ -323,32 +318,8 @@ impl<'a> Driver<'a> {
         self.submit(command, Due::Delivered(arrival.lane)).await
     }
 
-    /// Puts the package that came with a release into the vault, before the journal names it.
-    async fn keep_package(
-        &self,
-        opened: &Opened,
-        attachment: Vec<u8>,
-    ) -> Result<Option<Result<PackageRef, Refusal>>, Refusal> {
-        let Ok(letter) = &opened.outcome else { return Ok(None) };
-        let Content::Release(release) = &letter.content else { return Ok(None) };
-        let known = self.link.engine.view().handover(release.id)?;
-        // A handover that is not ours to receive is refused by the engine; nothing of it is kept.
-        let Some(row) = known.filter(|row| row.to == self.link.own && row.from == self.peer) else { return Ok(None) };
-        if let Some(package) = row.package {
-            return Ok(Some(Ok(package)));
-        }
-        let case = row.case.unwrap_or_else(|| {
-            passerelle_domain::ids::CaseId::new(self.link.clock.now(), self.link.entropy.id())
-        });
-        let (vault, commitment) = (self.link.vault.clone(), release.package_commitment);
-        let kept = tokio::task::spawn_blocking(move || vault.receive(case, &attachment))
-            .await
-            .map_err(|_| Refusal::new(Code::VaultFailed, "the vault did not finish"))?;
-        Ok(Some(kept.map(|name| PackageRef { case, name, commitment })))
-    }
-
     async fn receipt(&mut self, signed: SignedReceipt) -> Result<(), Refusal> {
-        let receipt = signed.open(&self.link.trust.signing_keys(self.peer), &Ed25519Verifier)?;
+        let receipt = signed.open(&self.link.signing_keys(self.peer), &Ed25519Verifier)?;
         self.link.metrics.receipt_received(self.peer);
         self.session.on_receipt(receipt.lane, receipt.position, self.link.clock.now());
         self.submit(Command::TakeReceipt { peer: self.peer, receipt, signed }, Due::Other).await
@@ -417,6 +388,29 @@ impl<'a> Driver<'a> {
         }
         Ok(())
     }
+}
+
+/// Puts the package that came with a release into the vault, before the journal names it.
+async fn keep_package(
+    link: &Link,
+    peer: Society,
+    opened: &Opened,
+    attachment: Vec<u8>,
+) -> Result<Option<Result<PackageRef, Refusal>>, Refusal> {
+    let Ok(letter) = &opened.outcome else { return Ok(None) };
+    let Content::Release(release) = &letter.content else { return Ok(None) };
+    let known = link.engine.view().handover(release.id)?;
+    // A handover that is not ours to receive is refused by the engine; nothing of it is kept.
+    let Some(row) = known.filter(|row| row.to == link.own && row.from == peer) else { return Ok(None) };
+    if let Some(package) = row.package {
+        return Ok(Some(Ok(package)));
+    }
+    let case = row.case.unwrap_or_else(|| passerelle_domain::ids::CaseId::new(link.clock.now(), link.entropy.id()));
+    let (packages, commitment) = (link.packages.clone(), release.package_commitment);
+    let kept = tokio::task::spawn_blocking(move || packages.receive(case, &attachment))
+        .await
+        .map_err(|_| Refusal::new(Code::VaultFailed, "the vault did not finish"))?;
+    Ok(Some(kept.map(|name| PackageRef { case, name, commitment })))
 }
 
 fn stream_broke() -> Refusal {

@@ -26,6 +26,7 @@ use super::{
 
 const ROOT_KEY: &str = "root.key.pem";
 const ROOT: &str = "root.pem";
+const PSEUDONYM_SECRET: &str = "pseudonym.key";
 const NODE_KEY: &str = "node.key.pem";
 const NODE: &str = "node.pem";
 const SIGNING: &str = "signing.key";
@@ -111,6 +112,33 @@ impl TrustFolder {
             bundle: folder.join(BUNDLE),
             certificate_ends: trust.identity.not_after(),
         })
+    }
+
+    /// Opens a trust folder that stands elsewhere than below the data folder.
+    ///
+    /// # Errors
+    /// As [`TrustFolder::open`].
+    pub fn open_at(folder: &Path) -> Result<(Self, NodeTrust), Refusal> {
+        let folder = Self { folder: folder.to_owned() };
+        let trust = folder.open_folder()?;
+        Ok((folder, trust))
+    }
+
+    /// The secret from which the pseudonyms of cases are made; made itself when there is none yet.
+    ///
+    /// # Errors
+    /// `store_failed` when it can be neither read nor written, `malformed_file` when it is damaged.
+    pub fn pseudonym_secret(&self, fill: &Fill) -> Result<[u8; 32], Refusal> {
+        if !self.folder.join(PSEUDONYM_SECRET).exists() {
+            let mut secret = Zeroizing::new([0; 32]);
+            fill(&mut *secret);
+            self.write(PSEUDONYM_SECRET, &*secret)?;
+        }
+        let bytes = self.read_secret(PSEUDONYM_SECRET)?;
+        bytes
+            .as_slice()
+            .try_into()
+            .map_err(|_| Refusal::new(Code::MalformedFile, format!("{PSEUDONYM_SECRET} does not have 32 bytes")))
     }
 
     /// Opens the trust folder below the data folder `root` and checks that what it holds belongs together.
