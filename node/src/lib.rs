@@ -8,6 +8,7 @@ pub mod entropy;
 pub mod link;
 pub mod metrics;
 pub mod peers;
+pub mod run;
 pub mod store;
 pub mod supervise;
 pub mod systemd;

@@ -42,6 +42,8 @@ enum Job {
     Decide { command: Command, reply: oneshot::Sender<Result<Reply, Refusal>> },
     /// A row that is no view and no truth, such as how dialling a peer has gone.
     Keep { key: keys::Key, value: Vec<u8> },
+    /// What came before this is still decided; nothing after it.
+    Stop,
 }
 
 /// How others reach the engine. Cheap to clone.
@@ -130,6 +132,12 @@ impl Handle {
     pub async fn put_local(&self, key: keys::Key, value: Vec<u8>) {
         // An engine that has ended keeps nothing more, and its node is ending too.
         let _ = self.jobs.send(Job::Keep { key, value }).await;
+    }
+
+    /// Ends the engine once it has decided what is already in its queue.
+    pub async fn stop(&self) {
+        // One that has ended already needs no telling.
+        let _ = self.jobs.send(Job::Stop).await;
     }
 
     /// What is durable, as it grows.

@@ -33,12 +33,18 @@ impl Engine {
         let mut head = self.begin()?;
         let mut limiter = Limiter::default();
         let mut jobs = Vec::with_capacity(BATCH_COMMANDS_MAX);
-        while let Some(first) = self.jobs.blocking_recv() {
+        let mut stopping = false;
+        while !stopping && let Some(first) = self.jobs.blocking_recv() {
             jobs.push(first);
             while jobs.len() < BATCH_COMMANDS_MAX
                 && let Ok(job) = self.jobs.try_recv()
             {
                 jobs.push(job);
+            }
+            if let Some(at) = jobs.iter().position(|job| matches!(job, Job::Stop)) {
+                // Who comes after the stop is told so, as the reply's sender is dropped.
+                jobs.truncate(at);
+                stopping = true;
             }
             head = self.batch(head, &mut limiter, jobs.drain(..))?;
         }
@@ -71,6 +77,7 @@ impl Engine {
                     batch.view.put(key, value);
                     continue;
                 }
+                Job::Stop => break,
             };
             let (name, actor, subject) = (command.name(), command.actor(), command.subject());
             let outcome = batch.decide(command, &policy);

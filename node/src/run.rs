@@ -1,0 +1,305 @@
+//! The node, assembled: from a configuration to running tasks. Everything is made here once and
+//! handed to the rooms; no room makes another.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use passerelle_domain::{
+    decide::{Command, PeerPolicy, Policy, Pseudonyms},
+    entry::Actor,
+    ids::Epoch,
+    limits::HANDSHAKES_MAX,
+    refusal::Code,
+    signing::Signer,
+    society::Society,
+};
+use tokio::{net::TcpListener, sync::watch};
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    clock::Clock,
+    config::Config,
+    engine::{self, Engine},
+    entropy::Entropy,
+    link::{Link, Listener, Packages, Registry, Statuses},
+    metrics::{self, Credential, Metrics},
+    peers::{self, Peers},
+    store::{
+        Store,
+        disk::free_space,
+        sled::{SledOptions, SledStore},
+    },
+    supervise::{Phase, Supervisor, Task},
+    trust::{HandshakeLimits, HandshakeRefused, LiveTrust, NodeTrust, PeerBundles, TrustFolder, incoming},
+    vault::Vault,
+};
+
+/// How often certificates, the disk and the folder of bundles are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// HTTP/2 windows of the peer port: wider than the link's own pace, so that they never decide.
+const WINDOW_BYTES: u32 = 8 * 1024 * 1024;
+
+/// A node that is up.
+pub struct Node {
+    /// Whose it is.
+    pub society: Society,
+    /// What it runs by.
+    pub config: Arc<Config>,
+    /// The engine.
+    pub engine: engine::Handle,
+    /// The link to the peers.
+    pub link: Link,
+    /// The peers.
+    pub peers: Arc<Peers>,
+    /// The vault.
+    pub vault: Arc<Vault>,
+    /// Makes the pseudonyms of cases.
+    pub pseudonyms: Pseudonyms,
+    /// What the configuration allows, replaced by a reload.
+    pub policy: watch::Sender<Arc<Policy>>,
+    trust_folder: TrustFolder,
+    trust: NodeTrust,
+}
+
+/// What the node takes from outside itself.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// What a configuration allows of each peer.
+#[must_use]
+pub fn policy_of(config: &Config) -> Policy {
+    let peers = config.peers.iter().map(|(society, peer)| {
+        let policy = PeerPolicy { alerts: peer.alerts, handovers: peer.handovers, suspended: peer.suspended };
+        (*society, policy)
+    });
+    Policy { peers: peers.collect() }
+}
+
+/// Opens the store of a node.
+///
+/// # Errors
+/// `data_folder_in_use`, `unknown_schema`, or what is wrong with the store.
+pub fn open_store(config: &Config) -> anyhow::Result<SledStore> {
+    let options = SledOptions { cache_bytes: config.store.cache_mib << 20 };
+    SledStore::open(&store_folder(&config.data_dir), options).map_err(Into::into)
+}
+
+/// The folder of the store below a data folder.
+#[must_use]
+pub fn store_folder(data_dir: &Path) -> std::path::PathBuf {
+    data_dir.join("store")
+}
+
+/// Starts every task of a node but the operators' interface, in the order in which each needs the others.
+///
+/// # Errors
+/// What is missing, damaged or in use.
+pub async fn start(
+    supervisor: &mut Supervisor,
+    config: Config,
+    around: &Surroundings,
+    metrics: Metrics,
+) -> anyhow::Result<Node> {
+    let config = Arc::new(config);
+    let fill = fill_from(&around.entropy);
+    let (trust_folder, trust) = TrustFolder::open_at(&config.trust.dir).context("the trust folder cannot be opened")?;
+    anyhow::ensure!(
+        trust.identity.society() == config.society,
+        "the configuration is for {} and the certificate for {}",
+        config.society,
+        trust.identity.society()
+    );
+    let pseudonyms = Pseudonyms::new(trust_folder.pseudonym_secret(&*fill)?);
+    let store: Arc<dyn Store> = Arc::new(open_store(&config)?);
+    if engine::rebuild_is_due(&*store)? {
+        tracing::warn!("a rebuild of the views was interrupted; it is done again");
+        engine::rebuild(config.society, &*store, |_| {})?;
+    }
+    let signer: Arc<dyn Signer + Send + Sync> = trust.signing.clone();
+    let (policy, policy_seen) = watch::channel(Arc::new(policy_of(&config)));
+    let (engine, handle) = Engine::new(engine::Parts {
+        own: config.society,
+        store: store.clone(),
+        clock: around.clock.clone(),
+        signer: signer.clone(),
+        policy: policy_seen,
+        epoch: Epoch::new(around.clock.now(), around.entropy.id()),
+        pseudonyms: pseudonyms.clone(),
+        metrics: metrics.clone(),
+    });
+    start_engine(supervisor, engine, handle.clone())?;
+    let epoch = epoch_of(&handle).await?;
+
+    let bundles = PeerBundles::open(&config.data_dir)?;
+    let own = trust.bundle.bundle().clone();
+    let now = {
+        let clock = around.clock.clone();
+        Arc::new(move || clock.now())
+    };
+    let known = peers::read_bundles(&bundles)?;
+    let live = LiveTrust::new(&peers::material(&trust.identity, &own, &known), now)?;
+    let vault = Arc::new(Vault::open(&config.data_dir, fill.clone(), trust.sealing.clone())?);
+    let packages: Arc<dyn Packages> = vault.clone();
+    let link = Link {
+        own: config.society,
+        epoch,
+        engine: handle.clone(),
+        trust: live,
+        packages,
+        bundle_version: own.version,
+        signer,
+        clock: around.clock.clone(),
+        entropy: around.entropy.clone(),
+        metrics: metrics.clone(),
+        registry: Arc::new(Registry::default()),
+        statuses: Arc::new(Statuses::default()),
+        spawner: supervisor.spawner(Phase::Link),
+    };
+    if let Some(address) = config.link.listen {
+        let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen at {address}"))?;
+        tracing::info!(address = %listener.local_addr()?, "peers may dial in");
+        start_listener(supervisor, listener, link.clone());
+    }
+    let peers = Arc::new(Peers::new(bundles, trust.identity.clone(), own, link.clone(), config.clone()));
+    peers.refresh().await?;
+    if let Some(address) = config.metrics.listen {
+        let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen at {address}"))?;
+        supervisor.spawn(
+            Task::MetricsListener,
+            metrics::serve(listener, metrics.clone(), supervisor.spawner(Phase::Listeners)),
+        );
+    }
+    let society = config.society;
+    Ok(Node { society, config, engine: handle, link, peers, vault, pseudonyms, policy, trust_folder, trust })
+}
+
+fn fill_from(entropy: &Arc<dyn Entropy>) -> Arc<crate::trust::Fill> {
+    let entropy = entropy.clone();
+    Arc::new(move |bytes: &mut [u8]| entropy.fill(bytes))
+}
+
+/// The engine has a thread of its own: it waits for the disk.
+fn start_engine(supervisor: &mut Supervisor, engine: Engine, handle: engine::Handle) -> anyhow::Result<()> {
+    let (ended, outcome) = tokio::sync::oneshot::channel();
+    std::thread::Builder::new().name("engine".to_owned()).spawn(move || {
+        // Nobody waits any more only when the process is ending.
+        let _ = ended.send(engine.run());
+    })?;
+    let stop = supervisor.token(Phase::Engine);
+    supervisor.spawn(Task::Engine, async move {
+        let mut outcome = outcome;
+        tokio::select! {
+            ended = &mut outcome => return ended.context("the engine's thread ended")?.map_err(Into::into),
+            () = stop.cancelled() => handle.stop().await,
+        }
+        outcome.await.context("the engine's thread ended")?.map_err(Into::into)
+    });
+    Ok(())
+}
+
+/// The life that the store is in, once the engine has begun it.
+async fn epoch_of(handle: &engine::Handle) -> anyhow::Result<Epoch> {
+    let mut durable = handle.durable();
+    durable.wait_for(|durable| durable.entries > 0).await.context("the engine did not begin")?;
+    Ok(handle.view().head()?.context("the store holds no journal")?.epoch)
+}
+
+fn start_listener(supervisor: &mut Supervisor, listener: TcpListener, link: Link) {
+    let tracker = TaskTracker::new();
+    let limits = HandshakeLimits { at_once: HANDSHAKES_MAX, ..HandshakeLimits::default() };
+    let (refused, recorder) = tokio::sync::mpsc::channel(HANDSHAKES_MAX);
+    let metrics = link.metrics.clone();
+    let on_refused = Arc::new(move |refusal: HandshakeRefused| {
+        metrics.handshake_refused(refusal.code);
+        tracing::warn!(address = %refusal.address, code = %refusal.code, detail = refusal.detail, "a caller was turned away");
+        // A flood of them is counted above and not written one by one.
+        let _ = refused.try_send(refusal.code);
+    });
+    let connections = incoming(listener, link.trust.clone(), &tracker, limits, on_refused);
+    link.spawner.spawn("recorder of refused callers", record_refused(link.clone(), recorder));
+    let stop = supervisor.token(Phase::Listeners);
+    supervisor.spawn(Task::PeerListener, async move {
+        tonic::transport::Server::builder()
+            .initial_stream_window_size(WINDOW_BYTES)
+            .initial_connection_window_size(WINDOW_BYTES)
+            .add_service(Listener::service(link.clone()))
+            .serve_with_incoming_shutdown(connections, async {
+                stop.cancelled().await;
+                // Sessions end in the next phase; a stream that is open must not hold this one up.
+            })
+            .await
+            .context("the peer port")
+    });
+}
+
+async fn record_refused(link: Link, mut refused: tokio::sync::mpsc::Receiver<Code>) {
+    let stop = link.spawner.token().clone();
+    loop {
+        let code = tokio::select! {
+            () = stop.cancelled() => return,
+            code = refused.recv() => match code { Some(code) => code, None => return },
+        };
+        let command = Command::RecordRefusal { actor: Actor::System, request: "handshake", code, uncounted: 0 };
+        // The record of a refusal is worth an attempt, not an error of its own.
+        let _ = link.engine.submit(command).await;
+    }
+}
+
+impl Node {
+    /// Looks after what changes by itself: certificates that are due, the folder of bundles, the disk.
+    /// Ends with `stop`.
+    ///
+    /// # Errors
+    /// Never; what fails is logged and tried again.
+    pub async fn keep(
+        self: Arc<Self>,
+        around: Surroundings,
+        stop: tokio_util::sync::CancellationToken,
+    ) -> anyhow::Result<()> {
+        let fill = fill_from(&around.entropy);
+        let mut identity = self.trust.identity.clone();
+        loop {
+            let now = around.clock.now();
+            match self.trust_folder.renew_if_due(&identity, now, &*fill) {
+                Ok(Some(renewed)) => {
+                    identity = renewed;
+                    self.log("renew", self.peers.replace(Some(identity.clone()), None).await);
+                }
+                Ok(None) => {}
+                Err(refusal) => tracing::error!(code = %refusal.code, reason = %refusal.message, "no new certificate"),
+            }
+            let days = identity.not_after().since(now).as_secs_f64() / 86_400.0;
+            self.link.metrics.credential_days_left(Credential::Node, self.society, days);
+            if let Ok(used) = free_space(&self.config.data_dir) {
+                self.link.metrics.disk_used_percent(f64::from(used.used_percent));
+            }
+            if let Ok(bytes) = self.engine.store().bytes_on_disk() {
+                self.link.metrics.store_bytes(bytes);
+            }
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+        }
+    }
+
+    /// Takes a configuration that was read again: peers, their addresses and what is allowed.
+    ///
+    /// # Errors
+    /// What is wrong with the peers; what held before then still does.
+    pub async fn reload(&self, config: Config) -> anyhow::Result<()> {
+        self.policy.send_replace(Arc::new(policy_of(&config)));
+        self.peers.replace(None, Some(Arc::new(config))).await.map_err(Into::into)
+    }
+
+    fn log(&self, what: &str, outcome: Result<(), passerelle_domain::refusal::Refusal>) {
+        if let Err(refusal) = outcome {
+            tracing::error!(what, code = %refusal.code, reason = %refusal.message, "trust could not be renewed");
+        }
+    }
+}
