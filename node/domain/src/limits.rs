@@ -34,6 +34,20 @@ pub const POINTS_MAX: usize = 100_000;
 pub const PLACES_MAX: usize = 64;
 /// Earlier messages that one alert refers to.
 pub const REFERENCES_MAX: usize = 64;
+/// Name of a place of an alert, in characters: a place, not a story.
+pub const PLACE_NAME_CHARS_MAX: usize = 120;
+/// The CBOR of an alert, so that its envelope's head and signature find room beside it.
+pub const ALERT_BYTES_MAX: usize = ENVELOPE_BYTES_MAX - 32 * 1024;
+/// The exact bytes of an imported document, so that the alert's own fields find room beside them.
+pub const ORIGINAL_BYTES_MAX: usize = ALERT_BYTES_MAX - 96 * 1024;
+/// Any number of people of an alert: more than any one event has moved.
+pub const PEOPLE_MAX: u32 = 1_000_000;
+/// Parts of a route segment: way, countries, place, and one to spare.
+pub const SEGMENT_PARTS_MAX: usize = 4;
+/// How deep the elements of an imported document may nest; CAP itself needs four.
+pub const XML_DEPTH_MAX: usize = 32;
+/// How long an update whose earlier alert has not arrived waits for it before it is shown.
+pub const ORPHAN_WAIT_SECONDS: u64 = 600;
 /// Entries of any other list of an alert: needs, arrivals, nationalities, languages.
 pub const LIST_MAX: usize = 64;
 /// Services asked for in one handover.

@@ -1,13 +1,23 @@
 //! The vocabularies of the field: closed lists of codes, each with a stable text. A code, once
 //! released, keeps its text and its number; new ones are added at the end.
 
+mod alerts;
+mod events;
 mod needs;
 mod roles;
+mod routes;
 mod services;
+mod sources;
+mod triage;
 
+pub use alerts::{Access, AckKind, Band, CancelReason, DutyPost, PlaceRole, Sensitivity, TransportMode};
+pub use events::Event;
 pub use needs::Need;
 pub use roles::Role;
+pub use routes::{SEGMENTS, Segment};
 pub use services::Service;
+pub use sources::{Basis, Confidence, Reliability, SourceType, TextOrigin, Verification};
+pub use triage::{Category, Certainty, Kind, Mode, ResponseType, Severity, Urgency};
 
 /// Defines one vocabulary: an enum whose members have a stable text (for people, files and CAP)
 /// and a stable number (for canonical bytes). Text parses back; anything else is `unknown_code`.
