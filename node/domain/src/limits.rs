@@ -54,6 +54,8 @@ pub const LIST_MAX: usize = 64;
 pub const SERVICES_MAX: usize = 16;
 /// Purposes, recipients, exclusions or events of one consent record.
 pub const CONSENT_LIST_MAX: usize = 128;
+/// The CBOR of one consent record: it stands in one value of the store, with room for its framing.
+pub const CONSENT_BYTES_MAX: usize = 12 * 1024;
 /// A short code or name: of a team, a role, an operator, a route.
 pub const NAME_BYTES_MAX: usize = 64;
 /// The CBOR of one trust bundle.

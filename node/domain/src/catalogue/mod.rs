@@ -2,19 +2,31 @@
 //! released, keeps its text and its number; new ones are added at the end.
 
 mod alerts;
+mod categories;
 mod events;
 mod needs;
+mod purposes;
+mod reasons;
 mod roles;
 mod routes;
+mod sections;
 mod services;
 mod sources;
 mod triage;
 
 pub use alerts::{Access, AckKind, Band, CancelReason, DutyPost, PlaceRole, Sensitivity, TransportMode};
+pub use categories::DataCategory;
 pub use events::Event;
 pub use needs::Need;
+pub use purposes::Purpose;
+pub use reasons::{
+    AgeBand, Capacity, CasePriority, Channel, CloseReason, CollectionMethod, Concern, FamilyVerification, GapPlan,
+    GivenBy, HandoverKind, LegalBasis, MinorStatus, Necessity, OnClose, OrganisationKind, RejectReason, Right, Sex,
+    StopReason, Storage, WithdrawalMethod,
+};
 pub use roles::Role;
 pub use routes::{SEGMENTS, Segment};
+pub use sections::{Field, MATRIX, MATRIX_VERSION, Minimum, Section};
 pub use services::Service;
 pub use sources::{Basis, Confidence, Reliability, SourceType, TextOrigin, Verification};
 pub use triage::{Category, Certainty, Kind, Mode, ResponseType, Severity, Urgency};

@@ -1,1 +1,0 @@
-//! Stands here soon.
