@@ -108,11 +108,8 @@ fn system_now() -> Time {
 /// Runs `command` with this process's own streams, environment and clock.
 pub fn with_process<T>(command: impl FnOnce(&mut Console<'_>) -> T) -> T {
     let (mut stdin, mut stdout, mut stderr) = (io::stdin(), io::stdout(), io::stderr());
-    let terminals = Terminals {
-        stdin: stdin.is_terminal(),
-        stdout: stdout.is_terminal(),
-        stderr: stderr.is_terminal(),
-    };
+    let terminals =
+        Terminals { stdin: stdin.is_terminal(), stdout: stdout.is_terminal(), stderr: stderr.is_terminal() };
     let env = |name: &str| std::env::var_os(name);
     command(&mut Console {
         stdin: &mut stdin,

@@ -52,7 +52,7 @@ pub struct Failure {
     /// How the program ends.
     pub exit: Exit,
     /// Stable code: a refusal code of the node, or one of this program's own
-    /// (`usage`, `unreachable`, `timeout`, `outdated`, `not_verified`, `output_failed`, `unexpected`).
+    /// (`usage`, `unreachable`, `timeout`, `outdated`, `not_verified`, `output_failed`, `output_closed`, `unexpected`).
     pub code: String,
     /// What is wrong, for a person.
     pub message: String,
@@ -153,7 +153,8 @@ impl Failure {
         let info = details.error_info().filter(|info| info.domain == "passerelle");
         let code = info.map_or_else(|| plain_code(status.code()).to_owned(), |info| info.reason.clone());
         let known = Code::parse(&code);
-        let metadata = |key: &str| info.and_then(|info| info.metadata.get(key)).filter(|text| !text.is_empty()).cloned();
+        let metadata =
+            |key: &str| info.and_then(|info| info.metadata.get(key)).filter(|text| !text.is_empty()).cloned();
         let next_step = known.map(|code| code.next_step().to_owned()).or_else(|| metadata("next_step"));
         let retry_after = details.retry_info().and_then(|info| info.retry_delay);
         let exit = known.map_or_else(|| exit_of_status(status.code()), exit_of_code);
@@ -179,7 +180,8 @@ impl Failure {
     #[must_use]
     pub fn repeat_with_id(mut self, id: &str) -> Self {
         if matches!(self.exit, Exit::Unreachable | Exit::CannotServe) {
-            self.next_step = format!("Repeat the same command with --id {id}: it takes effect once. {}", self.next_step);
+            self.next_step =
+                format!("Repeat the same command with --id {id}: it takes effect once. {}", self.next_step);
         }
         self
     }
@@ -233,7 +235,9 @@ impl fmt::Display for Failure {
 impl From<io::Error> for Failure {
     /// What could not be printed.
     fn from(error: io::Error) -> Self {
-        Self::new(Exit::Usage, "output_failed", format!("cannot write the output: {error}"), "")
+        let closed = error.kind() == io::ErrorKind::BrokenPipe;
+        let code = if closed { "output_closed" } else { "output_failed" };
+        Self::new(Exit::Usage, code, format!("cannot write the output: {error}"), "")
     }
 }
 

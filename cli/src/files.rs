@@ -32,13 +32,14 @@ pub fn read(path: &Path, bytes_max: usize, console: &mut Console<'_>) -> Result<
     let mut bytes = Vec::new();
     let cap = bytes_max as u64 + 1;
     if is_stdin(path) {
-        console.stdin.by_ref().take(cap).read_to_end(&mut bytes).map_err(unreadable)?;
+        (&mut *console.stdin).take(cap).read_to_end(&mut bytes).map_err(unreadable)?;
     } else {
         File::open(path).and_then(|file| file.take(cap).read_to_end(&mut bytes)).map_err(unreadable)?;
     }
     if bytes.len() > bytes_max {
         let code = passerelle_domain::refusal::Code::TooLarge;
-        let refusal = passerelle_domain::refusal::Refusal::new(code, format!("{name} is larger than {bytes_max} bytes"));
+        let refusal =
+            passerelle_domain::refusal::Refusal::new(code, format!("{name} is larger than {bytes_max} bytes"));
         return Err(Failure::refused_here(refusal));
     }
     Ok(bytes)
@@ -91,7 +92,9 @@ pub fn name_of(path: &Path) -> String {
     if is_stdin(path) { "standard input".to_owned() } else { path.display().to_string() }
 }
 
-fn is_stdin(path: &Path) -> bool {
+/// Whether a path means standard input.
+#[must_use]
+pub fn is_stdin(path: &Path) -> bool {
     path == PathBuf::from("-")
 }
 
@@ -155,7 +158,9 @@ fn collect_instants(value: &DeValue<'_>, span: std::ops::Range<usize>, spans: &m
     match value {
         DeValue::Datetime(_) => spans.push(span),
         DeValue::Array(items) => items.iter().for_each(|item| collect_instants(item.get_ref(), item.span(), spans)),
-        DeValue::Table(table) => table.iter().for_each(|(_, item)| collect_instants(item.get_ref(), item.span(), spans)),
+        DeValue::Table(table) => {
+            table.iter().for_each(|(_, item)| collect_instants(item.get_ref(), item.span(), spans))
+        }
         _ => {}
     }
 }
@@ -177,7 +182,8 @@ mod tests {
 
     #[test]
     fn instants_may_stand_bare_or_quoted() {
-        let text = "name = \"é\"\nat = [2026-11-24T06:30:00Z, \"2026-11-24T07:30:00+01:00\", 2026-11-24T06:30:00+00:00]\n";
+        let text =
+            "name = \"é\"\nat = [2026-11-24T06:30:00Z, \"2026-11-24T07:30:00+01:00\", 2026-11-24T06:30:00+00:00]\n";
         let sample: Sample = from_toml(text, "a.toml", Content::Plain).expect("a sample");
         assert!(sample.at.len() == 3 && sample.at.iter().all(|at| *at == sample.at[0]));
     }
@@ -188,10 +194,14 @@ mod tests {
             ("name = \"a\"\nnmae = \"b\"\n", false, "f, line 2, column 1: unknown field `nmae`"),
             ("name = \n", false, "f, line 1, column 8:"),
             ("name = 1\n", false, "f, line 1, column 8: invalid type"),
-            ("name = \"a\"\nat = [\"monday\"]\n", false, "f, line 2, column 7: a time is written"),
+            ("name = \"a\"\nat = [\"monday\"]\n", false, "f, line 2, column 6: a time is written"),
             ("{\"name\": \"a\",\n \"x\": 1}", true, "f, line 2, column 4: unknown field `x`"),
         ] {
-            let read = if json { from_json::<Sample>(text, "f", Content::Plain) } else { from_toml(text, "f", Content::Plain) };
+            let read = if json {
+                from_json::<Sample>(text, "f", Content::Plain)
+            } else {
+                from_toml(text, "f", Content::Plain)
+            };
             let failure = read.expect_err("not a sample");
             assert!(failure.message.starts_with(place), "{failure}");
             assert!(failure.excerpt.is_some_and(|excerpt| excerpt.ends_with('^')));
@@ -200,11 +210,18 @@ mod tests {
 
     #[test]
     fn an_error_in_a_package_repeats_nothing_of_it() {
-        for (text, json) in
-            [("name = [\"Awa\"]", false), ("Awa = 1", false), ("name = Awa", false), ("{\"name\": {\"Awa\": 1}}", true), ("{\"Awa\": 1}", true)]
-        {
-            let read =
-                if json { from_json::<Sample>(text, "f", Content::Personal) } else { from_toml(text, "f", Content::Personal) };
+        for (text, json) in [
+            ("name = [\"Awa\"]", false),
+            ("Awa = 1", false),
+            ("name = Awa", false),
+            ("{\"name\": {\"Awa\": 1}}", true),
+            ("{\"Awa\": 1}", true),
+        ] {
+            let read = if json {
+                from_json::<Sample>(text, "f", Content::Personal)
+            } else {
+                from_toml(text, "f", Content::Personal)
+            };
             let failure = read.expect_err("not a sample");
             assert!(!format!("{failure}{:?}", failure.to_json()).contains("Awa"), "{failure}");
         }

@@ -90,7 +90,8 @@ pub fn resolve(args: &ConnectionArgs, env: &Environment<'_>) -> Result<Target, F
     let place = path.unwrap_or_default();
     let Some(profile) = config.profiles.get(&name) else {
         let known: Vec<&str> = config.profiles.keys().map(String::as_str).collect();
-        let known = if known.is_empty() { "there are none".to_owned() } else { format!("there is {}", known.join(", ")) };
+        let known =
+            if known.is_empty() { "there are none".to_owned() } else { format!("there is {}", known.join(", ")) };
         return Err(Failure::usage(
             format!("no profile `{name}` in {}; {known}", place.display()),
             "Add a [profiles.NAME] table with a `socket` there, or use --socket.",
@@ -222,6 +223,10 @@ address = "node.example:7443"
         let half = place.resolve(&["--profile", "half"], &[]).expect_err("incomplete");
         assert!(half.message.contains("`half`"), "{half}");
         let broken = Place::new(Some("[profiles.sn]\nsokket = \"x\"\n")).resolve(&[], &[]).expect_err("unknown key");
-        assert_eq!((broken.code.as_str(), broken.message.contains("line 2, column 1")), ("malformed_file", true), "{broken}");
+        assert_eq!(
+            (broken.code.as_str(), broken.message.contains("line 2, column 1")),
+            ("malformed_file", true),
+            "{broken}"
+        );
     }
 }

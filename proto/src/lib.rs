@@ -2,6 +2,8 @@
 //! descriptor set for gRPC reflection. What the messages mean is said in `passerelle-domain`;
 //! `convert` is the one place where the two meet.
 
+pub mod convert;
+
 /// The messages and services of `passerelle.v1`, generated from the .proto files.
 #[allow(missing_docs, clippy::all, clippy::unwrap_used, clippy::panic, unreachable_pub, reason = "generated")]
 pub mod v1 {

@@ -11,7 +11,7 @@ use std::{path::PathBuf, time::Duration};
 pub use alert::{AlertCommand, CancelReason, ContentArgs};
 pub use audit::AuditCommand;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-pub use consent::{ConsentCommand, RecordArgs};
+pub use consent::{ConsentCommand, NoticeArg, RecordArgs};
 pub use handover::{HandoverCommand, Step};
 use passerelle_domain::society::Society;
 pub use peer::PeerCommand;
@@ -142,7 +142,9 @@ pub enum Command {
                            passerelle watch --topic alert --from 500 --output json")]
     Watch(WatchArgs),
     /// Print a completion script for a shell
-    #[command(after_long_help = "Example:\n  passerelle completions bash > ~/.local/share/bash-completion/completions/passerelle")]
+    #[command(
+        after_long_help = "Example:\n  passerelle completions bash > ~/.local/share/bash-completion/completions/passerelle"
+    )]
     Completions {
         /// The shell
         shell: clap_complete::Shell,

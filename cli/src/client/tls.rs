@@ -107,18 +107,19 @@ impl ServerCertVerifier for NodeVerifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, TlsError> {
         let bad = |fault| TlsError::InvalidCertificate(fault);
-        let certificate = webpki::EndEntityCert::try_from(end_entity).map_err(|_| bad(CertificateError::BadEncoding))?;
+        let certificate =
+            webpki::EndEntityCert::try_from(end_entity).map_err(|_| bad(CertificateError::BadEncoding))?;
         let usage = webpki::KeyUsage::server_auth();
-        certificate
-            .verify_for_usage(self.algorithms.all, &self.roots, intermediates, now, usage, None, None)
-            .map_err(|error| {
+        certificate.verify_for_usage(self.algorithms.all, &self.roots, intermediates, now, usage, None, None).map_err(
+            |error| {
                 bad(match error {
                     webpki::Error::CertExpired { .. } => CertificateError::Expired,
                     webpki::Error::CertNotValidYet { .. } => CertificateError::NotValidYet,
                     webpki::Error::UnknownIssuer => CertificateError::UnknownIssuer,
                     _ => CertificateError::ApplicationVerificationFailure,
                 })
-            })?;
+            },
+        )?;
         // A SPIFFE certificate has exactly one URI, the identity (X.509-SVID, section 2).
         let mut identities = certificate.valid_uri_names();
         match (identities.next(), identities.next()) {
@@ -166,5 +167,8 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
 
 /// Never shows content: of a key file not even its shape.
 fn unreadable(path: &Path, error: &dyn fmt::Display) -> Failure {
-    Failure::usage(format!("cannot use {}: {error}", path.display()), "Give PEM files of this operator and its Society.")
+    Failure::usage(
+        format!("cannot use {}: {error}", path.display()),
+        "Give PEM files of this operator and its Society.",
+    )
 }

@@ -150,7 +150,10 @@ impl Answer for VerifyJournalResponse {
         self.faults.iter().for_each(|fault| page.line(format!("  {fault}")));
         page.pairs([
             ("entries", format!("{} of {}", self.entries_checked, self.entries_total)),
-            ("objects", format!("{} checked, {} removed by retention or erasure", self.objects_checked, self.objects_absent)),
+            (
+                "objects",
+                format!("{} checked, {} removed by retention or erasure", self.objects_checked, self.objects_absent),
+            ),
             ("rows", format!("{} checked", self.rows_checked)),
             ("root hash", self.root_hash.clone()),
         ]);

@@ -1,6 +1,6 @@
 //! `passerelle watch`: a stream of events that comes back by itself and misses nothing.
 
-use std::{io::Write as _, pin::pin, time::Duration};
+use std::{pin::pin, time::Duration};
 
 use passerelle_domain::time::Time;
 use passerelle_proto::v1::{WatchRequest, WatchResponse};

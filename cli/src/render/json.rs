@@ -42,7 +42,8 @@ static POOL: LazyLock<Option<DescriptorPool>> = LazyLock::new(|| DescriptorPool:
 /// `unexpected` when the message does not fit its own descriptor, such as an instant beyond the calendar.
 pub fn value<M: Named>(message: &M) -> Result<Value, Failure> {
     let broken = |what: &dyn std::fmt::Display| Failure::unexpected(format!("the answer cannot be shown: {what}"));
-    let descriptor = POOL.as_ref().and_then(|pool| pool.get_message_by_name(M::NAME)).ok_or_else(|| broken(&M::NAME))?;
+    let descriptor =
+        POOL.as_ref().and_then(|pool| pool.get_message_by_name(M::NAME)).ok_or_else(|| broken(&M::NAME))?;
     let dynamic =
         DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice()).map_err(|error| broken(&error))?;
     let options =

@@ -5,8 +5,6 @@ pub mod json;
 pub mod page;
 pub mod time;
 
-use std::io::Write as _;
-
 use passerelle_domain::time::Time;
 
 use crate::{args::Output, console::Console, failure::Failure};
