@@ -4,6 +4,12 @@
 pub const ENVELOPE_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// A sealed case package with its attachments: a clinical letter and a few photos of documents.
 pub const PACKAGE_BYTES_MAX: usize = 5 * 1024 * 1024;
+/// What sealing adds to a package: the key encapsulation, a tag, and room for a next suite.
+pub const SEAL_BYTES_MAX: usize = 4 * 1024;
+/// Relatives, concerns, services received or letters, of each in one package.
+pub const PACKAGE_LIST_MAX: usize = 16;
+/// An answer, a release or a step of a handover: codes, and one note.
+pub const HANDOVER_MESSAGE_BYTES_MAX: usize = 4 * 1024;
 /// What an offer says before acceptance: coded and non-identifying, so it is small.
 pub const OFFER_SUMMARY_BYTES_MAX: usize = 4 * 1024;
 /// Peers of one node: every National Society of the world, and a few.

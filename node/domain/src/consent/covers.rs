@@ -185,7 +185,7 @@ pub fn covers(
     require(notice_was_understood(record), DenyReason::Notice)?;
     let agreed = agreed_categories(record, &standing, request).ok_or(DenyReason::Purpose)?;
     require(recipient_is_named(record, &standing, request), DenyReason::Recipient)?;
-    require(!record.exclusions.iter().any(|exclusion| applies(exclusion, request)), DenyReason::Excluded)?;
+    require(!record.exclusions.iter().any(|exclusion| exclusion.applies_to(request)), DenyReason::Excluded)?;
 
     let onward = onward_categories(record, &standing, &request.recipient);
     let allowed = allowed_categories(request, &agreed, onward.as_ref());
@@ -277,11 +277,15 @@ fn recipient_is_named(record: &Consent, standing: &Standing, request: &CoverageR
         && record.countries.contains(&request.country)
 }
 
-fn applies(exclusion: &Exclusion, request: &CoverageRequest) -> bool {
-    exclusion.recipient.as_ref().is_none_or(|recipient| *recipient == request.recipient)
-        && exclusion.role.is_none_or(|role| request.role.is_none_or(|reader| reader == role))
-        && exclusion.country.is_none_or(|country| country == request.country)
-        && exclusion.category.is_none_or(|category| request.categories.contains(&category))
+impl Exclusion {
+    /// Whether the exclusion applies to a request: every part that it names fits.
+    #[must_use]
+    pub fn applies_to(&self, request: &CoverageRequest) -> bool {
+        self.recipient.as_ref().is_none_or(|recipient| *recipient == request.recipient)
+            && self.role.is_none_or(|role| request.role.is_none_or(|reader| reader == role))
+            && self.country.is_none_or(|country| country == request.country)
+            && self.category.is_none_or(|category| request.categories.contains(&category))
+    }
 }
 
 /// What may be passed on to a recipient of this kind; none when passing on was not agreed to.

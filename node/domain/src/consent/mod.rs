@@ -17,6 +17,8 @@ mod validate;
 #[cfg(test)]
 mod covers_tests;
 #[cfg(test)]
+mod record_tests;
+#[cfg(test)]
 mod reference_model;
 #[cfg(test)]
 pub(crate) mod sample;

@@ -1,0 +1,238 @@
+//! The case package: the person's data, in sections, of which only those travel that a service
+//! needs and the person agreed to. Never journalled, never logged: Debug names the sections alone.
+
+use std::{collections::BTreeSet, fmt};
+
+use minicbor::{Decode, Encode};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct as _};
+
+use super::sections::{
+    Child, Contact, Family, HealthFull, HealthMin, IdentityCore, Protection, Pss, ServicesReceived, Travel,
+};
+use crate::{
+    catalogue::{Field, Section, vocabulary},
+    consent::codec,
+    limits::{PACKAGE_BYTES_MAX, PACKAGE_LIST_MAX},
+    refusal::{Code, Refusal},
+};
+
+/// A person's data, by section. In files: one table a section; attachments are added apart.
+#[derive(Clone, Default, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
+#[cbor(map)]
+#[serde(deny_unknown_fields, default)]
+pub struct Package {
+    /// S1.
+    #[n(0)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contact: Option<Contact>,
+    /// S2.
+    #[n(1)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity_core: Option<IdentityCore>,
+    /// S3.
+    #[n(2)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub travel: Option<Travel>,
+    /// S4.
+    #[n(3)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub family: Option<Family>,
+    /// S5.
+    #[n(4)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health_min: Option<HealthMin>,
+    /// S6.
+    #[n(5)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health_full: Option<HealthFull>,
+    /// S7.
+    #[n(6)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pss: Option<Pss>,
+    /// S8.
+    #[n(7)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protection: Option<Protection>,
+    /// S9.
+    #[n(8)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub child: Option<Child>,
+    /// S10.
+    #[n(9)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub services_received: Option<ServicesReceived>,
+    /// The letters of S6.
+    #[n(10)]
+    #[cbor(default, decode_with = "codec::list::<_, _, PACKAGE_LIST_MAX>")]
+    #[serde(skip_deserializing, skip_serializing_if = "Vec::is_empty")]
+    letters: Vec<Attachment>,
+}
+
+vocabulary! {
+    /// What an attachment is.
+    AttachmentKind {
+        1 ClinicalLetter = "clinical_letter",
+        2 Prescription = "prescription",
+        3 TestResult = "test_result",
+        4 Imaging = "imaging",
+    }
+}
+
+vocabulary! {
+    /// The media type of an attachment (RFC 6838): those that every reader shows and none executes.
+    MediaType {
+        1 Pdf = "application/pdf",
+        2 Jpeg = "image/jpeg",
+        3 Png = "image/png",
+        4 PlainText = "text/plain",
+    }
+}
+
+/// A letter to medical staff. It has no file name: names of files name people.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct Attachment {
+    /// What it is.
+    #[n(0)]
+    pub kind: AttachmentKind,
+    /// Its media type.
+    #[n(1)]
+    pub media_type: MediaType,
+    /// Its content.
+    #[n(2)]
+    #[cbor(with = "minicbor::bytes")]
+    pub bytes: Vec<u8>,
+}
+
+impl Serialize for Attachment {
+    /// What it is and how long, for a list; the content is handed out apart.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Attachment", 3)?;
+        fields.serialize_field("kind", &self.kind)?;
+        fields.serialize_field("media_type", &self.media_type)?;
+        fields.serialize_field("bytes", &self.bytes.len())?;
+        fields.end()
+    }
+}
+
+impl fmt::Debug for Attachment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} [redacted]", self.kind)
+    }
+}
+
+impl Package {
+    /// The package with those fields alone that may travel.
+    #[must_use]
+    pub fn restrict(&self, allowed: &BTreeSet<Field>) -> Self {
+        Self {
+            contact: self.contact.as_ref().and_then(|section| section.restrict(allowed)),
+            identity_core: self.identity_core.as_ref().and_then(|section| section.restrict(allowed)),
+            travel: self.travel.as_ref().and_then(|section| section.restrict(allowed)),
+            family: self.family.as_ref().and_then(|section| section.restrict(allowed)),
+            health_min: self.health_min.as_ref().and_then(|section| section.restrict(allowed)),
+            health_full: self.health_full.as_ref().and_then(|section| section.restrict(allowed)),
+            pss: self.pss.as_ref().and_then(|section| section.restrict(allowed)),
+            protection: self.protection.as_ref().and_then(|section| section.restrict(allowed)),
+            child: self.child.as_ref().and_then(|section| section.restrict(allowed)),
+            services_received: self.services_received.as_ref().and_then(|section| section.restrict(allowed)),
+            letters: if allowed.contains(&Field::ClinicalLetters) { self.letters.clone() } else { Vec::new() },
+        }
+    }
+
+    /// The fields that are filled in.
+    #[must_use]
+    pub fn fields(&self) -> BTreeSet<Field> {
+        let sections = [
+            self.contact.as_ref().map(Contact::fields),
+            self.identity_core.as_ref().map(IdentityCore::fields),
+            self.travel.as_ref().map(Travel::fields),
+            self.family.as_ref().map(Family::fields),
+            self.health_min.as_ref().map(HealthMin::fields),
+            self.health_full.as_ref().map(HealthFull::fields),
+            self.pss.as_ref().map(Pss::fields),
+            self.protection.as_ref().map(Protection::fields),
+            self.child.as_ref().map(Child::fields),
+            self.services_received.as_ref().map(ServicesReceived::fields),
+        ];
+        let letters = (!self.letters.is_empty()).then_some(Field::ClinicalLetters);
+        sections.into_iter().flatten().flatten().chain(letters).collect()
+    }
+
+    /// The sections that hold something.
+    #[must_use]
+    pub fn sections(&self) -> BTreeSet<Section> {
+        self.fields().into_iter().map(Field::section).collect()
+    }
+
+    /// The letters of S6.
+    #[must_use]
+    pub fn letters(&self) -> &[Attachment] {
+        &self.letters
+    }
+
+    /// Adds a letter to S6.
+    ///
+    /// # Errors
+    /// `too_many` past 16 letters, `too_large` when the letter alone is longer than a package may be.
+    pub fn attach(&mut self, letter: Attachment) -> Result<(), Refusal> {
+        if self.letters.len() == PACKAGE_LIST_MAX {
+            return Err(Refusal::new(Code::TooMany, format!("a package has at most {PACKAGE_LIST_MAX} letters")));
+        }
+        if letter.bytes.len() > PACKAGE_BYTES_MAX {
+            return Err(too_large());
+        }
+        self.letters.push(letter);
+        Ok(())
+    }
+
+    /// The canonical bytes, to be committed to and sealed.
+    ///
+    /// # Errors
+    /// `missing_field` when it is empty, `malformed` for an impossible age or year, `too_large` past 5 MiB.
+    pub fn to_cbor(&self) -> Result<Vec<u8>, Refusal> {
+        self.check()?;
+        let bytes = codec::encode(self);
+        if bytes.len() > PACKAGE_BYTES_MAX { Err(too_large()) } else { Ok(bytes) }
+    }
+
+    /// Reads a package from bytes that were sealed by a peer or by ourselves.
+    ///
+    /// # Errors
+    /// As [`Package::to_cbor`], and `malformed` when the bytes are not a package.
+    pub fn from_cbor(bytes: &[u8]) -> Result<Self, Refusal> {
+        let package: Self = codec::decode(bytes, PACKAGE_BYTES_MAX, "a package")?;
+        package.check()?;
+        Ok(package)
+    }
+
+    /// Checks what the types of the fields leave open.
+    ///
+    /// # Errors
+    /// `missing_field` when it is empty, `malformed` for an impossible age or year.
+    pub fn check(&self) -> Result<(), Refusal> {
+        if self.fields().is_empty() {
+            return Err(Refusal::new(Code::MissingField, "a package has at least one field"));
+        }
+        if let Some(identity) = &self.identity_core {
+            if identity.age_years.is_some_and(|years| years > 130) {
+                return Err(Refusal::new(Code::Malformed, "an age is at most 130 years").at("identity_core.age_years"));
+            }
+            if identity.birth_year.is_some_and(|year| !(1880..=2200).contains(&year)) {
+                return Err(Refusal::new(Code::Malformed, "a year has four digits").at("identity_core.birth_year"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn too_large() -> Refusal {
+    Refusal::new(Code::TooLarge, format!("a package has at most {PACKAGE_BYTES_MAX} bytes, letters included"))
+}
+
+impl fmt::Debug for Package {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Package")?;
+        f.debug_set().entries(self.sections().iter().map(|section| section.as_str())).finish()
+    }
+}
