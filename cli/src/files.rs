@@ -9,6 +9,7 @@ use std::{
 
 use passerelle_domain::limits::PACKAGE_BYTES_MAX;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use toml::de::{DeTable, DeValue};
 
 use crate::{console::Console, failure::Failure};
@@ -50,15 +51,47 @@ pub fn read(path: &Path, bytes_max: usize, console: &mut Console<'_>) -> Result<
 /// # Errors
 /// As [`read`], and `malformed_file` with line and column when it is not such a document.
 pub fn document<T: DeserializeOwned>(path: &Path, content: Content, console: &mut Console<'_>) -> Result<T, Failure> {
-    let bytes = read(path, PACKAGE_BYTES_MAX, console)?;
-    let name = name_of(path);
-    let text = std::str::from_utf8(&bytes).map_err(|error| {
-        let line = bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
-        Failure::malformed_file(format!("{name}, line {line}: not UTF-8 text"), None)
-    })?;
-    let json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
-        || text.trim_start().starts_with('{');
-    if json { from_json(text, &name, content) } else { from_toml(text, &name, content) }
+    Text::read(path, console)?.parse(content)
+}
+
+/// A document as JSON, after it was found to be one of type `T`.
+///
+/// # Errors
+/// As [`document`].
+pub fn json_of<T: DeserializeOwned>(
+    path: &Path,
+    content: Content,
+    console: &mut Console<'_>,
+) -> Result<Value, Failure> {
+    let text = Text::read(path, console)?;
+    text.parse::<T>(content)?;
+    text.parse(content)
+}
+
+/// The text of a file.
+struct Text {
+    name: String,
+    text: String,
+    json: bool,
+}
+
+impl Text {
+    fn read(path: &Path, console: &mut Console<'_>) -> Result<Self, Failure> {
+        let bytes = read(path, PACKAGE_BYTES_MAX, console)?;
+        let name = name_of(path);
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+            Failure::malformed_file(format!("{name}, line {line}: not UTF-8 text"), None)
+        })?;
+        let json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
+            || text.trim_start().starts_with('{');
+        Ok(Self { name, text, json })
+    }
+
+    fn parse<T: DeserializeOwned>(&self, content: Content) -> Result<T, Failure> {
+        if self.json { from_json(&self.text, &self.name, content) } else { from_toml(&self.text, &self.name, content) }
+    }
 }
 
 /// A document from TOML. Instants may stand bare or in quotes.

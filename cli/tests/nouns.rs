@@ -9,13 +9,17 @@ use support::{Node, World};
 const ID: &str = "019ab0f2-1c00-7000-8000-000000000001";
 const CASE: &str = "019ab0f2-1c00-7000-8000-000000000002";
 const CONVOY: &str = include_str!("../../config/demo/alert-convoy.toml");
+const OFFER: &str = include_str!("../../config/demo/handover.toml");
+const PACKAGE: &str = include_str!("../../config/demo/package.toml");
 const CONSENT: &str = include_str!("../../config/demo/consent.toml");
 
 #[test]
 fn pages_for_people_are_frozen() {
     let world = World::new();
     let consent = world.file("consent.toml", CONSENT);
-    let offer = world.file("offer.json", "{}");
+    let offer = world.file("offer.toml", OFFER);
+    let package = world.file("package.toml", PACKAGE);
+    let bundle = world.file("gambia.bundle", "bundle");
     let alert = world.file("alert.toml", CONVOY);
     let lines = [
         format!("alert raise --file {alert} --id {ID}"),
@@ -31,7 +35,7 @@ fn pages_for_people_are_frozen() {
         "consent list".into(),
         format!("consent check {ID} --to ML --service transport_family"),
         format!("consent check {ID} --to GM --service transport_family"),
-        format!("handover offer --file {offer} --case {CASE} --id {ID}"),
+        format!("handover offer --file {offer} --case {CASE} --id {ID} --package {package} --release-on-acceptance"),
         format!("handover accept {ID} --team bamako-reception"),
         format!("handover reject {ID} --reason no_capacity"),
         format!("handover release {ID}"),
@@ -42,7 +46,7 @@ fn pages_for_people_are_frozen() {
         "peer list".into(),
         "peer show GM".into(),
         "peer bundle".into(),
-        format!("peer add {offer}"),
+        format!("peer add {bundle}"),
         "peer remove GM --yes".into(),
         "peer subscribe land.sn-mr.rosso".into(),
         "replay --peer GM --from 3".into(),
@@ -155,6 +159,21 @@ fn a_consent_record_comes_from_a_file_from_options_or_from_both() {
     assert!(asked.contains(r#""purposes":[{"categories":["contact"],"purpose":"svc.food_nfi"}]"#), "{asked}");
     let outcome = world.run(&options.replace("--right erasure", "").split_whitespace().collect::<Vec<_>>());
     assert!(outcome.exit == Exit::Usage && outcome.err.contains("missing field `rights`"), "{}", outcome.err);
+}
+
+#[test]
+fn an_offer_rests_on_the_consent_of_the_command_line_and_a_package_is_never_shown() {
+    let world = World::new();
+    let offer = world.file("offer.toml", OFFER);
+    let words = ["handover", "offer", "--file", &offer, "--case", CASE, "--consent", ID];
+    assert_eq!(world.run(&words).exit, Exit::Ok);
+    assert!(world.last().replace('\\', "").contains(&format!(r#""consent":"{ID}""#)), "{}", world.last());
+    let package = world.file("package.toml", &PACKAGE.replace("age_years = 24", "age_years = \"Awa\""));
+    for words in [["handover", "release", ID, "--package", &package]] {
+        let outcome = world.run(&words);
+        assert!(outcome.exit == Exit::Usage && !outcome.err.contains("Awa"), "{}", outcome.err);
+        assert!(outcome.err.contains("line 16, column 13"), "{}", outcome.err);
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use passerelle_domain::society::Society;
 use super::LimitArgs;
 
 /// An alert file, as the long help shows it. A test reads it.
-pub(crate) const ALERT_EXAMPLE: &str = include_str!("examples/alert.toml");
+pub(crate) const ALERT_EXAMPLE: &str = include_str!("../../../config/demo/alert-convoy.toml");
 
 /// What can be done with alerts.
 #[derive(Debug, Subcommand)]

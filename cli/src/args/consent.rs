@@ -8,7 +8,7 @@ use passerelle_domain::society::Society;
 use super::{LimitArgs, alert::indented};
 
 /// A consent record, as the long help shows it. A test reads it.
-pub(crate) const CONSENT_EXAMPLE: &str = include_str!("examples/consent.toml");
+pub(crate) const CONSENT_EXAMPLE: &str = include_str!("../../../config/demo/consent.toml");
 
 /// What can be done with consent records.
 #[derive(Debug, Subcommand)]

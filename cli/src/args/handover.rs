@@ -8,9 +8,9 @@ use passerelle_domain::society::Society;
 use super::{LimitArgs, alert::indented};
 
 /// An offer, as the long help shows it. A test reads it.
-pub(crate) const OFFER_EXAMPLE: &str = include_str!("examples/handover.toml");
+pub(crate) const OFFER_EXAMPLE: &str = include_str!("../../../config/demo/handover.toml");
 /// A package, as the long help shows it. A test reads it.
-pub(crate) const PACKAGE_EXAMPLE: &str = include_str!("examples/package.toml");
+pub(crate) const PACKAGE_EXAMPLE: &str = include_str!("../../../config/demo/package.toml");
 
 /// What can be done with handovers.
 #[derive(Debug, Subcommand)]

@@ -2,7 +2,12 @@
 
 use std::path::Path;
 
-use passerelle_domain::{ids::HandoverId, society::Society, time::Time};
+use passerelle_domain::{
+    handover::{HandoverDraft, Package},
+    ids::HandoverId,
+    society::Society,
+    time::Time,
+};
 use passerelle_proto::v1::{
     AcceptHandoverRequest, AcceptHandoverResponse, GetHandoverRequest, GetHandoverResponse, HandoverEvent,
     HandoverView, ListHandoversRequest, ListHandoversResponse, OfferHandoverRequest, OfferHandoverResponse,
@@ -28,7 +33,7 @@ pub(super) async fn run(command: HandoverCommand, session: &mut Session<'_, '_>)
             let request = OfferHandoverRequest {
                 id: id.clone(),
                 case_id,
-                draft_json: offer(&file, consent, session)?,
+                draft_json: offer(&file, consent.as_deref(), session)?,
                 package_json: package.map(|file| package_of(&file, session)).transpose()?.unwrap_or_default(),
                 release_on_acceptance,
             };
@@ -85,18 +90,17 @@ pub(super) async fn run(command: HandoverCommand, session: &mut Session<'_, '_>)
 }
 
 /// The offer of a file as JSON, resting on the consent given on the command line, if any.
-fn offer(file: &Path, consent: Option<String>, session: &mut Session<'_, '_>) -> Result<String, Failure> {
-    let mut draft: Value = files::document(file, Content::Plain, session.console)?;
+fn offer(file: &Path, consent: Option<&str>, session: &mut Session<'_, '_>) -> Result<String, Failure> {
+    let mut draft = files::json_of::<HandoverDraft>(file, Content::Plain, session.console)?;
     if let (Some(consent), Some(fields)) = (consent, draft.as_object_mut()) {
-        fields.insert("consent".to_owned(), Value::String(consent));
+        fields.insert("consent".to_owned(), Value::String(consent.to_owned()));
     }
     Ok(draft.to_string())
 }
 
 /// The package of a file as JSON. Personal data: no error shows any of it.
 fn package_of(file: &Path, session: &mut Session<'_, '_>) -> Result<String, Failure> {
-    let package: Value = files::document(file, Content::Personal, session.console)?;
-    Ok(package.to_string())
+    Ok(files::json_of::<Package>(file, Content::Personal, session.console)?.to_string())
 }
 
 impl Answer for OfferHandoverResponse {

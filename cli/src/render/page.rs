@@ -5,7 +5,7 @@ use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 use serde_json::Value;
 
 /// No borders but a rule under the header.
-const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::new('─', '─', '─', '─'));
+const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─'));
 
 /// A page being written.
 #[derive(Debug, Default)]
@@ -60,7 +60,6 @@ impl Page {
         for row in rows {
             table.add_row(row.map(|cell| clean(&cell)));
         }
-        table.discover_columns();
         for column in table.column_iter_mut() {
             column.set_padding((0, 2));
         }
