@@ -52,6 +52,10 @@ pub const PEOPLE_MAX: u32 = 1_000_000;
 pub const SEGMENT_PARTS_MAX: usize = 4;
 /// How deep the elements of an imported document may nest; CAP itself needs four.
 pub const XML_DEPTH_MAX: usize = 32;
+/// Elements of an imported document, so that a small file cannot grow into a large tree.
+pub const XML_ELEMENTS_MAX: usize = 50_000;
+/// Faults of one imported document that are told; beyond this, nobody reads on.
+pub const FAULTS_MAX: usize = 100;
 /// How long an update whose earlier alert has not arrived waits for it before it is shown.
 pub const ORPHAN_WAIT_SECONDS: u64 = 600;
 /// Entries of any other list of an alert: needs, arrivals, nationalities, languages.

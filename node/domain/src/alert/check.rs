@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    parts::{Action, Contact, Count, Fields, Original, Text},
+    fields::Fields,
+    parts::{Action, Contact, Count, Original, Text},
     place,
 };
 use crate::{
@@ -32,10 +33,8 @@ impl Faults {
             self.add(Code::MissingField, path, "the text is blank; leave the field out instead");
             return;
         }
-        for result in [free_text(text, chars_max), lint::check_text(text)] {
-            if let Err(refusal) = result {
-                self.0.push(refusal.at(path.as_str()));
-            }
+        if let Err(refusal) = free_text(text, chars_max).and_then(|()| lint::check_text(text)) {
+            self.0.push(refusal.at(path));
         }
     }
 
@@ -73,13 +72,16 @@ pub(super) fn free_text(text: &str, chars_max: usize) -> Result<(), Refusal> {
 }
 
 /// Everything that is wrong with an alert, each with the path of its field. Empty when nothing is.
+///
+/// Of a list that is too long only as many entries are looked at as it may have: a peer's alert cannot
+/// make the rules run for long.
 pub(super) fn faults(fields: &Fields) -> Vec<Refusal> {
     let mut faults = Faults(Vec::new());
     times(fields, &mut faults);
     thread(fields, &mut faults);
     source(fields, &mut faults);
     faults.between("places", fields.places.len(), PLACES_MAX);
-    for (at, place) in fields.places.iter().enumerate() {
+    for (at, place) in fields.places.iter().enumerate().take(PLACES_MAX) {
         place::check(&format!("places[{at}]"), place, &mut faults);
     }
     people(fields, &mut faults);
@@ -126,7 +128,7 @@ fn times(fields: &Fields, faults: &mut Faults) {
     );
     order(fields.ack_by.is_none_or(|by| by > fields.sent_at), "ack_by", "the answer is due before it is sent");
     order(fields.ack_by.is_none() || fields.ack_required, "ack_by", "an answer is due though none is required");
-    for (at, eta) in fields.etas.iter().enumerate() {
+    for (at, eta) in fields.etas.iter().enumerate().take(LIST_MAX) {
         order(eta.to.is_none_or(|to| eta.from <= to), &format!("etas[{at}].to"), "the arrival ends before it begins");
     }
 }
@@ -140,7 +142,7 @@ fn thread(fields: &Fields, faults: &mut Faults) {
         _ => {}
     }
     let mut seen = BTreeSet::new();
-    for (at, reference) in references.iter().enumerate() {
+    for (at, reference) in references.iter().enumerate().take(REFERENCES_MAX) {
         let path = format!("supersedes[{at}]");
         if !seen.insert(reference.id) {
             faults.add(Code::BadReference, path.as_str(), "the same alert is referred to twice");
@@ -178,7 +180,7 @@ fn people(fields: &Fields, faults: &mut Faults) {
     }
     faults.at_most("nationalities", fields.nationalities.len(), LIST_MAX);
     let mut seen = BTreeSet::new();
-    for (at, nationality) in fields.nationalities.iter().enumerate() {
+    for (at, nationality) in fields.nationalities.iter().enumerate().take(LIST_MAX) {
         let path = format!("nationalities[{at}]");
         if nationality.band == Band::UnderFive {
             let message = "fewer than five people of one nationality can be told apart; leave the entry out";
@@ -192,8 +194,8 @@ fn people(fields: &Fields, faults: &mut Faults) {
 
 fn arrivals_and_needs(fields: &Fields, faults: &mut Faults) {
     faults.at_most("etas", fields.etas.len(), LIST_MAX);
-    for (at, eta) in fields.etas.iter().enumerate() {
-        if !fields.places.iter().any(|place| place.name == eta.place) {
+    for (at, eta) in fields.etas.iter().enumerate().take(LIST_MAX) {
+        if !fields.places.iter().take(PLACES_MAX).any(|place| place.name == eta.place) {
             faults.add(
                 Code::BadPlace,
                 format!("etas[{at}].place"),
@@ -202,7 +204,7 @@ fn arrivals_and_needs(fields: &Fields, faults: &mut Faults) {
         }
     }
     faults.at_most("needs", fields.needs.len(), LIST_MAX);
-    for (at, need) in fields.needs.iter().enumerate() {
+    for (at, need) in fields.needs.iter().enumerate().take(LIST_MAX) {
         if !(1..=3).contains(&need.priority) {
             faults.add(Code::Malformed, format!("needs[{at}].priority"), "a priority is 1, 2 or 3");
         }
@@ -212,7 +214,7 @@ fn arrivals_and_needs(fields: &Fields, faults: &mut Faults) {
 
 fn actions(path: &str, actions: &[Action], faults: &mut Faults) {
     faults.at_most(path, actions.len(), LIST_MAX);
-    for (at, action) in actions.iter().enumerate() {
+    for (at, action) in actions.iter().enumerate().take(LIST_MAX) {
         faults.optional_text(format!("{path}[{at}].audience"), action.audience.as_ref(), FREE_TEXT_CHARS_MAX);
         faults.optional_text(format!("{path}[{at}].text"), action.text.as_ref(), FREE_TEXT_CHARS_MAX);
     }
@@ -221,7 +223,7 @@ fn actions(path: &str, actions: &[Action], faults: &mut Faults) {
 fn texts(texts: &[Text], faults: &mut Faults) {
     faults.between("texts", texts.len(), TEXTS_MAX);
     let mut seen = BTreeSet::new();
-    for (at, text) in texts.iter().enumerate() {
+    for (at, text) in texts.iter().enumerate().take(TEXTS_MAX) {
         let path = |name: &str| format!("texts[{at}].{name}");
         if !seen.insert(&text.lang) {
             faults.add(Code::Malformed, path("lang"), "there is another text in this language");

@@ -8,7 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{
     Alert,
     check::faults,
-    parts::{Action, Contact, Eta, Fields, Nationality, NeedLine, Original, People, Place, Reference, Text},
+    fields::Fields,
+    parts::{Action, Contact, Eta, Nationality, NeedLine, Original, People, Place, Reference, Text},
     shape::Language,
 };
 use crate::{

@@ -6,6 +6,7 @@
 mod bodies;
 mod check;
 mod draft;
+mod fields;
 pub mod life;
 mod parts;
 mod place;
@@ -19,7 +20,8 @@ use serde::{Serialize, Serializer};
 
 pub use bodies::{AlertAck, AlertCancel, Answer};
 pub use draft::{AlertDraft, EtaDraft, When};
-pub use parts::{Action, Contact, Count, Eta, Fields, Nationality, NeedLine, Original, People, Place, Reference, Text};
+pub use fields::Fields;
+pub use parts::{Action, Contact, Count, Eta, Nationality, NeedLine, Original, People, Place, Reference, Text};
 pub use route::{PeerInterest, is_urgent, recipients};
 pub use shape::{Country, Degrees, DutyMail, DutyPhone, Kilometres, Language, Note};
 

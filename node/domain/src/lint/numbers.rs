@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::{
     Finding,
-    tokens::{BLANK, contains, is_word},
+    tokens::{BLANK, contains_word, is_word},
 };
 
 /// Digits in one run from which it counts as a phone or document number: Mali, Mauritania, Burkina Faso,
@@ -75,7 +75,7 @@ fn judge(text: &[char], run: &Run, paired: bool) -> Option<Finding> {
     }
     let start = run.groups.first()?.start;
     let before = &text[start.saturating_sub(ANNOUNCED_REACH)..start];
-    let announced = contains(before, &PHONE_WORDS);
+    let announced = contains_word(before, &PHONE_WORDS);
     remaining(text, run, paired).into_iter().find_map(|groups| {
         let digits: usize = groups.iter().map(ExactSizeIterator::len).sum();
         match groups.as_slice() {
@@ -91,7 +91,7 @@ fn judge(text: &[char], run: &Run, paired: bool) -> Option<Finding> {
 /// Seven digits in one that are a round count, a ship's IMO number, or degrees with minutes and seconds.
 fn is_other_seven(text: &[char], group: &Range<usize>) -> bool {
     text[group.clone()].ends_with(&['0', '0', '0'])
-        || contains(&text[group.start.saturating_sub(5)..group.start], &["imo"])
+        || contains_word(&text[group.start.saturating_sub(5)..group.start], &["imo"])
         || text.get(group.end).is_some_and(|c| matches!(c, 'n' | 's' | 'e' | 'w' | 'o'))
 }
 
@@ -243,7 +243,8 @@ fn groups(text: &[char]) -> Vec<Range<usize>> {
 }
 
 fn has_prefix(text: &[char], at: usize) -> bool {
-    let letters = text[..at].iter().rev().take_while(|c| is_word(**c)).count();
+    // One letter more than the longest prefix is enough to tell, however long the word is.
+    let letters = text[..at].iter().rev().take(3).take_while(|c| is_word(**c)).count();
     let prefix: String = text[at - letters..at].iter().collect();
     PREFIXES.contains(&prefix.as_str())
 }

@@ -1,6 +1,8 @@
 //! What is recognised by its words: e-mail addresses, profiles and handles, document numbers. Reads the
 //! simplified text of `lint.rs`.
 
+use std::ops::Range;
+
 use super::{Finding, numbers};
 
 /// Hosts whose pages are mostly people.
@@ -73,10 +75,9 @@ pub(super) fn email_or_profile(text: &[char]) -> Option<Finding> {
             return Some(Finding::WebProfile);
         }
     }
-    let hosts = positions(text, &PROFILE_HOSTS);
+    let hosts = word_starts(text, &PROFILE_HOSTS);
     let page = hosts.into_iter().any(|host| {
-        begins_word(text, host.start)
-            && text.get(host.end) == Some(&'/')
+        text.get(host.end) == Some(&'/')
             && text.get(host.end + 1).is_some_and(|c| c.is_alphanumeric() || *c == '@' || *c == '+')
     });
     page.then_some(Finding::WebProfile)
@@ -88,18 +89,18 @@ pub(super) fn document_number(text: &[char]) -> Option<Finding> {
     if tokens.iter().any(|token| looks_numbered(&text[token.clone()])) {
         return Some(Finding::DocumentNumber);
     }
-    for word in positions(text, &DOCUMENT_WORDS) {
-        let starts = begins_word(text, word.start);
-        let near =
-            |token: &&std::ops::Range<usize>| token.start >= word.end && token.start <= word.end + DOCUMENT_REACH;
-        let found = starts
-            && tokens.iter().filter(near).any(|token| {
-                let inside = &text[token.clone()];
-                let marked = text[word.end..token.start].iter().any(|c| matches!(c, '°' | 'º' | '#' | 'ª'))
-                    || contains(&text[word.end..token.start], &["no", "number", "num", "رقم"]);
-                let digits = digits(inside);
-                (digits >= 5 && !numbers::is_compact_date(inside)) || (marked && digits >= 4)
-            });
+    for word in word_starts(text, &DOCUMENT_WORDS) {
+        // Tokens stand in order, so the near ones are a stretch of them.
+        let first = tokens.partition_point(|token| token.start < word.end);
+        let mut near = tokens[first..].iter().take_while(|token| token.start <= word.end + DOCUMENT_REACH);
+        let found = near.any(|token| {
+            let inside = &text[token.clone()];
+            let between = &text[word.end..token.start];
+            let marked = between.iter().any(|c| matches!(c, '°' | 'º' | '#' | 'ª'))
+                || contains_word(between, &["no", "number", "num", "رقم"]);
+            let digits = digits(inside);
+            (digits >= 5 && !numbers::is_compact_date(inside)) || (marked && digits >= 4)
+        });
         if found {
             return Some(Finding::DocumentNumber);
         }
@@ -135,7 +136,7 @@ fn looks_numbered(token: &[char]) -> bool {
 }
 
 /// Words: runs of letters and digits.
-fn tokens(text: &[char]) -> Vec<std::ops::Range<usize>> {
+fn tokens(text: &[char]) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut start = None;
     for (at, c) in text.iter().enumerate() {
@@ -158,16 +159,13 @@ pub(super) fn is_word(c: char) -> bool {
     c.is_alphanumeric()
 }
 
-fn begins_word(text: &[char], at: usize) -> bool {
-    at == 0 || !is_word(text[at - 1])
-}
-
 fn digits(token: &[char]) -> usize {
     token.iter().filter(|c| c.is_ascii_digit()).count()
 }
 
-pub(super) fn contains(text: &[char], words: &[&str]) -> bool {
-    !positions(text, words).is_empty()
+/// Whether any of `words` stands at the start of a word of `text`.
+pub(super) fn contains_word(text: &[char], words: &[&str]) -> bool {
+    !word_starts(text, words).is_empty()
 }
 
 /// Takes out UUIDs, by which texts refer to alerts: they hold digits and identify nobody.
@@ -193,14 +191,19 @@ pub(super) fn blank_uuids(text: &mut [char]) {
 /// Stands where something innocent was taken out; separates whatever is around it.
 pub(super) const BLANK: char = '\u{1}';
 
-/// Where any of `words` stands in `text`, by position.
-fn positions(text: &[char], words: &[&str]) -> Vec<std::ops::Range<usize>> {
-    let mut found = Vec::new();
-    for word in words {
-        let word: Vec<char> = word.chars().collect();
-        found.extend(
-            text.windows(word.len()).enumerate().filter(|(_, w)| *w == word).map(|(at, _)| at..at + word.len()),
-        );
-    }
+/// Where any of `words` stands at the start of a word of `text`.
+fn word_starts(text: &[char], words: &[&str]) -> Vec<Range<usize>> {
+    let mut found = positions(text, words);
+    found.retain(|word| word.start == 0 || !is_word(text[word.start - 1]));
     found
+}
+
+/// Where any of `words` stands in `text`, in order.
+fn positions(text: &[char], words: &[&str]) -> Vec<Range<usize>> {
+    let words: Vec<Vec<char>> = words.iter().map(|word| word.chars().collect()).collect();
+    let at = |start: usize| {
+        let word = words.iter().find(|word| text[start..].starts_with(word))?;
+        Some(start..start + word.len())
+    };
+    (0..text.len()).filter_map(at).collect()
 }

@@ -1,0 +1,178 @@
+//! The form of a CAP 1.2 document: which elements stand where and how often, and how its texts become
+//! codes, times and lists. What does not fit is collected, not thrown one by one.
+
+use std::str::FromStr;
+
+use super::xml::{Element, refused};
+use crate::{
+    limits::{FAULTS_MAX, TEXT_CHARS_MAX},
+    lint,
+    refusal::{Code, Refusal},
+    time::Time,
+};
+
+/// What may stand in `alert`, `info`, `resource`, `area` and the pairs; `+` marks what may stand more than once.
+const CHILDREN: [(&str, &str); 7] = [
+    (
+        "alert",
+        " identifier sender sent status msgType source scope restriction addresses code+ note references incidents \
+         info+ Signature+ ",
+    ),
+    (
+        "info",
+        " language category+ event responseType+ urgency severity certainty audience eventCode+ effective onset expires \
+         senderName headline description instruction web contact parameter+ resource+ area+ ",
+    ),
+    ("resource", " resourceDesc mimeType size uri derefUri digest "),
+    ("area", " areaDesc polygon+ circle+ geocode+ altitude ceiling "),
+    ("eventCode", PAIR),
+    ("parameter", PAIR),
+    ("geocode", PAIR),
+];
+const PAIR: &str = " valueName value ";
+
+/// Everything found wrong so far.
+#[derive(Default)]
+pub(super) struct Faults(Vec<Refusal>);
+
+impl Faults {
+    pub(super) fn add(&mut self, code: Code, element: &Element, message: &str) {
+        self.push(refused(code, element.line, message).at(element.name.as_str()));
+    }
+
+    /// Notes a refusal, unless there are more than enough already.
+    pub(super) fn push(&mut self, refusal: Refusal) {
+        if self.0.len() < FAULTS_MAX {
+            self.0.push(refusal);
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn into_vec(self) -> Vec<Refusal> {
+        self.0
+    }
+
+    /// The value, or its refusal noted with the line and name of `element`.
+    pub(super) fn keep<T>(&mut self, element: &Element, result: Result<T, Refusal>) -> Option<T> {
+        result.map_err(|refusal| self.add(refusal.code, element, &refusal.message)).ok()
+    }
+
+    /// Refuses elements that CAP does not know in this place, and those that stand there too often.
+    pub(super) fn check_form(&mut self, element: &Element) {
+        let allowed = CHILDREN.iter().find(|(name, _)| *name == element.name).map_or("", |(_, children)| *children);
+        let mut seen: Vec<&str> = Vec::new();
+        for child in &element.children {
+            let repeats = allowed.contains(&format!(" {}+ ", child.name));
+            if !repeats && !allowed.contains(&format!(" {} ", child.name)) {
+                // The name is not repeated: it is content of the document.
+                self.push(refused(Code::NotCap, child.line, &format!("CAP has no such element in {}", element.name)));
+            } else if !repeats && seen.contains(&child.name.as_str()) {
+                self.add(Code::NotCap, child, "the element stands there twice");
+            }
+            if !repeats {
+                seen.push(&child.name);
+            }
+            self.check_form(child);
+        }
+    }
+
+    /// The text of a child that must be there.
+    pub(super) fn required<'a>(&mut self, parent: &'a Element, name: &str) -> Option<&'a Element> {
+        let found = child(parent, name);
+        if found.is_none() {
+            let message = format!("line {}: {} has no {name}", parent.line, parent.name);
+            self.push(Refusal::new(Code::MissingField, message).at(name));
+        }
+        found
+    }
+
+    /// A required child that holds a code.
+    pub(super) fn code<T: FromStr<Err = Refusal>>(&mut self, parent: &Element, name: &str) -> Option<T> {
+        let element = self.required(parent, name)?;
+        self.keep(element, element.text.parse())
+    }
+
+    /// An optional child that holds a time.
+    pub(super) fn time(&mut self, parent: &Element, name: &str) -> Option<Time> {
+        let element = child(parent, name)?;
+        self.keep(element, cap_time(&element.text))
+    }
+
+    /// A text that is not taken over, but travels with the original.
+    pub(super) fn lint(&mut self, parent: &Element, name: &str) {
+        if let Some(element) = child(parent, name) {
+            self.keep(element, free_text(&element.text));
+        }
+    }
+}
+
+/// A text of bounded length without personal data.
+///
+/// # Errors
+/// `too_large` beyond 20,000 characters, `personal_data`.
+pub(super) fn free_text(text: &str) -> Result<(), Refusal> {
+    if text.chars().count() > TEXT_CHARS_MAX {
+        return Err(Refusal::new(Code::TooLarge, format!("the text is longer than {TEXT_CHARS_MAX} characters")));
+    }
+    lint::check_text(text)
+}
+
+/// The first child of this name that is not empty.
+pub(super) fn child<'a>(parent: &'a Element, name: &str) -> Option<&'a Element> {
+    children(parent, name).find(|child| !child.text.is_empty() || !child.children.is_empty())
+}
+
+/// The text of the first child of this name that is not empty.
+pub(super) fn text<'a>(parent: &'a Element, name: &str) -> Option<&'a str> {
+    child(parent, name).map(|child| child.text.as_str())
+}
+
+/// All children of this name.
+pub(super) fn children<'a>(parent: &'a Element, name: &str) -> impl Iterator<Item = &'a Element> {
+    parent.children.iter().filter(move |child| child.name == name)
+}
+
+/// The pairs of `valueName` and `value` in the children called `name`.
+pub(super) fn pairs<'a>(parent: &'a Element, name: &str) -> impl Iterator<Item = (&'a Element, &'a str, &'a str)> {
+    children(parent, name).filter_map(|pair| Some((pair, text(pair, "valueName")?, text(pair, "value")?)))
+}
+
+/// A CAP time: whole seconds and a numeric offset, `2026-11-24T06:30:00+00:00`; never `Z`.
+///
+/// # Errors
+/// `malformed_time`.
+pub(super) fn cap_time(text: &str) -> Result<Time, Refusal> {
+    const SHAPE: &[u8] = b"0000-00-00T00:00:00+00:00";
+    let fits = text.len() == SHAPE.len()
+        && text.bytes().zip(SHAPE).all(|(byte, shape)| match shape {
+            b'0' => byte.is_ascii_digit(),
+            b'+' => byte == b'+' || byte == b'-',
+            other => byte == *other,
+        });
+    let malformed = || Refusal::new(Code::MalformedTime, "a CAP time is written as 2026-11-24T06:30:00+00:00");
+    if fits { text.parse().map_err(|_| malformed()) } else { Err(malformed()) }
+}
+
+/// Items separated by blanks; double quotes hold those together that have blanks inside.
+pub(super) fn items(text: &str) -> Vec<String> {
+    let mut items = Vec::new();
+    let (mut item, mut quoted) = (String::new(), false);
+    for c in text.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            c if c.is_whitespace() && !quoted => {
+                if !item.is_empty() {
+                    items.push(std::mem::take(&mut item));
+                }
+            }
+            c => item.push(c),
+        }
+    }
+    if !item.is_empty() {
+        items.push(item);
+    }
+    items
+}

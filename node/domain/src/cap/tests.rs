@@ -1,0 +1,215 @@
+//! The reader against our own documents: the shipped sample, one document of each kind, one fault at a
+//! time, and damage.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    alert::Alert,
+    catalogue::{Certainty, PlaceRole, ResponseType, Severity, Urgency, Verification},
+    limits::{ORIGINAL_BYTES_MAX, TEXT_CHARS_MAX, XML_DEPTH_MAX, XML_ELEMENTS_MAX},
+};
+
+const SAMPLE: &str = include_str!("../../../../config/demo/alert.cap.xml");
+const UPDATE: &str = include_str!("fixtures/update.xml");
+const CANCEL: &str = include_str!("fixtures/cancel.xml");
+
+fn now() -> Time {
+    "2026-11-24T06:30:00+00:00".parse().expect("a time")
+}
+
+fn draft_of(text: &str) -> AlertDraft {
+    match read(text.as_bytes(), now(), &CapOptions::default()) {
+        Ok(CapImport::Alert { draft, .. }) => *draft,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn faults_of(text: &str) -> Vec<(Code, String)> {
+    let faults = read(text.as_bytes(), now(), &CapOptions::default()).err().unwrap_or_default();
+    faults.into_iter().map(|fault| (fault.code, fault.message)).collect()
+}
+
+#[test]
+fn the_shipped_sample_becomes_an_alert_with_its_bytes_beside_it() {
+    let alert = Alert::from_draft(draft_of(SAMPLE), now()).expect("a good alert");
+    assert_eq!(
+        (alert.event, alert.mode, alert.severity),
+        (Event::BorderRestricted, Mode::Exercise, Severity::Moderate)
+    );
+    assert_eq!((alert.source_type, alert.verification), (SourceType::Authority, Verification::Verified));
+    assert_eq!(alert.info_credibility, Some(1));
+    assert_eq!(alert.sensitivity, Sensitivity::Network, "public elsewhere is not published by us");
+    assert_eq!(alert.texts.iter().map(|text| text.lang.as_str()).collect::<Vec<_>>(), ["fr", "ar"]);
+    assert_eq!(alert.places.len(), 1, "one area in two languages is one place");
+    assert_eq!(alert.places[0].precision_km.map(|precision| precision.kilometres()), Some(3.0));
+    assert_eq!(alert.original.as_ref().map(|original| original.bytes.as_slice()), Some(SAMPLE.as_bytes()));
+    let marked = format!("\u{feff}{SAMPLE}");
+    assert_eq!(
+        draft_of(&marked).original.map(|original| original.bytes),
+        Some(marked.into_bytes()),
+        "the mark included"
+    );
+}
+
+#[test]
+fn an_update_is_read_with_its_references_blocks_and_parameters() {
+    let Ok(CapImport::Alert { header, kind, draft }) = read(UPDATE.as_bytes(), now(), &CapOptions::default()) else {
+        panic!("an update");
+    };
+    assert_eq!((kind, header.signed, header.references.len()), (Kind::Update, true, 2));
+    assert_eq!(header.references[1].alert(), None, "not of the network");
+    let alert = Alert::from_draft(*draft, now()).expect("a good alert");
+    assert_eq!((alert.kind, alert.supersedes.len()), (Kind::Update, 1));
+    assert_eq!(alert.sent_at, "2026-11-24T06:00:00Z".parse().expect("a time"), "-00:00 is +00:00");
+    assert_eq!(
+        (alert.severity, alert.urgency, alert.certainty),
+        (Severity::Severe, Urgency::Immediate, Certainty::Observed),
+        "the gravest block decides"
+    );
+    assert_eq!(alert.expires_at, "2026-11-24T20:00:00Z".parse().expect("a time"), "the latest expiry holds");
+    assert_eq!(alert.texts.len(), 1, "one language, one text");
+    assert_eq!(alert.texts[0].headline, "Convoi vers Rosso & Diama : environ 120 personnes");
+    assert_eq!(alert.texts[0].description.as_deref(), Some("Trois bus sont partis.\n\nLe premier bus est arrivé."));
+    assert_eq!(alert.distribution.iter().map(Society::code).collect::<Vec<_>>(), ["SN", "GM"]);
+    assert_eq!((alert.sensitivity, alert.ack_required), (Sensitivity::PartnersNamed, true));
+    assert_eq!(alert.people.total.map(|count| (count.min, count.best, count.max)), Some((110, 120, 140)));
+    assert_eq!((alert.needs.len(), alert.etas.len(), alert.nationalities.len()), (2, 1, 1));
+    assert_eq!(alert.requested_actions[0].response, ResponseType::Prepare);
+    let place = &alert.places[0];
+    assert_eq!((place.role, place.geonames_id, alert.places.len()), (PlaceRole::HeadingTo, Some(2_246_451), 1));
+    assert_eq!(place.latitude.map(|latitude| latitude.degrees()), Some(16.5));
+    assert_eq!(alert.incident_id.as_deref(), Some("MR-rosso-1"));
+}
+
+#[test]
+fn a_cancellation_and_an_answer_are_told_from_an_alert() {
+    let read = |text: &str| read(text.as_bytes(), now(), &CapOptions::default());
+    assert!(matches!(read(CANCEL), Ok(CapImport::Cancel { header, note: Some(_) }) if header.references.len() == 1));
+    let ack = CANCEL.replace("Cancel", "Ack");
+    assert!(matches!(read(&ack), Ok(CapImport::Answer { kind: AckKind::Ack, .. })));
+    let error = CANCEL.replace("Cancel", "Error");
+    assert!(matches!(read(&error), Ok(CapImport::Answer { kind: AckKind::Error, .. })));
+}
+
+#[test]
+fn an_operator_says_the_event_of_a_document_that_does_not() {
+    let other = SAMPLE.replace("SahelPlus:event:1", "elsewhere");
+    assert_eq!(faults_of(&other).iter().map(|fault| fault.0).collect::<Vec<_>>(), [Code::MissingField]);
+    let options = CapOptions { event: Some(Event::EnvFlood), source_type: Some(SourceType::Media) };
+    let Ok(CapImport::Alert { draft, .. }) = read(other.as_bytes(), now(), &options) else { panic!("an alert") };
+    assert_eq!(draft.event, Some(Event::EnvFlood));
+    assert_eq!(draft.source_type, Some(SourceType::Authority), "the document says it itself");
+}
+
+#[test]
+fn each_fault_is_told_with_its_line() {
+    let sample = |from: &str, to: &str| SAMPLE.replacen(from, to, 1);
+    let deep = format!("{}{}", "<info>".repeat(XML_DEPTH_MAX), "</info>".repeat(XML_DEPTH_MAX));
+    let mut wrong = Vec::new();
+    for (code, line, text) in [
+        (Code::NotCap, 1, String::new()),
+        (Code::NotCap, 1, "<feed/>".into()),
+        (Code::NotCap, 3, sample("cap:1.2", "cap:1.1")),
+        (Code::NotCap, 3, sample("cap:1.2", "cap:2")),
+        (Code::MalformedFile, 2, sample("<!--", "<!DOCTYPE alert [<!ENTITY a \"b\">]><!--")),
+        (Code::MalformedFile, 4, sample("<identifier>", "<identifier>&a;")),
+        (Code::MalformedFile, 4, sample("<identifier>", "<identifier a=\"&b;\">")),
+        (Code::MalformedFile, 4, sample("<identifier>", "<identifier>&#1;")),
+        (Code::MalformedFile, 4, sample("<identifier>", "<x:identifier>")),
+        (Code::MalformedFile, 5, sample("</sender>", "</sent>")),
+        (Code::MalformedFile, 1, sample("UTF-8", "ISO-8859-1")),
+        (Code::MalformedFile, 67, sample("</alert>", "")),
+        (Code::MalformedFile, 4, sample("<identifier>", &format!("{deep}<identifier>"))),
+        (Code::MalformedFile, 66, format!("{SAMPLE}text")),
+        (Code::NotCap, 4, sample("<identifier>", "<colour/><identifier>")),
+        (Code::NotCap, 4, sample("<identifier>", "<y xmlns='urn:y'/><identifier>")),
+        (Code::NotCap, 5, sample("<sender>", "<identifier>two</identifier><sender>")),
+        (Code::Malformed, 4, sample("rosso-bac", "rosso bac")),
+        (Code::MalformedTime, 6, sample("08:00:00+00:00", "08:00:00Z")),
+        (Code::BadTimes, 6, sample("2026-11-20T08", "2026-11-25T08")),
+        (Code::UnknownCode, 7, sample("Exercise", "exercise")),
+        (Code::UnknownCode, 8, sample("<msgType>Alert", "<msgType>Alarm")),
+        (Code::BadReference, 8, sample("<msgType>Alert", "<msgType>Update")),
+        (Code::MissingField, 3, sample("<scope>Public</scope>", "")),
+        (Code::PersonalData, 2, sample("fewer ferry", "call +222 22 45 67 89 for the ferry")),
+        (Code::PersonalData, 11, sample("Exercice de la", "Mamadou, 77 123 45 67,")),
+        (Code::UnknownCode, 23, sample("border.restricted", "border.opened")),
+        (Code::Malformed, 38, sample("20/40/60", "twenty")),
+        (Code::Malformed, 38, sample("people.total", "people.adults")),
+        (Code::BadPlace, 43, sample("16.5069,-15.8080 3", "16.5069 -15.8080 3")),
+        (
+            Code::PersonalData,
+            41,
+            sample(
+                "<area>",
+                "<resource><resourceDesc>x</resourceDesc><mimeType>image/png</mimeType><derefUri>aGk=</derefUri></resource><area>",
+            ),
+        ),
+    ] {
+        let faults = faults_of(&text);
+        let expected = format!("line {line}: ");
+        if !(faults.len() == 1 && faults[0].0 == code && faults[0].1.starts_with(&expected)) {
+            wrong.push((code, line, faults));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn references_that_cannot_be_are_refused() {
+    let references = "urn:sahelplus:ns:MRT,rosso-bac-2026-3,2026-11-20T08:00:00+00:00";
+    for wrong in [
+        "urn:sahelplus:ns:MRT,rosso-bac-2026-4,2026-11-20T08:00:00+00:00",
+        "urn:sahelplus:ns:MRT,rosso-bac-2026-3,2026-11-24T06:00:01+00:00",
+        "urn:sahelplus:ns:MRT,rosso-bac-2026-3",
+        "",
+    ] {
+        let faults = faults_of(&CANCEL.replace(references, wrong));
+        assert_eq!(faults.iter().map(|fault| fault.0).collect::<Vec<_>>(), [Code::BadReference], "{wrong}");
+    }
+    let many = vec![references; REFERENCES_MAX].join(" ");
+    assert_eq!(faults_of(&CANCEL.replace(references, &many)), []);
+    let one_more = format!("{many} {references}");
+    assert_eq!(faults_of(&CANCEL.replace(references, &one_more))[0].0, Code::TooMany);
+}
+
+#[test]
+fn size_and_number_of_elements_are_bounded() {
+    let padded = |size: usize| format!("{SAMPLE}{}", " ".repeat(size - SAMPLE.len()));
+    assert_eq!(faults_of(&padded(ORIGINAL_BYTES_MAX)), []);
+    assert_eq!(faults_of(&padded(ORIGINAL_BYTES_MAX + 1))[0].0, Code::TooLarge);
+    let crowd = SAMPLE.replacen("<code>", &format!("{}<code>", "<code/>".repeat(XML_ELEMENTS_MAX)), 1);
+    assert_eq!(faults_of(&crowd)[0].0, Code::MalformedFile);
+    let remarks = |length: usize| SAMPLE.replacen("<!--", &format!("<!--{}--><!--", "x".repeat(length)), 1);
+    assert_eq!(faults_of(&remarks(TEXT_CHARS_MAX / 2)), []);
+    assert_eq!(faults_of(&remarks(TEXT_CHARS_MAX))[0].0, Code::TooLarge);
+    let sender_name = |length: usize| {
+        SAMPLE.replacen("<headline>", &format!("<senderName>{}</senderName><headline>", "x".repeat(length)), 1)
+    };
+    assert_eq!(faults_of(&sender_name(TEXT_CHARS_MAX)), []);
+    assert_eq!(faults_of(&sender_name(TEXT_CHARS_MAX + 1))[0].0, Code::TooLarge);
+    let latin = [SAMPLE.as_bytes(), &[0xe9]].concat();
+    let refusal = read(&latin, now(), &CapOptions::default()).expect_err("not UTF-8");
+    assert!(refusal[0].message.starts_with("line 67: the document is not in UTF-8"), "{}", refusal[0].message);
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_reading_panic(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {
+        let _ = read(&bytes, now(), &CapOptions::default());
+    }
+
+    #[test]
+    fn no_damage_makes_reading_panic(
+        at in any::<prop::sample::Index>(), length in 0..40_usize, put in "[<>/&;#!a0. \"\\[\\]?-]{0,6}",
+    ) {
+        let mut bytes = UPDATE.as_bytes().to_vec();
+        let at = at.index(bytes.len());
+        let end = bytes.len().min(at + length);
+        bytes.splice(at..end, put.bytes());
+        if let Ok(CapImport::Alert { draft, .. }) = read(&bytes, now(), &CapOptions::default()) {
+            let _ = Alert::from_draft(*draft, now());
+        }
+    }
+}
