@@ -35,7 +35,6 @@ pub use files::{InitReport, NodeTrust, TrustFolder};
 pub use keys::{Ed25519Verifier, SealingKey, Seed, SigningKey, new_seed, seal};
 pub use live::{LiveTrust, TrustMaterial};
 pub use operator_tls::{OperatorInfo, operator_incoming};
-pub use refused::refusal_in;
 pub use socket::{Dialler, Listener, TcpDialler};
 pub use tls::Identity;
 
