@@ -22,7 +22,7 @@ mod operator_tls;
 mod refused;
 mod socket;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tls;
 mod verifier;
 

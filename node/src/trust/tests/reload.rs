@@ -155,6 +155,25 @@ async fn a_reload_that_does_not_hang_together_changes_nothing() {
     assert!(next(&mut stream).await.is_ok());
 }
 
+#[tokio::test]
+async fn a_handshake_that_a_reload_overtakes_is_judged_by_the_new_state() {
+    let (sn, gm, ml) = (Party::new("SN"), Party::new("GM"), Party::new("ML"));
+    for (still_a_peer, expected) in [(&ml, Err(Code::UnknownPeer)), (&gm, Ok(gm.society))] {
+        let live = sn.live(&[&gm], &Hands::new());
+        let mut port = peer_port(&live, HandshakeLimits::default()).await;
+        let tcp = TcpStream::connect(("127.0.0.1", port.port)).await.expect("connected");
+        // Long enough for the port to begin the handshake under the old state; were it not, the caller would be
+        // judged by the new one from the start, with the same verdict.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(live.reload(&sn.material(&[still_a_peer])).expect("reloaded"), 0);
+        let name = ServerName::try_from("anybody.example").expect("a name");
+        let _stream = TlsConnector::from(Caller::with(&gm.node()).config()).connect(name, tcp).await;
+        let outcome = port.outcome().await.map(|connection| connection.info().society).map_err(|r| r.code);
+        assert_eq!(outcome, expected);
+        assert_eq!(live.peer_connections().len(), 0, "dropped or never entered");
+    }
+}
+
 /// Calls once, long enough to be given a session ticket.
 async fn call_for_ticket(port: &mut OpenPort<PeerInfo>, config: &Arc<ClientConfig>) -> Option<HandshakeKind> {
     let mut stream = call(config, port.port).await.expect("connected");
