@@ -6,13 +6,18 @@ use passerelle_domain::{
     limits::{HANDSHAKE_SECONDS_MAX, HANDSHAKES_MAX},
     refusal::{Code, Refusal},
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    time::timeout,
+};
 use tokio_rustls::{TlsAcceptor, TlsStream};
 use tokio_stream::{Stream, wrappers::ReceiverStream};
 use tokio_util::task::TaskTracker;
 
 use super::{
     Conn, Listener, LiveTrust, PeerInfo,
+    conn::Reason,
     live::{Admitted, Handshake},
     refused,
     verifier::{Expected, Side},
@@ -20,6 +25,9 @@ use super::{
 
 /// How long to wait when the machine cannot accept, for want of file descriptors say.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long a caller that was turned away gets to read why: a few round trips of a satellite link.
+const LAST_WORD: Duration = Duration::from_secs(3);
 
 /// What callers may use before they have proved who they are.
 #[derive(Clone, Copy, Debug)]
@@ -135,16 +143,34 @@ async fn next_caller<L: Listener>(
     Some((slot, listener.accept().await))
 }
 
+/// Why a caller was not let in.
+struct TurnedAway<S> {
+    /// `None` when the line failed, or a port scanner hung up: nobody was refused.
+    refusal: Option<Refusal>,
+    /// The line, when the caller may still read an alert from it.
+    line: Option<S>,
+}
+
+impl<S> From<Refusal> for TurnedAway<S> {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal: Some(refusal), line: None }
+    }
+}
+
 impl<I> Port<I> {
-    async fn let_in<S>(&self, io: S, address: SocketAddr) -> Option<Conn<S, I>>
-    where
-        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
-    {
-        match tokio::time::timeout(self.limits.timeout, self.handshake(io, address)).await {
+    async fn let_in<S: AsyncRead + AsyncWrite + Unpin>(&self, io: S, address: SocketAddr) -> Option<Conn<S, I>> {
+        match timeout(self.limits.timeout, self.handshake(io, address)).await {
             Ok(Ok(connection)) => return Some(connection),
-            Ok(Err(Some(refusal))) => self.report(address, refusal),
-            // The line failed, or a port scanner hung up: nobody was refused.
-            Ok(Err(None)) => tracing::debug!(%address, "a caller left during the handshake"),
+            Ok(Err(turned_away)) => {
+                match turned_away.refusal {
+                    Some(refusal) => self.report(address, refusal),
+                    None => tracing::debug!(%address, "a caller left during the handshake"),
+                }
+                if let Some(line) = turned_away.line {
+                    // Whether the alert arrived or the caller was too slow for it, this call is over.
+                    let _: Result<(), _> = timeout(LAST_WORD, hang_up(line)).await;
+                }
+            }
             Err(_) => {
                 let limit = format!("the handshake took longer than {:?}", self.limits.timeout);
                 self.report(address, Refusal::new(Code::BadHandshake, limit));
@@ -153,23 +179,35 @@ impl<I> Port<I> {
         None
     }
 
-    async fn handshake<S>(&self, io: S, address: SocketAddr) -> Result<Conn<S, I>, Option<Refusal>>
-    where
-        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
-    {
+    async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        io: S,
+        address: SocketAddr,
+    ) -> Result<Conn<S, I>, TurnedAway<S>> {
         let trusted = self.live.trusted();
         let acceptor = TlsAcceptor::from(trusted.server(self.expected));
-        let stream = acceptor.accept(io).await.map_err(|error| refused::of_io(&error))?;
+        let stream = acceptor.accept(io).into_fallible().await.map_err(|(error, line)| {
+            let refusal = refused::of_io(&error);
+            TurnedAway { line: refusal.is_some().then_some(line), refusal }
+        })?;
         let tls = stream.get_ref().1;
         let handshake = Handshake { tls, address, side: Side::Client, expected: self.expected };
-        let admitted = self.live.admit(&trusted, &handshake).map_err(Some)?;
+        let admitted = self.live.admit(&trusted, &handshake)?;
         let info = (self.describe)(&admitted, address)
-            .ok_or_else(|| Refusal::new(Code::BadCertificate, "the certificate is not for this port"))
-            .map_err(Some)?;
-        Ok(Conn::new(TlsStream::Server(stream), info, admitted.registration))
+            .ok_or_else(|| Refusal::new(Code::BadCertificate, "the certificate is not for this port"))?;
+        Ok(Conn::new(TlsStream::Server(stream), info, admitted.registration, Reason::default()))
     }
 
     fn report(&self, address: SocketAddr, refusal: Refusal) {
         (self.on_refused)(HandshakeRefused { address, code: refusal.code, detail: refusal.message });
+    }
+}
+
+/// Ends a line so that the caller can read the alert on it. A socket that is closed with unread bytes in it is reset,
+/// and a reset overtakes the alert; so what the caller still sends is read away until it hangs up as well.
+async fn hang_up(mut line: impl AsyncRead + AsyncWrite + Unpin) {
+    let mut unread = [0; 512];
+    if line.shutdown().await.is_ok() {
+        while line.read(&mut unread).await.is_ok_and(|count| count > 0) {}
     }
 }

@@ -6,10 +6,12 @@ use std::{
     io,
     net::SocketAddr,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
-use passerelle_domain::{society::Society, time::Time};
+use parking_lot::Mutex;
+use passerelle_domain::{refusal::Refusal, society::Society, time::Time};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -18,7 +20,10 @@ use tokio_rustls::TlsStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
 
-use super::live::Registration;
+use super::{live::Registration, refused};
+
+/// Where a connection leaves the reason when the other end refuses it. HTTP/2 keeps no more of an error than its text.
+pub(crate) type Reason = Arc<Mutex<Option<Refusal>>>;
 
 /// The peer at the other end, as the handshake proved it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,15 +49,16 @@ pub struct Conn<S = TcpStream, I = PeerInfo> {
     info: I,
     kill: CancellationToken,
     killed: Pin<Box<WaitForCancellationFutureOwned>>,
+    reason: Reason,
     // Held so that the connection leaves the registry when it ends.
     _registration: Registration,
 }
 
 impl<S, I> Conn<S, I> {
-    pub(crate) fn new(stream: TlsStream<S>, info: I, registration: Registration) -> Self {
+    pub(crate) fn new(stream: TlsStream<S>, info: I, registration: Registration, reason: Reason) -> Self {
         let kill = registration.kill_switch();
         let killed = Box::pin(kill.clone().cancelled_owned());
-        Self { stream, info, kill, killed, _registration: registration }
+        Self { stream, info, kill, killed, reason, _registration: registration }
     }
 
     /// Who is at the other end.
@@ -94,7 +100,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin, I: Unpin> AsyncRead for Conn<S, I> {
         if self.killed.as_mut().poll(context).is_ready() {
             return Poll::Ready(Err(withdrawn()));
         }
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if let Poll::Ready(Err(error)) = &read
+            && let Some(refusal) = refused::of_io(error)
+        {
+            *self.reason.lock() = Some(refusal);
+        }
+        read
     }
 }
 

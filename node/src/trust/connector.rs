@@ -23,6 +23,7 @@ use tonic::transport::Uri;
 
 use super::{
     Conn, Dialler, LiveTrust, PeerInfo, TcpDialler,
+    conn::Reason,
     live::Handshake,
     refused,
     verifier::{Expected, Side},
@@ -42,14 +43,15 @@ pub enum DialError {
 /// Connects to the node of one Society, for `Endpoint::connect_with_connector`. The endpoint's URI must begin with
 /// `http://`: the TLS is this connector's, and tonic refuses `https://` when a TLS of its own is compiled in.
 ///
-/// An `Ok` says that the peer has proved itself to this node. Whether the peer accepts this node's certificate shows at
-/// the first call; [`super::refusal_in`] finds the reason in its error.
+/// An `Ok` says that the peer has proved itself to this node. Whether the peer accepts this node's certificate shows only
+/// when the first call fails; [`Connector::refusal`] then has the reason. Clones share it.
 #[derive(Clone)]
 pub struct Connector<D = TcpDialler> {
     live: Arc<LiveTrust>,
     society: Society,
     dialler: D,
     limit: Duration,
+    reason: Reason,
 }
 
 impl Connector {
@@ -64,7 +66,7 @@ impl<D: Dialler> Connector<D> {
     /// A connector to the node of `society`, over the byte streams of `dialler`.
     #[must_use]
     pub fn with_dialler(live: Arc<LiveTrust>, society: Society, dialler: D) -> Self {
-        Self { live, society, dialler, limit: Duration::from_secs(HANDSHAKE_SECONDS_MAX) }
+        Self { live, society, dialler, limit: Duration::from_secs(HANDSHAKE_SECONDS_MAX), reason: Reason::default() }
     }
 
     /// Dials `host` and `port` and proves both sides to each other, each within the limit of a handshake.
@@ -73,6 +75,22 @@ impl<D: Dialler> Connector<D> {
     /// [`DialError`]; `unknown_peer` when the Society is not trusted (any more), `bad_certificate`, `wrong_society` or
     /// `same_society` when somebody else answers.
     pub async fn dial(&self, host: String, port: u16) -> Result<Conn<D::Io, PeerInfo>, DialError> {
+        *self.reason.lock() = None;
+        let dialled = self.dial_and_verify(host, port).await;
+        if let Err(DialError::Refused(refusal)) = &dialled {
+            *self.reason.lock() = Some(refusal.clone());
+        }
+        dialled
+    }
+
+    /// Why one of the two sides refused the other in the last attempt, or on the connection that came of it;
+    /// `None` when nobody did.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refusal> {
+        self.reason.lock().clone()
+    }
+
+    async fn dial_and_verify(&self, host: String, port: u16) -> Result<Conn<D::Io, PeerInfo>, DialError> {
         let trusted = self.live.trusted();
         let society = self.society;
         let unknown = || Refusal::new(Code::UnknownPeer, format!("{society} is not a peer of this node"));
@@ -92,7 +110,7 @@ impl<D: Dialler> Connector<D> {
         let handshake = Handshake { tls, address, side: Side::Server, expected: Expected::Peer(society) };
         let admitted = self.live.admit(&trusted, &handshake).map_err(DialError::Refused)?;
         let info = admitted.peer.ok_or_else(unknown).map_err(DialError::Refused)?;
-        Ok(Conn::new(TlsStream::Client(stream), info, admitted.registration))
+        Ok(Conn::new(TlsStream::Client(stream), info, admitted.registration, Arc::clone(&self.reason)))
     }
 }
 

@@ -184,6 +184,12 @@ impl LiveTrust {
         self.kill_where(|entry| entry.who == Who::Peer(society))
     }
 
+    /// Closes every connection, of peers and operators: the last step of a shutdown, since a graceful one waits for
+    /// open streams for ever. Returns how many there were.
+    pub fn kill_all(&self) -> usize {
+        self.kill_where(|_| true)
+    }
+
     /// The open connections with peers, in both directions.
     #[must_use]
     pub fn peer_connections(&self) -> Vec<PeerInfo> {

@@ -22,7 +22,7 @@ mod operator_tls;
 mod refused;
 mod socket;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tls;
 mod verifier;
 
@@ -35,7 +35,6 @@ pub use files::{InitReport, NodeTrust, TrustFolder};
 pub use keys::{Ed25519Verifier, SealingKey, Seed, SigningKey, new_seed, seal};
 pub use live::{LiveTrust, TrustMaterial};
 pub use operator_tls::{OperatorInfo, operator_incoming};
-pub use refused::refusal_in;
 pub use socket::{Dialler, Listener, TcpDialler};
 pub use tls::Identity;
 

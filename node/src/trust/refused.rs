@@ -1,35 +1,9 @@
 //! Why a handshake or a connection failed, as a refusal with a code. Pure.
 
-use std::{error::Error, io};
+use std::io;
 
 use passerelle_domain::refusal::{Code, Refusal};
 use rustls::{AlertDescription, CertificateError, Error as TlsError};
-
-use super::DialError;
-
-/// The refusal that hides in an error of the transport, wherever in its chain of causes. In TLS 1.3 the dialling side
-/// learns that its certificate was refused only from the first call, so look here when a call fails.
-#[must_use]
-pub fn refusal_in(error: &(dyn Error + 'static)) -> Option<Refusal> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(refusal) = error.downcast_ref::<Refusal>() {
-            return Some(refusal.clone());
-        }
-        if let Some(DialError::Refused(refusal)) = error.downcast_ref::<DialError>() {
-            return Some(refusal.clone());
-        }
-        if let Some(tls) = error.downcast_ref::<TlsError>() {
-            return Some(of_tls(tls));
-        }
-        // An `io::Error` gives the cause of what it wraps as its cause, and passes over what it wraps.
-        next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-            Some(wrapped) => Some(wrapped),
-            None => error.source(),
-        };
-    }
-    None
-}
 
 /// The refusal of a failed handshake; `None` when the line failed and nobody refused anything.
 pub(crate) fn of_io(error: &io::Error) -> Option<Refusal> {
