@@ -21,8 +21,9 @@ use crate::{
     config::Config,
     engine::{self, Engine},
     entropy::Entropy,
-    link::{Link, Listener, Packages, Registry, Statuses},
+    link::{Link, Listener, Registry, Statuses},
     metrics::{self, Credential, Metrics},
+    packages::Packages,
     peers::{self, Peers},
     store::{
         Store,
@@ -51,8 +52,8 @@ pub struct Node {
     pub link: Link,
     /// The peers.
     pub peers: Arc<Peers>,
-    /// The vault.
-    pub vault: Arc<Vault>,
+    /// Case packages.
+    pub packages: Arc<Packages>,
     /// Makes the pseudonyms of cases.
     pub pseudonyms: Pseudonyms,
     /// What the configuration allows, replaced by a reload.
@@ -143,14 +144,14 @@ pub async fn start(
     };
     let known = peers::read_bundles(&bundles)?;
     let live = LiveTrust::new(&peers::material(&trust.identity, &own, &known), now)?;
-    let vault = Arc::new(Vault::open(&config.data_dir, fill.clone(), trust.sealing.clone())?);
-    let packages: Arc<dyn Packages> = vault.clone();
+    let vault = Vault::open(&config.data_dir.join("vault"), fill.clone())?;
+    let packages = Arc::new(Packages::new(config.society, vault, trust.sealing.clone(), handle.clone()));
     let link = Link {
         own: config.society,
         epoch,
         engine: handle.clone(),
         trust: live,
-        packages,
+        packages: packages.clone(),
         bundle_version: own.version,
         signer,
         clock: around.clock.clone(),
@@ -175,7 +176,7 @@ pub async fn start(
         );
     }
     let society = config.society;
-    Ok(Node { society, config, engine: handle, link, peers, vault, pseudonyms, policy, trust_folder, trust })
+    Ok(Node { society, config, engine: handle, link, peers, packages, pseudonyms, policy, trust_folder, trust })
 }
 
 fn fill_from(entropy: &Arc<dyn Entropy>) -> Arc<crate::trust::Fill> {

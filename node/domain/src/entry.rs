@@ -99,11 +99,8 @@ pub struct PackageRef {
     /// The local case, whose key alone opens it.
     #[n(0)]
     pub case: CaseId,
-    /// Its name in the vault.
+    /// Salted commitment to its content, and its name in the vault.
     #[n(1)]
-    pub name: Digest,
-    /// Salted commitment to its content.
-    #[n(2)]
     pub commitment: Digest,
 }
 

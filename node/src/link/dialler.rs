@@ -26,7 +26,7 @@ use crate::{
         keys,
         view::{decode, encode},
     },
-    trust::{Connector, refusal_in},
+    trust::Connector,
 };
 
 use super::{
@@ -156,13 +156,12 @@ async fn open(link: &Link, peer: Society, address: &str) -> Result<Opened, Refus
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES);
     let connector = Connector::new(link.trust.clone(), peer);
-    let refused = |error: &(dyn std::error::Error + 'static)| {
-        refusal_in(error).unwrap_or_else(|| unreachable("the peer does not answer".to_owned()))
-    };
-    let channel = endpoint.connect_with_connector(connector).await.map_err(|error| refused(&error))?;
+    // Whether the peer accepts our certificate shows at the first call; the connector knows why.
+    let refused = || connector.refusal().unwrap_or_else(|| unreachable("the peer does not answer".to_owned()));
+    let channel = endpoint.connect_with_connector(connector.clone()).await.map_err(|_| refused())?;
     let mut client = LinkServiceClient::new(channel).max_decoding_message_size(FRAME_BYTES_MAX);
     let (sender, receiver) = mpsc::channel(OUTGOING_FRAMES);
-    let answer = client.exchange(ReceiverStream::new(receiver)).await.map_err(|status| refused(&status))?;
+    let answer = client.exchange(ReceiverStream::new(receiver)).await.map_err(|_| refused())?;
     let mut connections = link.trust.peer_connections().into_iter();
     let until = connections.find(|info| info.society == peer && info.dialled).map(|info| info.not_after);
     Ok((answer.into_inner(), sender, until))

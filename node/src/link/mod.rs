@@ -15,7 +15,7 @@ use std::sync::Arc;
 use passerelle_domain::{
     digest::Digest,
     facts::Facts as _,
-    ids::{CaseId, Epoch},
+    ids::{CaseId, Epoch, HandoverId},
     refusal::Refusal,
     signing::{PublicKey, Signer},
     society::Society,
@@ -30,17 +30,18 @@ pub use status::{LinkState, LinkStatus, Statuses};
 
 /// Case packages as they travel: sealed. Blocking.
 pub trait Packages: Send + Sync + 'static {
-    /// Opens what a peer has sealed to this node and keeps it under the key of a local case; its name there.
+    /// Opens what a peer has sealed to this node for a handover and keeps it under the key of a local
+    /// case; the commitment to what it holds.
     ///
     /// # Errors
-    /// `bad_seal` when it is sealed to another key, `vault_failed` when it cannot be kept.
-    fn receive(&self, case: CaseId, sealed: &[u8]) -> Result<Digest, Refusal>;
+    /// `bad_seal` when it is sealed to another key or for another handover, `vault_failed` when it cannot be kept.
+    fn receive(&self, from: Society, handover: HandoverId, case: CaseId, sealed: &[u8]) -> Result<Digest, Refusal>;
 
-    /// The sealed bytes of that digest which wait to be sent for a case; `None` when they were erased.
+    /// The sealed bytes of that digest which wait to be sent; `None` when they were erased.
     ///
     /// # Errors
     /// `vault_failed` when they cannot be read.
-    fn outgoing(&self, case: CaseId, digest: &Digest) -> Result<Option<Vec<u8>>, Refusal>;
+    fn outgoing(&self, digest: Digest) -> Result<Option<Vec<u8>>, Refusal>;
 }
 
 /// What every part of the link needs. Cheap to clone.

@@ -50,17 +50,11 @@ impl Parcels for Shelf<'_> {
         if item.kind != Kind::HandoverRelease {
             return Ok(Some(parcel::write(&signed, &[])));
         }
-        let attachment = match meta()?.and_then(|meta| meta.attachment.zip(meta.subject)) {
-            Some((attachment, subject)) => {
-                let row = view.handover(subject.into())?;
-                row.and_then(|row| row.case).map(|case| self.link.packages.outgoing(case, &attachment.digest))
-            }
-            None => None,
-        };
-        Ok(Some(match attachment {
-            Some(Ok(Some(bytes))) => parcel::write(&signed, &bytes),
-            Some(Err(refusal)) => return Err(refusal),
-            Some(Ok(None)) | None => parcel::write_expired(&signed.digest()),
+        let attachment = meta()?.and_then(|meta| meta.attachment);
+        let bytes = attachment.map(|named| self.link.packages.outgoing(named.digest)).transpose()?.flatten();
+        Ok(Some(match bytes {
+            Some(bytes) => parcel::write(&signed, &bytes),
+            None => parcel::write_expired(&signed.digest()),
         }))
     }
 }

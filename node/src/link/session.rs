@@ -407,10 +407,17 @@ async fn keep_package(
     }
     let case = row.case.unwrap_or_else(|| passerelle_domain::ids::CaseId::new(link.clock.now(), link.entropy.id()));
     let (packages, commitment) = (link.packages.clone(), release.package_commitment);
-    let kept = tokio::task::spawn_blocking(move || packages.receive(case, &attachment))
+    let handover = release.id;
+    let kept = tokio::task::spawn_blocking(move || packages.receive(peer, handover, case, &attachment))
         .await
         .map_err(|_| Refusal::new(Code::VaultFailed, "the vault did not finish"))?;
-    Ok(Some(kept.map(|name| PackageRef { case, name, commitment })))
+    Ok(Some(kept.and_then(|found| {
+        if found == commitment {
+            Ok(PackageRef { case, commitment })
+        } else {
+            Err(Refusal::new(Code::BadDigest, "the package is not the one that the release commits to"))
+        }
+    })))
 }
 
 fn stream_broke() -> Refusal {

@@ -1,0 +1,92 @@
+//! Case packages between the vault, the peers' sealing keys and those who ask for them. Blocking, as
+//! the vault is: call it from a blocking task.
+
+use std::sync::Arc;
+
+use passerelle_domain::{
+    bundle::Bundle,
+    digest::Digest,
+    entry::PackageRef,
+    envelope::Attachment,
+    facts::Facts as _,
+    ids::{CaseId, HandoverId},
+    refusal::{Code, Refusal},
+    society::Society,
+};
+use zeroize::Zeroizing;
+
+use crate::{engine, link, trust::SealingKey, vault::Vault};
+
+/// The packages of this node.
+pub struct Packages {
+    own: Society,
+    vault: Vault,
+    sealing: Arc<SealingKey>,
+    engine: engine::Handle,
+}
+
+/// What ties a sealed package to its handover: both sides know it, nobody else's seal opens with it.
+fn tie(from: Society, to: Society, handover: HandoverId) -> Vec<u8> {
+    format!("passerelle/handover/v1 {from}>{to} {handover}").into_bytes()
+}
+
+impl Packages {
+    /// The packages of a vault.
+    #[must_use]
+    pub fn new(own: Society, vault: Vault, sealing: Arc<SealingKey>, engine: engine::Handle) -> Self {
+        Self { own, vault, sealing, engine }
+    }
+
+    /// Keeps a package of a case.
+    ///
+    /// # Errors
+    /// `too_large`, `vault_failed`, `disk_full`.
+    pub fn put(&self, case: CaseId, package: &[u8]) -> Result<PackageRef, Refusal> {
+        let kept = self.vault.put_package(case, package)?;
+        Ok(PackageRef { case, commitment: kept.commitment })
+    }
+
+    /// A package of a case.
+    ///
+    /// # Errors
+    /// `package_absent`, `vault_failed`.
+    pub fn get(&self, package: &PackageRef) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+        self.vault.get_package(package.case, package.commitment)
+    }
+
+    /// Seals what a peer may have of a case, for one handover, to the newest key of the peer's bundle.
+    ///
+    /// # Errors
+    /// `unknown_peer`, `bad_bundle`, `vault_failed`.
+    pub fn seal_for(
+        &self,
+        peer: Society,
+        handover: HandoverId,
+        case: CaseId,
+        package: &[u8],
+    ) -> Result<(PackageRef, Attachment), Refusal> {
+        let view = self.engine.view();
+        let unknown = || Refusal::new(Code::UnknownPeer, format!("{peer} is no peer of this node"));
+        let row = view.peer(peer)?.filter(|row| !row.removed).ok_or_else(unknown)?;
+        let bundle = Bundle::parse(&view.object(row.entry)?.ok_or_else(unknown)?)?;
+        let key = bundle.sealing_keys.first().ok_or_else(unknown)?;
+        let sealed = self.vault.seal_for(case, key, &tie(self.own, peer, handover), package)?;
+        let package = PackageRef { case, commitment: sealed.package.commitment };
+        Ok((package, Attachment { digest: sealed.digest, bytes: sealed.length as u64 }))
+    }
+}
+
+impl link::Packages for Packages {
+    fn receive(&self, from: Society, handover: HandoverId, case: CaseId, sealed: &[u8]) -> Result<Digest, Refusal> {
+        let kept = self.vault.receive(case, &[&self.sealing], &tie(from, self.own, handover), sealed)?;
+        Ok(kept.commitment)
+    }
+
+    fn outgoing(&self, digest: Digest) -> Result<Option<Vec<u8>>, Refusal> {
+        match self.vault.outgoing(digest) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(refusal) if refusal.code == Code::PackageAbsent => Ok(None),
+            Err(refusal) => Err(refusal),
+        }
+    }
+}
