@@ -145,6 +145,8 @@ async fn a_caller_of_tls_1_2_gets_the_alert_protocol_version() {
     let mut record = vec![22, 3, 1, 0, length + 4, 1, 0, 0, length];
     record.extend(hello);
     let mut tcp = TcpStream::connect(("127.0.0.1", port.port)).await.expect("connected");
+    // It talks on without waiting; were its words left unread, the alert would be lost to a reset.
+    record.extend([0; 64 * 1024]);
     tcp.write_all(&record).await.expect("sent");
     let mut answer = Vec::new();
     tokio::time::timeout(PATIENCE, tcp.read_to_end(&mut answer)).await.expect("answered").expect("read");
