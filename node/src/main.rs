@@ -1,2 +1,7 @@
-//! Placeholder.
-fn main() {}
+//! `passerelle-node`: the daemon of one National Society.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    passerelle_node::commands::main_entry()
+}

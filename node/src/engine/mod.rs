@@ -2,6 +2,7 @@
 //! other, makes the entries and rows of a whole batch durable in one commit, and only then answers.
 //! May touch the store and the domain; knows nothing of links, operators or files.
 
+mod export;
 mod limiter;
 mod run;
 mod verify;
@@ -25,6 +26,7 @@ use crate::{
     store::{Store, keys, view::View},
 };
 
+pub use export::{export, import};
 pub use verify::{Progress, Report, rebuild, rebuild_is_due, verify};
 
 /// What is durable.

@@ -1,0 +1,109 @@
+//! `verify`, `rebuild`, `export`, `import`: the journal of a node that is not running.
+
+use std::{fs::File, io::BufWriter, path::PathBuf, process::ExitCode};
+
+use anyhow::Context as _;
+use clap::Args;
+
+use crate::{
+    config::Config,
+    engine::{self, Progress},
+    run::open_store,
+    store::sled::{SledOptions, SledStore},
+    trust::{Ed25519Verifier, TrustFolder},
+};
+
+use super::{WithConfig, say, tell};
+
+/// `verify` found faults.
+const FAULTS: u8 = 6;
+
+pub(super) fn verify(with: &WithConfig) -> anyhow::Result<ExitCode> {
+    let config = with.load()?;
+    let store = open_store(&config)?;
+    let scratch_folder = config.data_dir.join("verify.tmp");
+    let scratch = scratch_store(&scratch_folder)?;
+    let keys = own_keys(&config)?;
+    let report = engine::verify(config.society, &store, &scratch, &keys, &Ed25519Verifier, show)?;
+    drop(scratch);
+    std::fs::remove_dir_all(&scratch_folder).context("the scratch folder could not be removed")?;
+    tell(&format!(
+        "{} entries, {} objects ({} removed by retention or erasure), {} rows; root {}",
+        report.entries, report.objects, report.absent, report.rows, report.root
+    ));
+    report.faults.iter().for_each(|fault| tell(fault));
+    tell(if report.faults.is_empty() { "The journal holds." } else { "The journal does not hold." });
+    Ok(if report.faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FAULTS) })
+}
+
+/// A store beside the node's own, for what the journal folds to.
+fn scratch_store(folder: &std::path::Path) -> anyhow::Result<SledStore> {
+    if folder.exists() {
+        std::fs::remove_dir_all(folder).context("an earlier scratch folder could not be removed")?;
+    }
+    SledStore::open(folder, SledOptions::default()).map_err(Into::into)
+}
+
+fn own_keys(config: &Config) -> anyhow::Result<Vec<passerelle_domain::signing::PublicKey>> {
+    let (_, trust) = TrustFolder::open_at(&config.trust.dir)?;
+    Ok(trust.bundle.bundle().signing_keys.clone())
+}
+
+fn show(progress: Progress) {
+    if progress.entries == progress.total || progress.entries.is_multiple_of(100_000) {
+        say(&format!("{} of {} entries", progress.entries, progress.total));
+    }
+}
+
+pub(super) fn rebuild(with: &WithConfig) -> anyhow::Result<()> {
+    let config = with.load()?;
+    let store = open_store(&config)?;
+    let entries = engine::rebuild(config.society, &store, show)?;
+    tell(&format!("The views are made anew from {entries} entries."));
+    Ok(())
+}
+
+/// What `export` is told.
+#[derive(Debug, Args)]
+pub(super) struct Export {
+    #[command(flatten)]
+    with: WithConfig,
+    /// The file to write; must not exist.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+impl Export {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let config = self.with.load()?;
+        let store = open_store(&config)?;
+        let file = File::create_new(&self.out).with_context(|| format!("cannot write {}", self.out.display()))?;
+        let mut out = BufWriter::new(file);
+        let entries = engine::export(config.society, &store, 0, &mut out)?;
+        let file = out.into_inner().context("the export could not be written")?;
+        file.sync_all().context("the export could not be written")?;
+        tell(&format!("{entries} entries in {}", self.out.display()));
+        Ok(())
+    }
+}
+
+/// What `import` is told.
+#[derive(Debug, Args)]
+pub(super) struct Import {
+    #[command(flatten)]
+    with: WithConfig,
+    /// The exported file.
+    file: PathBuf,
+}
+
+impl Import {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let config = self.with.load()?;
+        let keys = own_keys(&config)?;
+        let store = open_store(&config)?;
+        let file = File::open(&self.file).with_context(|| format!("cannot read {}", self.file.display()))?;
+        let entries = engine::import(config.society, &store, &keys, &Ed25519Verifier, std::io::BufReader::new(file))?;
+        tell(&format!("{entries} entries are in the store; its views are folded."));
+        Ok(())
+    }
+}
