@@ -2,6 +2,9 @@
 //! the program. It talks to a node through its API alone, and knows the rules only as far as
 //! `passerelle-domain` states them.
 
+// A failure ends the program, once: that it is large costs nothing.
+#![allow(clippy::result_large_err, reason = "at most one is ever made")]
+
 pub mod args;
 pub mod client;
 pub mod commands;
