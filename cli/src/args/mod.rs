@@ -218,7 +218,14 @@ pub fn command() -> clap::Command {
     }
     fn below(command: clap::Command) -> clap::Command {
         let more = "Options of every command: passerelle --help";
-        command.mut_subcommands(|child| hide_global(below(child)).after_help(more))
+        command.mut_subcommands(|child| {
+            let child = hide_global(below(child));
+            let long = match child.get_after_long_help() {
+                Some(example) => format!("{example}\n\n{more}"),
+                None => more.to_owned(),
+            };
+            child.after_help(more).after_long_help(long)
+        })
     }
     let mut command = Cli::command();
     // Spreads the global options to the commands, where they can then be hidden.
