@@ -143,6 +143,18 @@ impl Failure {
         Self { field: refusal.field, ..failure }
     }
 
+    /// Everything that this program found wrong with the file `name`, by the rules that it shares with the node.
+    #[must_use]
+    pub fn all_refused_here(name: &str, refusals: Vec<Refusal>) -> Self {
+        let violations = refusals
+            .iter()
+            .map(|one| Violation { field: one.field.clone().unwrap_or_default(), message: one.message.clone() })
+            .collect();
+        let first = refusals.into_iter().next().unwrap_or_else(|| Refusal::new(Code::Malformed, "it is malformed"));
+        let message = format!("{name}: {}", first.message);
+        Self { violations, ..Self::refused_here(Refusal { message, ..first }) }
+    }
+
     /// An error of a gRPC call.
     #[must_use]
     pub fn from_status(status: &tonic::Status) -> Self {
@@ -173,6 +185,23 @@ impl Failure {
             retry_after,
             excerpt: None,
             fingerprint_words: metadata("fingerprint_words"),
+        }
+    }
+
+    /// An error of TLS: who did not believe whom.
+    #[must_use]
+    pub fn from_tls(error: &rustls::Error) -> Self {
+        match error {
+            rustls::Error::AlertReceived(alert) => {
+                Self::not_permitted(format!("the node refused the certificate of this operator: {alert:?}"))
+            }
+            rustls::Error::InvalidCertificate(fault) => {
+                let code = Code::BadCertificate;
+                let message = format!("the node's certificate does not prove that it is the expected node: {fault}");
+                let next = "Check --address, --root and --node; if they are right, somebody else answers there.";
+                Self::new(Exit::Unreachable, code.as_str(), message, next)
+            }
+            other => Self::unreachable(format!("no secure connection to the node: {other}"), "See the node's log."),
         }
     }
 
@@ -215,8 +244,9 @@ impl fmt::Display for Failure {
             write!(f, "\n{excerpt}")?;
         }
         // A single violation that says the same once more would only be noise.
-        for one in self.violations.iter().filter(|one| one.message != self.message) {
-            write!(f, "\n  - {}: {}", one.field, one.message)?;
+        for one in self.violations.iter().filter(|one| !self.message.ends_with(&one.message)) {
+            let path = if one.field.is_empty() { String::new() } else { format!("{}: ", one.field) };
+            write!(f, "\n  - {path}{}", one.message)?;
         }
         if let Some(field) = &self.field {
             write!(f, "\nfield: {field}")?;
@@ -313,7 +343,7 @@ pub fn connection_failure(error: &(dyn StdError + 'static), what: &str) -> Failu
             error.downcast_ref::<io::Error>().and_then(io::Error::get_ref).and_then(|inner| inner.downcast_ref())
         });
         if let Some(tls) = tls {
-            return tls_failure(tls);
+            return Failure::from_tls(tls);
         }
         if let Some(error) = error.downcast_ref::<io::Error>()
             && error.kind() == io::ErrorKind::PermissionDenied
@@ -324,20 +354,4 @@ pub fn connection_failure(error: &(dyn StdError + 'static), what: &str) -> Failu
     }
     let next = "Check that the node runs, and that --profile, --socket or --address names it.";
     Failure::unreachable(format!("{what}: {last}"), next)
-}
-
-fn tls_failure(error: &rustls::Error) -> Failure {
-    match error {
-        // The node judges our certificate after the handshake looks finished to us, and says so by an alert.
-        rustls::Error::AlertReceived(alert) => {
-            Failure::not_permitted(format!("the node refused the certificate of this operator: {alert:?}"))
-        }
-        rustls::Error::InvalidCertificate(fault) => {
-            let code = Code::BadCertificate;
-            let message = format!("the node's certificate does not prove that it is the expected node: {fault}");
-            let next = "Check --address, --root and --node; if they are right, somebody else answers there.";
-            Failure::new(Exit::Unreachable, code.as_str(), message, next)
-        }
-        other => Failure::unreachable(format!("no secure connection to the node: {other}"), "See the node's log."),
-    }
 }

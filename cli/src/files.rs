@@ -1,11 +1,7 @@
 //! Reading the files that a command line names: TOML or JSON into a type that knows its fields, with
 //! the line and column of what is wrong. Reads files and standard input, each up to a cap.
 
-use std::{
-    fs::File,
-    io::Read,
-    path::{Path, PathBuf},
-};
+use std::{fs::File, io::Read, path::Path};
 
 use passerelle_domain::limits::PACKAGE_BYTES_MAX;
 use serde::de::DeserializeOwned;
@@ -128,7 +124,7 @@ pub fn name_of(path: &Path) -> String {
 /// Whether a path means standard input.
 #[must_use]
 pub fn is_stdin(path: &Path) -> bool {
-    path == PathBuf::from("-")
+    path == "-"
 }
 
 fn located(text: &str, name: &str, line: usize, column: usize, message: &str, content: Content) -> Failure {

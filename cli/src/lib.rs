@@ -2,6 +2,9 @@
 //! the program. It talks to a node through its API alone, and knows the rules only as far as
 //! `passerelle-domain` states them.
 
+// A failure ends the program, once: that it is large costs nothing.
+#![allow(clippy::result_large_err, reason = "at most one is ever made")]
+
 pub mod args;
 pub mod client;
 pub mod commands;
@@ -14,7 +17,7 @@ pub mod render;
 use std::{ffi::OsString, process::ExitCode};
 
 use args::{Cli, Command, Output};
-use clap::{CommandFactory as _, Parser as _, ValueEnum as _};
+use clap::{FromArgMatches as _, ValueEnum as _};
 use console::Console;
 use failure::{Exit, Failure};
 use render::Printer;
@@ -30,7 +33,8 @@ pub fn main_entry() -> ExitCode {
 /// async runtime: it brings its own.
 pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) -> Exit {
     let args: Vec<OsString> = args.into_iter().collect();
-    let cli = match Cli::try_parse_from(&args) {
+    let parsed = args::command().try_get_matches_from(&args).and_then(|found| Cli::from_arg_matches(&found));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => return unparsed(&error, wanted_output(&args, console), console),
     };
@@ -49,7 +53,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
 fn dispatch(cli: Cli, output: Output, console: &mut Console<'_>) -> Result<Exit, Failure> {
     if let Command::Completions { shell } = cli.command {
         let mut script = Vec::new();
-        clap_complete::generate(shell, &mut Cli::command(), "passerelle", &mut script);
+        clap_complete::generate(shell, &mut args::command(), "passerelle", &mut script);
         console.stdout.write_all(&script)?;
         return Ok(Exit::Ok);
     }

@@ -9,6 +9,10 @@ use support::{Node, World};
 const ID: &str = "019ab0f2-1c00-7000-8000-000000000001";
 const CASE: &str = "019ab0f2-1c00-7000-8000-000000000002";
 const CONVOY: &str = include_str!("../../config/demo/alert-convoy.toml");
+const CAP_UPDATE: &str = include_str!("../../node/domain/src/cap/fixtures/update.xml");
+const CAP_CANCEL: &str = include_str!("../../node/domain/src/cap/fixtures/cancel.xml");
+/// An id made at 2026-11-24T06:30:00Z.
+const TODAY: &str = "01a20c3f-3a40-7000-8000-000000000001";
 const OFFER: &str = include_str!("../../config/demo/handover.toml");
 const PACKAGE: &str = include_str!("../../config/demo/package.toml");
 const CONSENT: &str = include_str!("../../config/demo/consent.toml");
@@ -90,10 +94,44 @@ fn an_alert_is_the_same_however_it_comes_in() {
 }
 
 #[test]
+fn a_cap_document_comes_in_with_its_exact_bytes() {
+    let world = World::new();
+    let update = world.file("update.xml", CAP_UPDATE);
+    let outcome = world.run(&["alert", "update", "--cap", &update, "--id", TODAY]);
+    assert_eq!(outcome.exit, Exit::Ok, "{}", outcome.err);
+    let asked = world.last();
+    assert!(asked.contains("return.convoy_land") && asked.contains("media_type: \"application/cap+xml\""), "{asked}");
+    let kept = format!("content: {:?}", CAP_UPDATE.as_bytes());
+    assert!(asked.contains(&kept));
+    world.run(&[
+        "alert",
+        "update",
+        "--cap",
+        &update,
+        "--id",
+        TODAY,
+        "--event",
+        "land.group_stranded",
+        "--source",
+        "media",
+    ]);
+    assert!(world.last().contains("land.group_stranded"), "{}", world.last());
+    let cancel = world.file("cancel.xml", CAP_CANCEL);
+    let outcome = world.run(&["alert", "raise", "--cap", &cancel, "--id", TODAY]);
+    assert!(outcome.exit == Exit::Usage && outcome.err.contains("Use `alert cancel`."), "{}", outcome.err);
+    for (words, code) in
+        [(["alert", "raise", "--cap", "-"], "malformed_file"), (["alert", "raise", "--file", "-"], "malformed_file")]
+    {
+        let outcome = world.run_with(&words, "<alert", false);
+        assert!(outcome.exit == Exit::Usage && outcome.err.contains(&format!("code: {code}")), "{}", outcome.err);
+    }
+}
+
+#[test]
 fn relative_times_count_from_the_id_so_that_repeating_is_safe() {
     let world = World::new();
     let file = world.file("alert.toml", CONVOY);
-    // This id was made at 2025-11-23T11:59:26.592Z.
+    // This id was made at 2025-11-23T13:40:48.256Z.
     world.run(&["alert", "raise", "--file", &file, "--id", ID]);
     let made = 0x019a_b0f2_1c00_i64 / 1_000;
     assert!(world.last().contains(&format!("sent_at: Some(Timestamp {{ seconds: {made}")), "{}", world.last());
@@ -169,11 +207,9 @@ fn an_offer_rests_on_the_consent_of_the_command_line_and_a_package_is_never_show
     assert_eq!(world.run(&words).exit, Exit::Ok);
     assert!(world.last().replace('\\', "").contains(&format!(r#""consent":"{ID}""#)), "{}", world.last());
     let package = world.file("package.toml", &PACKAGE.replace("age_years = 24", "age_years = \"Awa\""));
-    for words in [["handover", "release", ID, "--package", &package]] {
-        let outcome = world.run(&words);
-        assert!(outcome.exit == Exit::Usage && !outcome.err.contains("Awa"), "{}", outcome.err);
-        assert!(outcome.err.contains("line 16, column 13"), "{}", outcome.err);
-    }
+    let outcome = world.run(&["handover", "release", ID, "--package", &package]);
+    assert!(outcome.exit == Exit::Usage && !outcome.err.contains("Awa"), "{}", outcome.err);
+    assert!(outcome.err.contains("line 16, column 13"), "{}", outcome.err);
 }
 
 #[test]

@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
-use passerelle_domain::society::Society;
+use passerelle_domain::{
+    catalogue::{Event, SourceType},
+    society::Society,
+};
 
 use super::LimitArgs;
 
@@ -117,7 +120,10 @@ pub struct ContentArgs {
     pub stdin: Option<String>,
     /// Event code of a CAP document that has none of ours
     #[arg(long, value_name = "CODE", requires = "cap", conflicts_with_all = ["file", "stdin"])]
-    pub event: Option<String>,
+    pub event: Option<Event>,
+    /// Who a CAP document comes from that does not say it in our terms, such as authority or media
+    #[arg(long, value_name = "CODE", requires = "cap", conflicts_with_all = ["file", "stdin"])]
+    pub source: Option<SourceType>,
 }
 
 /// Why an alert is cancelled.

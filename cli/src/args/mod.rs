@@ -10,7 +10,7 @@ use std::{path::PathBuf, time::Duration};
 
 pub use alert::{AlertCommand, CancelReason, ContentArgs};
 pub use audit::AuditCommand;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 pub use consent::{ConsentCommand, NoticeArg, RecordArgs};
 pub use handover::{HandoverCommand, Step};
 use passerelle_domain::society::Society;
@@ -21,9 +21,9 @@ use crate::failure::EXIT_CODES;
 const AFTER_HELP: &str = "\
 Every command has its own help with an example: passerelle alert raise --help
 
-Data goes to standard output, talk and errors to standard error. With --output json each command prints one
-JSON document with the field names of the API (its .proto files), and an error is one JSON object
-{\"error\": {\"code\", \"message\", \"field\", \"violations\", \"next_step\", \"retryable\", \"exit_code\"}}.
+Data goes to standard output, talk and errors to standard error. With --output json each command \
+prints one JSON document with the field names of the API (its .proto files), and an error is one JSON object, \
+{\"error\": {\"code\", \"message\", \"field\", \"violations\", \"next_step\", \"retryable\", \"exit_code\"}}. \
 A document that the API carries as text, such as offer_json, stands there unfolded, as offer.";
 
 const ENVIRONMENT: &str = "\
@@ -207,6 +207,32 @@ pub struct LimitArgs {
     pub limit: u32,
 }
 
+/// The command line, with the options that every command has shown in the help of the program alone.
+#[must_use]
+pub fn command() -> clap::Command {
+    fn hide_global(command: clap::Command) -> clap::Command {
+        command.mut_args(|arg| {
+            let hide = arg.is_global_set();
+            arg.hide(hide)
+        })
+    }
+    fn below(command: clap::Command) -> clap::Command {
+        let more = "Options of every command: passerelle --help";
+        command.mut_subcommands(|child| {
+            let child = hide_global(below(child));
+            let long = match child.get_after_long_help() {
+                Some(example) => format!("{example}\n\n{more}"),
+                None => more.to_owned(),
+            };
+            child.after_help(more).after_long_help(long)
+        })
+    }
+    let mut command = Cli::command();
+    // Spreads the global options to the commands, where they can then be hidden.
+    command.build();
+    below(command)
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
     Duration::try_from_secs_f64(seconds)
@@ -215,7 +241,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "must be more than 0 and at most 86400".to_owned())
 }
 
-/// The connection options of a command line without a command.
+/// The connection options of a command line, read as any other.
 #[cfg(test)]
 pub(crate) fn connection_of(args: &[&str]) -> ConnectionArgs {
     let words = ["passerelle", "status"].iter().chain(args);
@@ -224,13 +250,11 @@ pub(crate) fn connection_of(args: &[&str]) -> ConnectionArgs {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
     fn the_command_line_is_sound() {
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]
@@ -262,6 +286,6 @@ mod tests {
             assert!(!leaf || help.contains("passerelle "), "{} has no example", command.get_name());
             command.get_subcommands().for_each(check);
         }
-        check(&Cli::command());
+        check(&command());
     }
 }

@@ -29,6 +29,8 @@ use crate::{
 pub struct Client {
     channel: Channel,
     timeout: Duration,
+    /// Why the TLS connection ended; stays empty over a socket.
+    verdict: tls::Verdict,
 }
 
 macro_rules! services {
@@ -49,10 +51,12 @@ impl Client {
     /// # Errors
     /// `unreachable`, `timeout` or `unauthenticated`, and what is wrong with the files of a TLS target.
     pub async fn connect(target: &Target, timeout: Duration) -> Result<Self, Failure> {
+        let mut verdict = tls::Verdict::default();
         let connected = match target {
             Target::Socket(path) => tokio::time::timeout(timeout, over_socket(path)).await,
             Target::Tls(target) => {
                 let connector = tls::Connector::new(target)?;
+                verdict = connector.verdict();
                 tokio::time::timeout(timeout, over_tls(connector, &target.address)).await
             }
         };
@@ -60,7 +64,7 @@ impl Client {
             let message = format!("no connection within {} s", timeout.as_secs_f64());
             Failure::unreachable(message, "Check that the node runs, or allow it more time with --timeout.")
         })??;
-        Ok(Self { channel, timeout })
+        Ok(Self { channel, timeout, verdict })
     }
 
     services! {
@@ -80,7 +84,7 @@ impl Client {
     pub async fn call<T>(&self, call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, Failure> {
         match tokio::time::timeout(self.timeout, call).await {
             Ok(Ok(response)) => Ok(response.into_inner()),
-            Ok(Err(status)) => Err(Failure::from_status(&status)),
+            Ok(Err(status)) => Err(self.verdict.get().map_or_else(|| Failure::from_status(&status), Failure::from_tls)),
             Err(_) => Err(Failure::timed_out(self.timeout)),
         }
     }

@@ -5,8 +5,8 @@ use std::{
     fmt, io,
     path::Path,
     pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
+    sync::{Arc, OnceLock},
+    task::{Context, Poll, ready},
 };
 
 use hyper_util::rt::TokioIo;
@@ -17,17 +17,26 @@ use rustls::{
     crypto::{WebPkiSupportedAlgorithms, aws_lc_rs, verify_tls13_signature},
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, TrustAnchor, UnixTime, pem::PemObject};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tonic::transport::Uri;
 
 use crate::{failure::Failure, profile::TlsTarget};
+
+/// The TLS error by which a connection ended, if by one. In TLS 1.3 the node judges our certificate when the
+/// handshake looks finished to us; its alert ends the connection, and what tonic then tells of is a closed
+/// pipe. So the alert is noted here.
+pub(super) type Verdict = Arc<OnceLock<TlsError>>;
 
 /// Connects tonic to one address over TLS.
 #[derive(Clone)]
 pub(super) struct Connector {
     address: String,
     config: Arc<ClientConfig>,
+    verdict: Verdict,
 }
 
 impl Connector {
@@ -59,12 +68,17 @@ impl Connector {
             .with_client_auth_cert(chain, key)
             .map_err(unusable)?;
         config.alpn_protocols = vec![b"h2".to_vec()];
-        Ok(Self { address: target.address.clone(), config: Arc::new(config) })
+        Ok(Self { address: target.address.clone(), config: Arc::new(config), verdict: Verdict::default() })
+    }
+
+    /// How the connections of this connector ended.
+    pub(super) fn verdict(&self) -> Verdict {
+        Arc::clone(&self.verdict)
     }
 }
 
 impl tower::Service<Uri> for Connector {
-    type Response = TokioIo<TlsStream<TcpStream>>;
+    type Response = TokioIo<Connection>;
     type Error = io::Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 
@@ -73,14 +87,65 @@ impl tower::Service<Uri> for Connector {
     }
 
     fn call(&mut self, _: Uri) -> Self::Future {
-        let Self { address, config } = self.clone();
+        let Self { address, config, verdict } = self.clone();
         Box::pin(async move {
             let tcp = TcpStream::connect(address.as_str()).await?;
             tcp.set_nodelay(true)?;
             // Sent as SNI only; our verifier looks at the SPIFFE ID instead.
             let name = ServerName::try_from("node.sahelplus").map_err(io::Error::other)?;
-            Ok(TokioIo::new(TlsConnector::from(config).connect(name, tcp).await?))
+            let tls = TlsConnector::from(config).connect(name, tcp).await?;
+            Ok(TokioIo::new(Connection { tls, verdict }))
         })
+    }
+}
+
+/// A connection that notes the TLS error by which it ends.
+pub(super) struct Connection {
+    tls: TlsStream<TcpStream>,
+    verdict: Verdict,
+}
+
+impl Connection {
+    fn note(&self, error: &io::Error) {
+        if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()) {
+            let _ = self.verdict.set(tls.clone());
+        }
+    }
+
+    /// After a write that failed: the reason may be on its way to be read, or its end is. Once that has come,
+    /// the write fails.
+    fn noted<T>(&mut self, cx: &mut Context<'_>, result: io::Result<T>) -> Poll<io::Result<T>> {
+        if result.is_err() {
+            let mut spare = [0; 64];
+            if let Err(error) = ready!(Pin::new(&mut self.tls).poll_read(cx, &mut ReadBuf::new(&mut spare))) {
+                self.note(&error);
+            }
+        }
+        Poll::Ready(result)
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let result = ready!(Pin::new(&mut self.tls).poll_read(cx, buffer));
+        Poll::Ready(result.inspect_err(|error| self.note(error)))
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let result = ready!(Pin::new(&mut self.tls).poll_write(cx, bytes));
+        self.noted(cx, result)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let result = ready!(Pin::new(&mut self.tls).poll_flush(cx));
+        self.noted(cx, result)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let result = ready!(Pin::new(&mut self.tls).poll_shutdown(cx));
+        self.noted(cx, result)
     }
 }
 

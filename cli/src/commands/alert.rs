@@ -21,7 +21,7 @@ pub(super) async fn run(command: AlertCommand, session: &mut Session<'_, '_>) ->
             let (id, at) = given_or_new::<AlertId>(id.as_deref(), (session.console.now)())?;
             let alert = alert_content::read(content, at, session)?;
             let request = RaiseAlertRequest { id: id.to_string(), alert: Some(alert) };
-            let raised = client.call(client.alerts().raise_alert(request)).await;
+            let raised = client.call(Box::pin(client.alerts().raise_alert(request))).await;
             session.print(&raised.map_err(|failure| failure.repeat_with_id(&id.to_string()))?)
         }
         AlertCommand::Update { content, supersedes, id } => {
@@ -31,7 +31,7 @@ pub(super) async fn run(command: AlertCommand, session: &mut Session<'_, '_>) ->
                 alert.supersedes.push(reference(earlier, session).await?);
             }
             let request = UpdateAlertRequest { id: id.to_string(), alert: Some(alert) };
-            let updated = client.call(client.alerts().update_alert(request)).await;
+            let updated = client.call(Box::pin(client.alerts().update_alert(request))).await;
             session.print(&updated.map_err(|failure| failure.repeat_with_id(&id.to_string()))?)
         }
         AlertCommand::Cancel { id, reason, note } => {

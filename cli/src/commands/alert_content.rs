@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use passerelle_domain::{
     alert::{AlertDraft, When},
+    cap::{self, CapImport, CapOptions},
+    limits::ENVELOPE_BYTES_MAX,
     time::Time,
 };
 use passerelle_proto::{convert::alert_message, v1};
@@ -18,7 +20,7 @@ use crate::{
 /// The alert that the command line describes. Its times are counted from `now`, the instant of its id.
 pub(super) fn read(args: ContentArgs, now: Time, session: &mut Session<'_, '_>) -> Result<v1::Alert, Failure> {
     let mut draft = match (args.cap, args.file) {
-        (Some(cap), _) => from_cap(&cap, args.event.as_deref(), session)?,
+        (Some(cap), _) => from_cap(&cap, &CapOptions { event: args.event, source_type: args.source }, now, session)?,
         (None, file) => {
             let file = file.unwrap_or_else(|| PathBuf::from("-"));
             files::document(&file, Content::Plain, session.console)?
@@ -28,7 +30,23 @@ pub(super) fn read(args: ContentArgs, now: Time, session: &mut Session<'_, '_>) 
     Ok(alert_message(draft, now))
 }
 
-fn from_cap(path: &Path, event: Option<&str>, session: &mut Session<'_, '_>) -> Result<AlertDraft, Failure> {
-    let _ = (path, event, session);
-    Err(Failure::usage("interim", ""))
+/// The draft in a CAP document, with the document's exact bytes.
+fn from_cap(
+    path: &Path,
+    options: &CapOptions,
+    now: Time,
+    session: &mut Session<'_, '_>,
+) -> Result<AlertDraft, Failure> {
+    let bytes = files::read(path, ENVELOPE_BYTES_MAX, session.console)?;
+    let name = files::name_of(path);
+    match cap::read(&bytes, now, options) {
+        Ok(CapImport::Alert { draft, .. }) => Ok(*draft),
+        Ok(CapImport::Cancel { .. }) => Err(another_message(&name, "cancels an alert", "Use `alert cancel`.")),
+        Ok(CapImport::Answer { .. }) => Err(another_message(&name, "answers an alert", "Use `alert ack`.")),
+        Err(refusals) => Err(Failure::all_refused_here(&name, refusals)),
+    }
+}
+
+fn another_message(name: &str, what: &str, next: &str) -> Failure {
+    Failure::usage(format!("{name} is no alert: it {what}"), next)
 }
