@@ -173,7 +173,7 @@ fn kill(name: &str, rounds: u32, found: fn(&SledStore) -> u64) -> u64 {
                 Some(Ok(count)) => acknowledged = count,
                 // A number that the kill cut short.
                 Some(Err(_)) => {}
-                None => println!("child: {line}"),
+                None => eprintln!("child: {line}"),
             }
         }
         killer.join().expect("the killer ends");
