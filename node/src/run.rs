@@ -225,16 +225,16 @@ fn start_listener(supervisor: &mut Supervisor, listener: TcpListener, link: Link
     link.spawner.spawn("recorder of refused callers", record_refused(link.clone(), recorder));
     let stop = supervisor.token(Phase::Listeners);
     supervisor.spawn(Task::PeerListener, async move {
-        tonic::transport::Server::builder()
+        let served = tonic::transport::Server::builder()
             .initial_stream_window_size(WINDOW_BYTES)
             .initial_connection_window_size(WINDOW_BYTES)
-            .add_service(Listener::service(link.clone()))
-            .serve_with_incoming_shutdown(connections, async {
-                stop.cancelled().await;
-                // Sessions end in the next phase; a stream that is open must not hold this one up.
-            })
-            .await
-            .context("the peer port")
+            .add_service(Listener::service(link))
+            .serve_with_incoming(connections);
+        tokio::select! {
+            served = served => served.context("the peer port"),
+            // Nobody new comes in from here on; sessions say goodbye in the next phase.
+            () = stop.cancelled() => Ok(()),
+        }
     });
 }
 

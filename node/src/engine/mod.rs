@@ -7,11 +7,12 @@ mod limiter;
 mod run;
 mod verify;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use passerelle_domain::{
     decide::{Command, Policy, Pseudonyms, Reply},
-    ids::Epoch,
+    envelope::Lane,
+    ids::{Epoch, Position},
     limits::ENGINE_QUEUE_MAX,
     refusal::{Code, Refusal},
     signing::Signer,
@@ -29,13 +30,24 @@ use crate::{
 pub use export::{export, import};
 pub use verify::{Progress, Report, rebuild, rebuild_is_due, verify};
 
-/// What is durable.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What is durable. A read of the store beside a commit may see more; whoever tells others of it,
+/// on a link or to automation, goes by this.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Durable {
     /// Entries in the journal.
     pub entries: u64,
     /// Time of the last of them.
     pub time: Time,
+    /// Last position given to an envelope, by peer and lane.
+    pub queued: Arc<BTreeMap<(Society, Lane), Position>>,
+}
+
+impl Durable {
+    /// Last position given to an envelope in a lane.
+    #[must_use]
+    pub fn queued(&self, peer: Society, lane: Lane) -> Position {
+        self.queued.get(&(peer, lane)).copied().unwrap_or_default()
+    }
 }
 
 /// What the engine is asked for.

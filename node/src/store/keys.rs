@@ -151,6 +151,12 @@ pub fn society(key: &[u8]) -> Option<Society> {
     Society::parse_bytes(key.get(1..3)?).ok()
 }
 
+/// The lane in a key of the kinds `q`, `i` and `r`.
+#[must_use]
+pub fn lane(key: &[u8]) -> Option<Lane> {
+    key.get(3).and_then(|byte| Lane::from_number(u16::from(*byte)))
+}
+
 /// The range of all keys of one letter: from, until.
 #[must_use]
 pub fn all(letter: u8) -> (Key, Key) {
