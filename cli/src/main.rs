@@ -1,2 +1,7 @@
-//! Placeholder.
-fn main() {}
+//! The program `passerelle`. Everything it does is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    passerelle_cli::main_entry()
+}

@@ -1,0 +1,153 @@
+//! The command line of `passerelle alert`.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
+use passerelle_domain::society::Society;
+
+use super::LimitArgs;
+
+/// An alert file, as the long help shows it. A test reads it.
+pub(crate) const ALERT_EXAMPLE: &str = include_str!("examples/alert.toml");
+
+/// What can be done with alerts.
+#[derive(Debug, Subcommand)]
+pub enum AlertCommand {
+    /// Publish an alert to the Societies that it concerns
+    ///
+    /// Answers once the alert is durable on this node's disk; it then travels by itself. The alert is read from a
+    /// TOML or JSON file, from a CAP 1.2 document, or from standard input (`-`). It never identifies a person.
+    #[command(after_long_help = format!(
+        "Example:\n  passerelle alert raise --file rosso.toml\n\nwhere rosso.toml holds, say,\n\n{}\n\
+         All codes: passerelle alert codes",
+        indented(ALERT_EXAMPLE)
+    ))]
+    Raise {
+        /// What the alert says.
+        #[command(flatten)]
+        content: ContentArgs,
+        /// Id of the alert, a UUIDv7; the same command with the same id takes effect once
+        #[arg(long, value_name = "ID")]
+        id: Option<String>,
+    },
+    /// Publish an update that takes the place of earlier alerts of this Society
+    #[command(after_long_help = "Example:\n  passerelle alert update --file rosso-2.toml \
+                           --supersedes 019ab0f2-1c00-7000-8000-000000000001")]
+    Update {
+        /// What the alert says now.
+        #[command(flatten)]
+        content: ContentArgs,
+        /// Alert that this one takes the place of, besides those that the file names; may be repeated
+        #[arg(long, value_name = "ID")]
+        supersedes: Vec<String>,
+        /// Id of the update, a UUIDv7; the same command with the same id takes effect once
+        #[arg(long, value_name = "ID")]
+        id: Option<String>,
+    },
+    /// Cancel an alert of this Society, at every node that has it
+    #[command(after_long_help = "Example:\n  passerelle alert cancel 019ab0f2-1c00-7000-8000-000000000001 \
+                           --reason wrong --note \"The group is in Rosso, Senegal\"")]
+    Cancel {
+        /// The alert
+        id: String,
+        /// Why
+        #[arg(long, value_enum)]
+        reason: CancelReason,
+        /// A sentence to the others; never identifies a person
+        #[arg(long, default_value = "", hide_default_value = true)]
+        note: String,
+    },
+    /// Tell the origin that a person has read the alert, or that something is wrong with it
+    #[command(after_long_help = "Examples:\n  passerelle alert ack 019ab0f2-1c00-7000-8000-000000000001\n  \
+                           passerelle alert ack 019ab0f2-1c00-7000-8000-000000000001 --error \
+                           --note \"No such border post\"")]
+    Ack {
+        /// The alert
+        id: String,
+        /// Something is wrong with it; the note says what
+        #[arg(long, requires = "note")]
+        error: bool,
+        /// A sentence to the origin; never identifies a person
+        #[arg(long)]
+        note: Option<String>,
+    },
+    /// List alerts, newest first
+    #[command(after_long_help = "Example: what The Gambia has told us and still holds\n  \
+                           passerelle alert list --origin GM")]
+    List {
+        /// Only alerts in this state, such as active or cancelled
+        #[arg(long, conflicts_with = "all")]
+        state: Option<String>,
+        /// Only alerts of this Society
+        #[arg(long, value_name = "XX")]
+        origin: Option<Society>,
+        /// Expired, superseded and cancelled ones as well
+        #[arg(long)]
+        all: bool,
+        /// How many.
+        #[command(flatten)]
+        limit: LimitArgs,
+    },
+    /// Show one alert: what it says, how far it has come, who has acknowledged it
+    #[command(after_long_help = "Example:\n  passerelle alert show 019ab0f2-1c00-7000-8000-000000000001")]
+    Show {
+        /// The alert
+        id: String,
+    },
+    /// List the codes that alerts are written in, with their labels
+    #[command(after_long_help = "Example:\n  passerelle alert codes event")]
+    Codes {
+        /// Only this vocabulary, such as event, need or segment
+        vocabulary: Option<String>,
+    },
+}
+
+/// Where the content of an alert comes from.
+#[derive(Args, Debug)]
+#[command(group = ArgGroup::new("content").required(true))]
+pub struct ContentArgs {
+    /// TOML or JSON file; - for standard input
+    #[arg(long, value_name = "FILE", group = "content")]
+    pub file: Option<PathBuf>,
+    /// CAP 1.2 document; - for standard input. Its exact bytes are kept
+    #[arg(long, value_name = "FILE", group = "content")]
+    pub cap: Option<PathBuf>,
+    /// The same as --file -
+    #[arg(value_name = "-", group = "content", value_parser = ["-"])]
+    pub stdin: Option<String>,
+    /// Event code of a CAP document that has none of ours
+    #[arg(long, value_name = "CODE", requires = "cap", conflicts_with_all = ["file", "stdin"])]
+    pub event: Option<String>,
+}
+
+/// Why an alert is cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum CancelReason {
+    /// What it told of is over
+    Resolved,
+    /// It was not so
+    Wrong,
+    /// Another alert says the same
+    Duplicate,
+    /// Keeping it endangers people
+    UnsafeToKeep,
+}
+
+impl CancelReason {
+    /// Its code on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Resolved => "resolved",
+            Self::Wrong => "wrong",
+            Self::Duplicate => "duplicate",
+            Self::UnsafeToKeep => "unsafe_to_keep",
+        }
+    }
+}
+
+/// A text set in by four blanks.
+pub(crate) fn indented(text: &str) -> String {
+    text.lines().map(|line| if line.is_empty() { "\n".to_owned() } else { format!("    {line}\n") }).collect()
+}

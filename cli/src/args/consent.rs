@@ -1,0 +1,143 @@
+//! The command line of `passerelle consent`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use passerelle_domain::society::Society;
+
+use super::{LimitArgs, alert::indented};
+
+/// A consent record, as the long help shows it. A test reads it.
+pub(crate) const CONSENT_EXAMPLE: &str = include_str!("examples/consent.toml");
+
+/// What can be done with consent records.
+#[derive(Debug, Subcommand)]
+pub enum ConsentCommand {
+    /// Record what a person agreed to, or that they refused
+    ///
+    /// The record names no person: it belongs to a local case. Evidence, such as a thumbprint on paper, stays
+    /// where it was taken.
+    #[command(after_long_help = format!(
+        "Example:\n  passerelle consent record --file consent.toml --case 019ab0f2-1c00-7000-8000-000000000002\n\n\
+         where consent.toml holds, say,\n\n{}\n\
+         A file that holds what is the same for many people goes well with options for what this one agreed to:\n  \
+         passerelle consent record --file template.toml --case 019ab0f2-1c00-7000-8000-000000000002 \\\n    \
+         --purpose svc.transport --category contact --category destination --recipient ML",
+        indented(CONSENT_EXAMPLE)
+    ))]
+    Record(Box<RecordArgs>),
+    /// Show one consent record with its state
+    #[command(after_long_help = "Example:\n  passerelle consent show 019ab0f2-1c00-7000-8000-000000000003")]
+    Show {
+        /// The record
+        id: String,
+    },
+    /// List consent records, newest first
+    #[command(after_long_help = "Example:\n  passerelle consent list --limit 20")]
+    List {
+        /// How many.
+        #[command(flatten)]
+        limit: LimitArgs,
+    },
+    /// Ask whether a record covers a disclosure, without disclosing anything
+    ///
+    /// Prints what could be sent, or the reason of the no and what is missing. Ends with 0 for a yes and 1 for a no.
+    #[command(after_long_help = "Example:\n  passerelle consent check 019ab0f2-1c00-7000-8000-000000000003 --to ML \
+                           --service transport_family")]
+    Check {
+        /// The record
+        id: String,
+        /// Society that would receive
+        #[arg(long, value_name = "XX")]
+        to: Society,
+        /// Service that it would give; may be repeated
+        #[arg(long = "service", value_name = "CODE", required = true)]
+        services: Vec<String>,
+    },
+}
+
+/// Options of `consent record`.
+#[derive(Args, Debug)]
+pub struct RecordArgs {
+    /// Local case that the record belongs to, a UUIDv7
+    #[arg(long = "case", value_name = "ID")]
+    pub case_id: String,
+    /// TOML or JSON file; - for standard input. The options below replace what it says
+    #[arg(long, value_name = "FILE", required_unless_present = "notice")]
+    pub file: Option<PathBuf>,
+    /// Id of the record, a UUIDv7; the same command with the same id takes effect once
+    #[arg(long, value_name = "ID")]
+    pub id: Option<String>,
+    /// What the person agreed to, such as svc.transport; may be repeated
+    #[arg(long = "purpose", value_name = "CODE", requires = "categories")]
+    pub purposes: Vec<String>,
+    /// Data that may be used for each --purpose, such as contact; may be repeated
+    #[arg(long = "category", value_name = "CODE", requires = "purposes")]
+    pub categories: Vec<String>,
+    /// Society that may receive it; may be repeated
+    #[arg(long = "recipient", value_name = "XX")]
+    pub recipients: Vec<String>,
+    /// Country in which the data may be; may be repeated
+    #[arg(long = "country", value_name = "XX")]
+    pub countries: Vec<String>,
+    /// Language that was spoken, BCP 47
+    #[arg(long, value_name = "TAG")]
+    pub language: Option<String>,
+    /// Language that the person understands; may be repeated
+    #[arg(long, value_name = "TAG")]
+    pub understands: Vec<String>,
+    /// Script that was read out, in --language: its name, its version and the SHA-256 of its text
+    #[arg(long, value_name = "NAME@VERSION:SHA256", requires = "language", value_parser = notice)]
+    pub notice: Option<NoticeArg>,
+    /// The person could say the notice back in their own words
+    #[arg(long, requires = "notice")]
+    pub understood: bool,
+    /// What came of asking: given, partly, refused, deferred
+    #[arg(long, value_name = "CODE")]
+    pub decision: Option<String>,
+    /// How it was given, such as oral_witnessed
+    #[arg(long, value_name = "CODE")]
+    pub method: Option<String>,
+    /// Who gave it, such as self
+    #[arg(long, value_name = "CODE")]
+    pub given_by: Option<String>,
+    /// Whether the person could decide, such as adult_capable
+    #[arg(long, value_name = "CODE")]
+    pub capacity: Option<String>,
+    /// Age of the person, as a band such as adult
+    #[arg(long, value_name = "CODE")]
+    pub age_band: Option<String>,
+    /// Role of a witness; may be repeated
+    #[arg(long = "witness", value_name = "CODE")]
+    pub witnesses: Vec<String>,
+    /// SHA-256 of the recording or paper, which stays where it was taken
+    #[arg(long, value_name = "SHA256")]
+    pub evidence: Option<String>,
+    /// Where the data is kept, such as origin_node; may be repeated
+    #[arg(long, value_name = "CODE")]
+    pub storage: Vec<String>,
+    /// How to take it back, such as oral_any_society; may be repeated
+    #[arg(long, value_name = "CODE")]
+    pub withdrawal: Vec<String>,
+    /// Right that was explained, such as erasure; may be repeated
+    #[arg(long = "right", value_name = "CODE")]
+    pub rights: Vec<String>,
+}
+
+/// The script that was read out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoticeArg {
+    /// Its name.
+    pub reference: String,
+    /// Its version.
+    pub version: u32,
+    /// SHA-256 of its text, hexadecimal.
+    pub hash: String,
+}
+
+fn notice(text: &str) -> Result<NoticeArg, String> {
+    let parts = text.split_once('@').and_then(|(reference, rest)| Some((reference, rest.split_once(':')?)));
+    let (reference, (version, hash)) = parts.ok_or("not of the form NAME@VERSION:SHA256")?;
+    let version = version.parse().map_err(|_| "the version is not a number")?;
+    Ok(NoticeArg { reference: reference.to_owned(), version, hash: hash.to_owned() })
+}

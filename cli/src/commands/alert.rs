@@ -1,0 +1,148 @@
+//! `passerelle alert`: publishing, answering and reading alerts.
+
+use passerelle_domain::{ids::AlertId, society::Society, time::Time};
+use passerelle_proto::v1::{
+    AcknowledgeAlertRequest, AcknowledgeAlertResponse, AlertReference, AlertSummary, CancelAlertRequest,
+    CancelAlertResponse, GetAlertRequest, ListAlertsRequest, ListAlertsResponse, ListCodesRequest, ListCodesResponse,
+    RaiseAlertRequest, RaiseAlertResponse, UpdateAlertRequest, UpdateAlertResponse, VocabularyCode,
+};
+
+use super::{Session, alert_content, given_or_new, pages};
+use crate::{
+    args::AlertCommand,
+    failure::{Exit, Failure},
+    render::{Answer, page::Page, time},
+};
+
+pub(super) async fn run(command: AlertCommand, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+    let client = session.client.clone();
+    match command {
+        AlertCommand::Raise { content, id } => {
+            let (id, at) = given_or_new::<AlertId>(id.as_deref(), (session.console.now)())?;
+            let alert = alert_content::read(content, at, session)?;
+            let request = RaiseAlertRequest { id: id.to_string(), alert: Some(alert) };
+            let raised = client.call(client.alerts().raise_alert(request)).await;
+            session.print(&raised.map_err(|failure| failure.repeat_with_id(&id.to_string()))?)
+        }
+        AlertCommand::Update { content, supersedes, id } => {
+            let (id, at) = given_or_new::<AlertId>(id.as_deref(), (session.console.now)())?;
+            let mut alert = alert_content::read(content, at, session)?;
+            for earlier in supersedes {
+                alert.supersedes.push(reference(earlier, session).await?);
+            }
+            let request = UpdateAlertRequest { id: id.to_string(), alert: Some(alert) };
+            let updated = client.call(client.alerts().update_alert(request)).await;
+            session.print(&updated.map_err(|failure| failure.repeat_with_id(&id.to_string()))?)
+        }
+        AlertCommand::Cancel { id, reason, note } => {
+            let request = CancelAlertRequest { id, reason: reason.as_str().to_owned(), note };
+            let answer = client.call(client.alerts().cancel_alert(request)).await?;
+            session.print(&answer)
+        }
+        AlertCommand::Ack { id, error, note } => {
+            let kind = if error { "error" } else { "ack" }.to_owned();
+            let request = AcknowledgeAlertRequest { id, kind, note: note.unwrap_or_default() };
+            let answer = client.call(client.alerts().acknowledge_alert(request)).await?;
+            session.print(&answer)
+        }
+        AlertCommand::List { state, origin, all, limit } => {
+            let filter = ListAlertsRequest {
+                state: state.unwrap_or_default(),
+                origin: origin.as_ref().map(Society::code).unwrap_or_default().to_owned(),
+                all,
+                ..ListAlertsRequest::default()
+            };
+            let (alerts, more) = pages(limit.limit, async |page_size, page_token| {
+                let request = ListAlertsRequest { page_size, page_token, ..filter.clone() };
+                let answer = client.call(client.alerts().list_alerts(request)).await?;
+                Ok((answer.alerts, answer.next_page_token))
+            })
+            .await?;
+            let answer = ListAlertsResponse { alerts, next_page_token: String::new() };
+            session.print_list(&answer, "alerts", more)
+        }
+        AlertCommand::Show { id } => {
+            let answer = client.call(client.alerts().get_alert(GetAlertRequest { id })).await?;
+            session.print(&answer)
+        }
+        AlertCommand::Codes { vocabulary } => {
+            let request = ListCodesRequest { vocabulary: vocabulary.unwrap_or_default() };
+            let answer = client.call(client.alerts().list_codes(request)).await?;
+            session.print_list(&answer, "codes", false)
+        }
+    }
+}
+
+/// The triple by which an update names an earlier alert.
+async fn reference(id: String, session: &mut Session<'_, '_>) -> Result<AlertReference, Failure> {
+    let client = session.client.clone();
+    let answer = client.call(client.alerts().get_alert(GetAlertRequest { id })).await?;
+    let view = answer.alert.unwrap_or_default();
+    let sent_at = view.alert.and_then(|alert| alert.sent_at);
+    Ok(AlertReference { origin: view.origin, id: view.id, sent_at })
+}
+
+fn published(what: &str, id: &str, entry: u64, recipients: &[String], page: &mut Page) {
+    match recipients {
+        [] => page.line(format!("{what}, durable here; no peer is to get it.")),
+        recipients => page.line(format!("{what}, durable here, and on its way to {}.", recipients.join(", "))),
+    }
+    page.pairs([("id", id.to_owned()), ("entry", entry.to_string())]);
+}
+
+impl Answer for RaiseAlertResponse {
+    fn page(&self, page: &mut Page, _: Time) {
+        published("Raised", &self.id, self.entry_index, &self.recipients, page);
+    }
+}
+
+impl Answer for UpdateAlertResponse {
+    fn page(&self, page: &mut Page, _: Time) {
+        published("Updated", &self.id, self.entry_index, &self.recipients, page);
+    }
+}
+
+impl Answer for CancelAlertResponse {
+    fn page(&self, page: &mut Page, _: Time) {
+        page.line(format!("Cancelled, by entry {} of the journal; every holder will be told.", self.entry_index));
+    }
+}
+
+impl Answer for AcknowledgeAlertResponse {
+    fn page(&self, page: &mut Page, _: Time) {
+        page.line(format!("Acknowledged, by entry {} of the journal; the origin will be told.", self.entry_index));
+    }
+}
+
+impl Answer for ListAlertsResponse {
+    fn page(&self, page: &mut Page, now: Time) {
+        let row = |alert: &AlertSummary| {
+            [
+                time::age(alert.sent_at.as_ref(), now),
+                alert.origin.clone(),
+                alert.state.clone(),
+                alert.severity.clone(),
+                alert.urgency.clone(),
+                alert.event.clone(),
+                super::alert_page::headline(&alert.mode, &alert.headline),
+                alert.route_segment.clone(),
+                time::utc(alert.expires_at.as_ref()),
+                alert.id.clone(),
+            ]
+        };
+        let header = ["SENT", "FROM", "STATE", "SEVERITY", "URGENCY", "EVENT", "HEADLINE", "SEGMENT", "EXPIRES", "ID"];
+        page.table(header, self.alerts.iter().map(row).collect(), "no such alerts");
+    }
+}
+
+impl Answer for ListCodesResponse {
+    fn page(&self, page: &mut Page, _: Time) {
+        let row = |code: &VocabularyCode| {
+            let mut labels: Vec<_> =
+                code.labels.iter().map(|(language, label)| format!("{label} ({language})")).collect();
+            labels.sort();
+            [code.vocabulary.clone(), code.code.clone(), labels.join(", ")]
+        };
+        page.table(["VOCABULARY", "CODE", "LABELS"], self.codes.iter().map(row).collect(), "no such vocabulary");
+    }
+}

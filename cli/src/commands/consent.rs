@@ -1,0 +1,108 @@
+//! `passerelle consent`: recording what a person agreed to, and asking what it covers.
+
+use passerelle_domain::{ids::ConsentId, time::Time};
+use passerelle_proto::v1::{
+    CheckConsentRequest, CheckConsentResponse, Consent, ConsentSummary, GetConsentRequest, GetConsentResponse,
+    ListConsentsRequest, ListConsentsResponse, RecordConsentRequest, RecordConsentResponse,
+};
+
+use super::{Session, consent_form, given_or_new, pages};
+use crate::{
+    args::ConsentCommand,
+    failure::{Exit, Failure},
+    render::{Answer, json, page::Page, time},
+};
+
+pub(super) async fn run(command: ConsentCommand, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+    let client = session.client.clone();
+    match command {
+        ConsentCommand::Record(args) => {
+            let (id, _) = given_or_new::<ConsentId>(args.id.as_deref(), (session.console.now)())?;
+            let id = id.to_string();
+            let consent = Consent { case_id: args.case_id.clone(), record_json: consent_form::read(*args, session)? };
+            let request = RecordConsentRequest { id: id.clone(), consent: Some(consent) };
+            let recorded = client.call(client.consents().record_consent(request)).await;
+            session.print(&recorded.map_err(|failure| failure.repeat_with_id(&id))?)
+        }
+        ConsentCommand::Show { id } => {
+            let answer = client.call(client.consents().get_consent(GetConsentRequest { id })).await?;
+            session.print(&answer)
+        }
+        ConsentCommand::List { limit } => {
+            let (consents, more) = pages(limit.limit, async |page_size, page_token| {
+                let request = ListConsentsRequest { page_size, page_token };
+                let answer = client.call(client.consents().list_consents(request)).await?;
+                Ok((answer.consents, answer.next_page_token))
+            })
+            .await?;
+            let answer = ListConsentsResponse { consents, next_page_token: String::new() };
+            session.print_list(&answer, "consents", more)
+        }
+        ConsentCommand::Check { id, to, services } => {
+            let request = CheckConsentRequest { id, to: to.code().to_owned(), services };
+            let answer = client.call(client.consents().check_consent(request)).await?;
+            session.print(&answer)?;
+            Ok(if answer.allowed { Exit::Ok } else { Exit::Refused })
+        }
+    }
+}
+
+impl Answer for RecordConsentResponse {
+    fn page(&self, page: &mut Page, _: Time) {
+        page.line(format!("Recorded, by entry {} of the journal.", self.entry_index));
+        page.pairs([("id", self.id.clone()), ("case", self.case_id.clone()), ("digest", self.digest.clone())]);
+    }
+}
+
+impl Answer for GetConsentResponse {
+    fn page(&self, page: &mut Page, now: Time) {
+        let Some(view) = &self.consent else { return };
+        let consent = view.consent.clone().unwrap_or_default();
+        page.pairs([
+            ("id", view.id.clone()),
+            ("case", consent.case_id),
+            ("state", view.state.clone()),
+            ("version", view.version.to_string()),
+            ("recorded", time::utc_with_age(view.recorded_at.as_ref(), now)),
+            ("digest", view.digest.clone()),
+            ("entry", view.entry_index.to_string()),
+        ]);
+        page.heading("RECORD");
+        match json::document(&consent.record_json) {
+            Some(record) => page.outline(&record),
+            None => page.line(&consent.record_json),
+        }
+    }
+}
+
+impl Answer for ListConsentsResponse {
+    fn page(&self, page: &mut Page, now: Time) {
+        let row = |consent: &ConsentSummary| {
+            [
+                time::age(consent.recorded_at.as_ref(), now),
+                consent.state.clone(),
+                consent.version.to_string(),
+                consent.recipients.join(" "),
+                time::utc(consent.valid_until.as_ref()),
+                consent.case_id.clone(),
+                consent.id.clone(),
+            ]
+        };
+        let header = ["RECORDED", "STATE", "VERSION", "RECIPIENTS", "VALID UNTIL", "CASE", "ID"];
+        page.table(header, self.consents.iter().map(row).collect(), "no consent records");
+    }
+}
+
+impl Answer for CheckConsentResponse {
+    fn page(&self, page: &mut Page, _: Time) {
+        page.line(if self.allowed { "Covered." } else { "Not covered: nothing may be sent." });
+        let next = passerelle_domain::refusal::Code::parse(&self.code).map(|code| code.next_step().to_owned());
+        page.pairs([
+            ("sections", self.sections.join(", ")),
+            ("reason", self.message.clone()),
+            ("code", self.code.clone()),
+            ("missing", self.missing.join(", ")),
+            ("next", next.unwrap_or_default()),
+        ]);
+    }
+}

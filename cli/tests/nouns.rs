@@ -1,0 +1,229 @@
+//! Each command against a scripted node: what it asks, and what a person or a program then reads.
+
+mod support;
+
+use passerelle_cli::failure::Exit;
+use serde_json::json;
+use support::{Node, World};
+
+const ID: &str = "019ab0f2-1c00-7000-8000-000000000001";
+const CASE: &str = "019ab0f2-1c00-7000-8000-000000000002";
+const CONVOY: &str = include_str!("../../config/demo/alert-convoy.toml");
+const CONSENT: &str = include_str!("../../config/demo/consent.toml");
+
+#[test]
+fn pages_for_people_are_frozen() {
+    let world = World::new();
+    let consent = world.file("consent.toml", CONSENT);
+    let offer = world.file("offer.json", "{}");
+    let alert = world.file("alert.toml", CONVOY);
+    let lines = [
+        format!("alert raise --file {alert} --id {ID}"),
+        format!("alert update --file {alert} --supersedes {ID} --id {ID}"),
+        format!("alert cancel {ID} --reason wrong --note Wrong"),
+        format!("alert ack {ID}"),
+        "alert list".into(),
+        "alert list --limit 1".into(),
+        format!("alert show {ID}"),
+        "alert codes event".into(),
+        format!("consent record --file {consent} --case {CASE} --id {ID}"),
+        format!("consent show {ID}"),
+        "consent list".into(),
+        format!("consent check {ID} --to ML --service transport_family"),
+        format!("consent check {ID} --to GM --service transport_family"),
+        format!("handover offer --file {offer} --case {CASE} --id {ID}"),
+        format!("handover accept {ID} --team bamako-reception"),
+        format!("handover reject {ID} --reason no_capacity"),
+        format!("handover release {ID}"),
+        format!("handover report {ID} --step completed --delivered transport_family"),
+        format!("handover show {ID}"),
+        "handover list".into(),
+        format!("handover read {ID} --purpose svc.transport --section travel"),
+        "peer list".into(),
+        "peer show GM".into(),
+        "peer bundle".into(),
+        format!("peer add {offer}"),
+        "peer remove GM --yes".into(),
+        "peer subscribe land.sn-mr.rosso".into(),
+        "replay --peer GM --from 3".into(),
+        "audit list --limit 3".into(),
+        "audit checkpoint".into(),
+        "audit verify".into(),
+        "status".into(),
+        "watch --from 5 --until-now".into(),
+    ];
+    let mut transcript = String::new();
+    for line in lines {
+        let outcome = world.run(&line.split(' ').collect::<Vec<_>>());
+        let folder = world.folder.path().display().to_string();
+        let shown = format!("$ passerelle {line}\n{}", outcome.out).replace(&format!("{folder}/"), "");
+        transcript.push_str(&shown);
+        for said in outcome.err.lines() {
+            transcript.push_str(&format!("2> {said}\n"));
+        }
+        if outcome.exit != Exit::Ok {
+            transcript.push_str(&format!("exit {}\n", outcome.exit as u8));
+        }
+        transcript.push('\n');
+    }
+    insta::assert_snapshot!("pages", transcript);
+}
+
+#[test]
+fn an_alert_is_the_same_however_it_comes_in() {
+    let world = World::new();
+    let file = world.file("alert.toml", CONVOY);
+    let json = toml::from_str::<serde_json::Value>(CONVOY).expect("TOML").to_string();
+    world.run(&["alert", "raise", "--file", &file, "--id", ID]);
+    let expected = world.last();
+    assert!(expected.contains("return.convoy_land") && expected.contains("Rosso (rive mauritanienne)"), "{expected}");
+    for (words, stdin) in [(["alert", "raise", "--file", "-"], json.as_str()), (["alert", "raise", "-", "--"], CONVOY)]
+    {
+        let words: Vec<_> = words.into_iter().filter(|word| *word != "--").chain(["--id", ID]).collect();
+        let outcome = world.run_with(&words, stdin, false);
+        assert_eq!((outcome.exit, world.last()), (Exit::Ok, expected.clone()), "{}", outcome.err);
+    }
+}
+
+#[test]
+fn relative_times_count_from_the_id_so_that_repeating_is_safe() {
+    let world = World::new();
+    let file = world.file("alert.toml", CONVOY);
+    // This id was made at 2025-11-23T11:59:26.592Z.
+    world.run(&["alert", "raise", "--file", &file, "--id", ID]);
+    let made = 0x019a_b0f2_1c00_i64 / 1_000;
+    assert!(world.last().contains(&format!("sent_at: Some(Timestamp {{ seconds: {made}")), "{}", world.last());
+    assert!(world.last().contains(&format!("expires_at: Some(Timestamp {{ seconds: {}", made + 2 * 86_400)));
+}
+
+#[test]
+fn an_id_is_made_where_none_is_given_and_named_when_the_outcome_is_unknown() {
+    let world = World::refusing(tonic::Status::unavailable("going down"));
+    let file = world.file("alert.toml", CONVOY);
+    let outcome = world.run(&["alert", "raise", "--file", &file]);
+    let id = world.last().split('"').nth(1).expect("the request has an id").to_owned();
+    assert_eq!(outcome.exit, Exit::CannotServe);
+    assert!(outcome.err.contains(&format!("Repeat the same command with --id {id}")), "{}", outcome.err);
+}
+
+#[test]
+fn an_update_names_what_it_takes_the_place_of() {
+    let world = World::new();
+    let file = world.file("alert.toml", CONVOY);
+    world.run(&["alert", "update", "--file", &file, "--supersedes", ID]);
+    let expected = format!("supersedes: [AlertReference {{ origin: \"MR\", id: \"{ID}\", sent_at: Some(");
+    assert!(world.last().contains(&expected), "{}", world.last());
+}
+
+#[test]
+fn lists_are_whole_documents_or_rows_a_line() {
+    let world = World::new();
+    let all = world.run(&["alert", "list", "--output", "json"]).json();
+    let ids: Vec<_> = all["alerts"].as_array().expect("rows").iter().map(|row| row["id"].clone()).collect();
+    assert_eq!(ids, [json!("a1"), json!("a2"), json!("a3")]);
+    let rows = world.run(&["alert", "list", "--output", "jsonl"]).out;
+    assert_eq!(
+        rows.lines().map(|row| row.contains("\"headline\":\"Convoi vers Rosso\"")).collect::<Vec<_>>(),
+        [true; 3]
+    );
+    let entries = world.run(&["audit", "list", "--output", "json", "--limit", "0"]).json();
+    assert_eq!(entries["entries"].as_array().map(Vec::len), Some(5));
+    assert_eq!(entries["entries"][0]["body"], json!({"event": "sea.rescue"}));
+    let two = world.run(&["audit", "list", "--output", "json", "--limit", "2", "--from", "1"]).json();
+    assert_eq!(two["next_index"], json!(3));
+}
+
+#[test]
+fn a_consent_record_comes_from_a_file_from_options_or_from_both() {
+    let world = World::new();
+    let file = world.file("consent.toml", CONSENT);
+    let hash = "c0ffee00".repeat(8);
+    let options = format!(
+        "consent record --case {CASE} --language bm --understands bm --notice notice.transit@3:{hash} --understood \
+         --purpose svc.transport --category contact --category journey_min --recipient ML --country ML \
+         --storage origin_node --withdrawal hotline --right erasure --method oral_witnessed --given-by self \
+         --capacity adult_capable --age-band adult --decision given"
+    );
+    let outcome = world.run(&options.split_whitespace().collect::<Vec<_>>());
+    assert_eq!(outcome.exit, Exit::Ok, "{}", outcome.err);
+    let both =
+        format!("consent record --case {CASE} --file {file} --recipient GM --purpose svc.food_nfi --category contact");
+    let outcome = world.run(&both.split_whitespace().collect::<Vec<_>>());
+    assert_eq!(outcome.exit, Exit::Ok, "{}", outcome.err);
+    let asked = world.last().replace('\\', "");
+    assert!(asked.contains(r#""recipients":["GM"]"#) && asked.contains(r#""rights":["information""#), "{asked}");
+    assert!(asked.contains(r#""purposes":[{"categories":["contact"],"purpose":"svc.food_nfi"}]"#), "{asked}");
+    let outcome = world.run(&options.replace("--right erasure", "").split_whitespace().collect::<Vec<_>>());
+    assert!(outcome.exit == Exit::Usage && outcome.err.contains("missing field `rights`"), "{}", outcome.err);
+}
+
+#[test]
+fn the_first_bundle_of_a_society_needs_a_persons_word() {
+    let world = World::with(Node { first_bundle: true, ..Node::default() });
+    let file = world.file("gambia.bundle", "bundle");
+    let yes = world.run_with(&["peer", "add", &file], "yes\n", true);
+    assert_eq!(
+        (yes.exit, yes.first()),
+        (Exit::Ok, "Took version 4 of the bundle of GM (The Gambia Red Cross Society).")
+    );
+    assert!(yes.err.contains("    abandon zoo\n"), "{}", yes.err);
+    assert!(world.last().contains("fingerprint_words: \"abandon zoo\""));
+    for answer in ["no\n", "", "y\n"] {
+        assert_eq!(world.run_with(&["peer", "add", &file], answer, true).exit, Exit::Usage, "{answer:?}");
+    }
+    let nobody = world.run(&["peer", "add", &file]);
+    assert!(nobody.exit == Exit::Usage && nobody.err.contains("--fingerprint"), "{}", nobody.err);
+    assert_eq!(world.run(&["peer", "add", &file, "--fingerprint", "abandon zoo"]).exit, Exit::Ok);
+    let remove = world.run_with(&["peer", "remove", "GM"], "no\n", true);
+    assert!(remove.exit == Exit::Usage && !world.last().contains("RemovePeer"), "{}", remove.err);
+}
+
+#[test]
+fn files_are_written_once_and_whole() {
+    let world = World::new();
+    let path = |name: &str| world.folder.path().join(name).display().to_string();
+    assert_eq!(world.run(&["peer", "bundle", "--out", &path("b")]).exit, Exit::Ok);
+    assert_eq!(std::fs::read(path("b")).expect("a file"), b"bundle");
+    assert_eq!(world.run(&["peer", "bundle", "--out", &path("b")]).exit, Exit::Usage);
+    let export = world.run(&["audit", "export", "--out", &path("e")]);
+    assert_eq!(
+        (export.exit, std::fs::read(path("e")).expect("a file")),
+        (Exit::Ok, b"one two".to_vec()),
+        "{}",
+        export.err
+    );
+    let broken = world.run(&["audit", "export", "--out", &path("f"), "--from", "6"]);
+    assert_eq!((broken.exit, std::path::Path::new(&path("f")).exists()), (Exit::CannotServe, false));
+}
+
+#[test]
+fn a_journal_with_faults_ends_with_six() {
+    let world = World::with(Node { faults: vec!["entry 3: the chain breaks".into()], ..Node::default() });
+    let outcome = world.run(&["audit", "verify", "--output", "json"]);
+    assert_eq!(outcome.exit, Exit::Unverified);
+    assert_eq!(outcome.json()["faults"], json!(["entry 3: the chain breaks"]));
+    assert!(outcome.err.contains("verified 2 of 5 entries") && outcome.err.contains("\"code\":\"not_verified\""));
+}
+
+#[test]
+fn a_watch_that_breaks_resumes_after_the_last_position() {
+    let world = World::new();
+    let outcome = world.run(&["watch", "--from", "5", "--until-now", "--topic", "alert", "--output", "json"]);
+    let positions: Vec<u64> = outcome
+        .out
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("one object a line"))
+        .filter_map(|event| event["position"].as_u64())
+        .collect();
+    assert_eq!((outcome.exit, positions), (Exit::Ok, vec![5, 9]), "{}", outcome.err);
+    assert!(world.last().contains("from_position: Some(9), topics: [\"alert\"]"), "{}", world.last());
+    assert!(outcome.err.ends_with("Resume with --from 10.\n"), "{}", outcome.err);
+}
+
+#[test]
+fn completions_need_no_node() {
+    for shell in ["bash", "zsh", "fish"] {
+        let outcome = support::run(&["completions", shell], "", false, &[]);
+        assert!(outcome.exit == Exit::Ok && outcome.out.contains("handover"), "{shell}");
+    }
+}
