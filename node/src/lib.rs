@@ -6,6 +6,7 @@ pub mod config;
 pub mod engine;
 pub mod entropy;
 pub mod metrics;
+pub mod operator;
 pub mod store;
 pub mod supervise;
 pub mod systemd;

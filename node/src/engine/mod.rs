@@ -2,7 +2,8 @@
 //! other, makes the entries and rows of a whole batch durable in one commit, and only then answers.
 //! May touch the store and the domain; knows nothing of links, operators or files.
 
-mod limiter;
+pub mod export;
+pub(crate) mod limiter;
 mod run;
 mod verify;
 
