@@ -2,8 +2,8 @@
 //! other, makes the entries and rows of a whole batch durable in one commit, and only then answers.
 //! May touch the store and the domain; knows nothing of links, operators or files.
 
-mod export;
-mod limiter;
+pub mod export;
+pub(crate) mod limiter;
 mod run;
 mod verify;
 
@@ -27,7 +27,6 @@ use crate::{
     store::{Store, keys, view::View},
 };
 
-pub use export::{export, import};
 pub use verify::{Progress, Report, rebuild, rebuild_is_due, verify};
 
 /// What is durable. A read of the store beside a commit may see more; whoever tells others of it,

@@ -85,6 +85,12 @@ pub fn ack(id: AlertId, society: Society) -> Key {
     key(b'k', &[&id.bytes(), &society.bytes()])
 }
 
+/// The range of all acknowledgements of an alert: from, until.
+#[must_use]
+pub fn acks(id: AlertId) -> (Key, Key) {
+    (key(b'k', &[&id.bytes()]), key(b'k', &[&id.bytes(), &[0xff]]))
+}
+
 /// A cancel that came before its alert.
 #[must_use]
 pub fn tombstone(id: AlertId) -> Key {
