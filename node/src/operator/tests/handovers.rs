@@ -40,7 +40,7 @@ async fn accepted_by_mali(node: &Node) {
         services: vec![Service::TransportFamily, Service::Food],
     };
     let answer = HandoverAnswer { id: HandoverId::new(NOW, [6; 10]), verdict };
-    node.from_mali(Kind::HandoverAnswer, 1, answer.to_cbor(), Content::Answer(answer)).await;
+    node.mali_sends(Kind::HandoverAnswer, 1, answer.to_cbor(), Content::Answer(answer)).await;
 }
 
 #[tokio::test]

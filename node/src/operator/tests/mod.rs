@@ -228,7 +228,7 @@ impl Node {
     }
 
     /// Brings an envelope of the Mali Red Cross.
-    async fn from_mali(&self, kind: Kind, position: u64, body: Vec<u8>, content: Content) {
+    async fn mali_sends(&self, kind: Kind, position: u64, body: Vec<u8>, content: Content) {
         let envelope = Envelope {
             version: FORMAT_VERSION,
             id: EnvelopeId::new(NOW, [position as u8; 10]),

@@ -103,7 +103,7 @@ async fn every_step_of_a_handover_is_an_event_with_the_state_after_it() {
     node.receipt_of_mali(2).await;
     let verdict = Verdict::Accept { team: "intake.kayes".parse().expect("a team"), services: vec![Service::Food] };
     let answer = HandoverAnswer { id: HandoverId::new(NOW, [6; 10]), verdict };
-    node.from_mali(Kind::HandoverAnswer, 1, answer.to_cbor(), Content::Answer(answer)).await;
+    node.mali_sends(Kind::HandoverAnswer, 1, answer.to_cbor(), Content::Answer(answer)).await;
 
     let all = past(&node, 0).await;
     let told: Vec<_> = all.iter().map(|one| (one.event.as_str(), one.id.as_str(), one.state.as_str())).collect();
