@@ -54,7 +54,6 @@ impl Init {
             address => Some(address.parse::<SocketAddr>().context("--listen is an address with a port, or off")?),
         };
         let addresses: Result<Vec<_>, _> = self.advertise.iter().map(|address| address.as_str().parse()).collect();
-        std::fs::create_dir_all(&self.dir).with_context(|| format!("cannot make {}", self.dir.display()))?;
         let entropy = SystemEntropy::new();
         let fill = move |bytes: &mut [u8]| entropy.fill(bytes);
         let now = SystemClock::new().now();

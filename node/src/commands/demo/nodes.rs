@@ -52,7 +52,6 @@ impl Nodes {
             societies.iter().map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
         for (society, port) in societies.iter().zip(&ports) {
             let folder = root.join(society.code().to_ascii_lowercase());
-            std::fs::create_dir(&folder)?;
             let address = port.local_addr()?.to_string();
             TrustFolder::init(&folder, *society, vec![address.parse()?], now, &fill)?;
             let socket = folder.join("operator.sock");
