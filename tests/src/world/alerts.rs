@@ -1,7 +1,8 @@
 //! Alerts for stories.
 
 use passerelle_domain::{
-    alert::{Alert, AlertDraft, Reference},
+    alert::{Alert, AlertCancel, AlertDraft, Reference},
+    catalogue::CancelReason,
     decide::{Command, Reply},
     ids::AlertId,
     refusal::{Code, Refusal},
@@ -59,4 +60,13 @@ pub async fn raise_as(node: &Node, id: AlertId, alert: Alert) -> Result<AlertId,
         Reply::Alert { id, .. } => Ok(id),
         _ => Err(Refusal::new(Code::StoreFailed, "the engine gave another answer")),
     }
+}
+
+/// Cancels an alert as an operator would.
+///
+/// # Errors
+/// The refusal.
+pub async fn cancel(node: &Node, alert: AlertId) -> Result<(), Refusal> {
+    let cancel = AlertCancel { alert, reason: CancelReason::Resolved, note: None };
+    node.engine.submit(Command::CancelAlert { caller: operator(), entropy: entropy(), cancel }).await.map(|_| ())
 }

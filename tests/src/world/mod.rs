@@ -2,6 +2,7 @@
 //! TLS over loopback TCP of its own; they know each other by bundles that were exchanged as files.
 
 mod alerts;
+mod cases;
 mod site;
 
 use std::{
@@ -34,7 +35,8 @@ use passerelle_node::{
     trust::{Ed25519Verifier, PeerBundles, TrustFolder},
 };
 
-pub use alerts::{alert, raise, raise_as, update_of};
+pub use alerts::{alert, cancel, raise, raise_as, update_of};
+pub use cases::{Handovers, channel};
 pub use site::Site;
 
 /// How long anything may take on a machine that does much else.
@@ -135,7 +137,8 @@ impl World {
 
 /// An address of the loopback net that no other node has: a fixed port outside the range from which
 /// the machine gives out ports, so that it is still free when the node comes back.
-fn own_address() -> SocketAddr {
+#[must_use]
+pub fn own_address() -> SocketAddr {
     static NEXT: AtomicU8 = AtomicU8::new(1);
     let process = std::process::id();
     let octet = |number: u32| u8::try_from(number % 250 + 1).unwrap_or(1);

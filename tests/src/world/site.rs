@@ -13,7 +13,7 @@ use passerelle_node::{
     config::Config,
     entropy::{Entropy as _, SystemEntropy},
     metrics::Metrics,
-    run::{Node, Surroundings, start},
+    run::{Node, Surroundings, serve_operators, start},
     supervise::{Exit, Spawner, Supervisor},
     trust::TrustFolder,
 };
@@ -22,6 +22,9 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
 
 use super::now;
+
+/// The tester may do everything.
+const ROLES: &str = r#"["alert_author", "alert_approver", "duty_officer", "caseworker", "supervisor", "medical", "rfl_officer", "node_admin", "auditor"]"#;
 
 /// A node that runs.
 struct Running {
@@ -86,7 +89,7 @@ impl Site {
         format!(
             "society = \"{society}\"\ndata_dir = {folder:?}\n\n[store]\ncache_mib = 8\n\n\
              [link]\nlisten = \"{address}\"\n\n[metrics]\nlisten = \"off\"\n\n\
-             [[operators]]\nuser = {uid}\nroles = [\"node_admin\", \"alert_author\", \"duty_officer\", \"auditor\"]\n"
+             [[operators]]\nuser = {uid}\nroles = {ROLES}\n"
         )
     }
 
@@ -101,7 +104,9 @@ impl Site {
         let (signals, heard) = mpsc::unbounded_channel();
         let mut supervisor = Supervisor::with_signals(UnboundedReceiverStream::new(heard));
         let around = Surroundings { clock: Arc::new(SystemClock::new()), entropy: Arc::new(SystemEntropy::new()) };
-        let node = Arc::new(start(&mut supervisor, config, &around, Metrics::new()).await?);
+        let metrics = Metrics::new();
+        let node = Arc::new(start(&mut supervisor, config, &around, metrics.clone()).await?);
+        serve_operators(&mut supervisor, &node, &around, &metrics)?;
         let (ended, exit) = oneshot::channel();
         Spawner::new(CancellationToken::new()).spawn("a node of a world", async move {
             // Nobody waits for a node that a failed test leaves behind.
