@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use parking_lot::Mutex;
 use passerelle_domain::{
-    ids::Epoch,
+    ids::{Epoch, Position},
     link::LocalLane,
     refusal::{Code, Refusal},
     society::Society,
@@ -26,6 +26,9 @@ pub enum Direction {
     In,
 }
 
+/// The last position that had arrived whole, and the bytes of the parcel after it.
+type Partial = (Position, Vec<u8>);
+
 struct Active {
     direction: Direction,
     epoch: Epoch,
@@ -37,8 +40,8 @@ struct Active {
 #[derive(Default)]
 struct Inner {
     active: HashMap<Society, Active>,
-    /// Bytes of parcels that were cut, by lane, kept from one session to the next.
-    partials: HashMap<Society, [Vec<u8>; 3]>,
+    /// Bytes of parcels that were cut, by lane, with the position before each, kept from one session to the next.
+    partials: HashMap<Society, [Partial; 3]>,
     tickets: u64,
 }
 
@@ -108,17 +111,20 @@ impl Registry {
         }
     }
 
-    /// Takes what is kept of cut parcels, for the lanes of a new session.
+    /// Takes what is kept of cut parcels, for the lanes of a new session. Bytes of a parcel other than the one after
+    /// what is durable are of no use: joined to that one they would spoil it.
     pub fn take_partials(&self, peer: Society, lanes: &mut [LocalLane; 3]) {
         let kept = self.inner.lock().partials.remove(&peer).unwrap_or_default();
-        for (lane, partial) in lanes.iter_mut().zip(kept) {
-            lane.partial = partial;
+        for (lane, (whole, partial)) in lanes.iter_mut().zip(kept) {
+            if whole == lane.received {
+                lane.partial = partial;
+            }
         }
     }
 
     /// Keeps what is left of cut parcels.
-    pub fn keep_partials(&self, peer: Society, partials: [Vec<u8>; 3]) {
-        if partials.iter().any(|partial| !partial.is_empty()) {
+    pub fn keep_partials(&self, peer: Society, partials: [Partial; 3]) {
+        if partials.iter().any(|(_, partial)| !partial.is_empty()) {
             self.inner.lock().partials.insert(peer, partials);
         }
     }
@@ -187,6 +193,21 @@ mod tests {
         first.heard(now);
         let later = now.plus(ALIVE);
         assert!(registry.admit(own, peer, Direction::In, epoch(2), later).is_ok(), "a restored node may come back");
+    }
+
+    #[test]
+    fn a_cut_parcel_goes_on_only_after_the_position_at_which_it_was_cut() {
+        let registry = Registry::default();
+        let peer = society("ML");
+        let kept = |received| {
+            let cut = [3, 5, 7].map(|whole| (Position(whole), vec![1, 2]));
+            registry.keep_partials(peer, cut);
+            let mut lanes: [LocalLane; 3] = Default::default();
+            lanes[1].received = Position(received);
+            registry.take_partials(peer, &mut lanes);
+            lanes[1].partial.len()
+        };
+        assert_eq!([4, 5, 6].map(kept), [0, 2, 0], "4: what came whole was not durable; 6: another session went on");
     }
 
     #[test]

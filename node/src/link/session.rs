@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::{FutureExt as _, Stream, StreamExt as _, stream::FuturesOrdered};
 use passerelle_domain::{
     decide::{Command, Opened, Reply, open},
+    digest::Digest,
     entry::PackageRef,
     envelope::Lane,
     facts::Facts as _,
@@ -62,7 +63,7 @@ pub(super) struct Driver<'a> {
 /// What a receipt will say.
 struct Receiptable {
     position: Position,
-    hash: passerelle_domain::digest::Digest,
+    hash: Digest,
     entry: passerelle_domain::ids::EntryIndex,
     rejected: Vec<(Position, String)>,
 }
@@ -124,7 +125,7 @@ impl<'a> Driver<'a> {
                 Some(refusal.code)
             }
         };
-        self.link.registry.keep_partials(self.peer, self.session.into_partials().map(|(_, partial)| partial));
+        self.link.registry.keep_partials(self.peer, self.session.into_partials());
         Ended { was_up, code }
     }
 
@@ -233,8 +234,7 @@ impl<'a> Driver<'a> {
                 Event::Ready(hello) => self.ready(&hello).await?,
                 Event::Alarm(alarm) => self.alarm(alarm),
                 Event::Advance { lane, position, hash } => {
-                    let command = Command::AdvanceLane { peer: self.peer, lane, position, hash };
-                    self.submit(command, Due::Advanced(lane)).await?;
+                    self.advance(lane, position, hash).await?;
                 }
                 Event::Arrived(arrival) => self.arrived(arrival).await?,
                 Event::Receipt(signed) => self.receipt(signed).await?,
@@ -252,6 +252,18 @@ impl<'a> Driver<'a> {
             }
         }
         Ok(false)
+    }
+
+    /// Has our end of a lane go on after what the peer holds, unless that is what we sent.
+    async fn advance(&mut self, lane: Lane, position: Position, hash: Digest) -> Result<(), Refusal> {
+        let sent = self.link.engine.view().lane_item(self.peer, lane, position)?;
+        if sent.is_some_and(|item| item.hash == hash) {
+            self.session.on_advanced(lane, false);
+            return Ok(());
+        }
+        self.alarm(Alarm::WeRestored(lane));
+        let command = Command::AdvanceLane { peer: self.peer, lane, position, hash };
+        self.submit(command, Due::Advanced(lane)).await
     }
 
     async fn ready(&mut self, hello: &Hello) -> Result<(), Refusal> {
@@ -342,7 +354,7 @@ impl<'a> Driver<'a> {
                 }
             }
             (Due::Advanced(lane), _) => {
-                self.session.on_advanced(lane);
+                self.session.on_advanced(lane, true);
                 self.look_at_lanes()?;
             }
             _ => {}

@@ -4,7 +4,7 @@ use crate::{
     digest::Digest,
     entry::{Body, EnvelopeMeta, Verdict},
     envelope::{Kind, Lane},
-    ids::{EntryIndex, Position},
+    ids::{AlertId, EntryIndex, Position},
     limits::RECEIPT_REJECTIONS_MAX,
     receipt::running_hash,
     refusal::Refusal,
@@ -119,6 +119,21 @@ impl Fold<'_> {
         Ok(())
     }
 
+    /// An alert of ours stands at another place of its lane now.
+    fn moved(&mut self, meta: &EnvelopeMeta, moved: Delivery) -> Result<(), Refusal> {
+        if meta.kind != Kind::Alert || meta.origin != self.own {
+            return Ok(());
+        }
+        let id = AlertId::from(meta.id);
+        if let Some(mut row) = self.facts.alert(id)? {
+            for delivery in row.deliveries.iter_mut().filter(|delivery| delivery.peer == moved.peer) {
+                *delivery = moved;
+            }
+            self.rows.push(Row::Alert(id, row));
+        }
+        Ok(())
+    }
+
     /// Our end of the lane goes on after what the peer holds; what it had not receipted follows.
     pub(super) fn lane_advanced(
         &mut self,
@@ -133,7 +148,8 @@ impl Fold<'_> {
             let Some(item) = self.facts.lane_item(peer, lane, Position(at))? else { continue };
             let Some(entry) = self.facts.entry(item.entry)? else { continue };
             if let Body::Issued(meta) | Body::Received { envelope: Some(meta), .. } = entry.body {
-                self.enqueue(&mut out, peer, &meta, item.entry);
+                let delivery = self.enqueue(&mut out, peer, &meta, item.entry);
+                self.moved(&meta, delivery)?;
             }
         }
         self.rows.push(Row::LaneOut(peer, lane, out));

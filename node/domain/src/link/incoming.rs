@@ -41,6 +41,10 @@ impl Incoming {
 
     /// Takes a piece and returns the parcels that it completes.
     pub(super) fn take(&mut self, piece: Piece) -> Result<Vec<Arrival>, Refusal> {
+        if piece.position == self.whole.next() && piece.offset == 0 {
+            // It is begun anew, in the place of what was left of it.
+            self.partial.clear();
+        }
         if piece.position != self.whole.next() || piece.offset != self.partial.len() as u64 {
             return Err(Refusal::new(
                 Code::BadPosition,

@@ -6,6 +6,10 @@ use crate::{envelope::Lane, ids::Position, refusal::Refusal};
 
 use super::{Piece, session::Parcels};
 
+/// A shorter parcel is sent from its beginning: it may be that of an expired envelope, of 99 bytes, in the place of
+/// one of which the peer holds a part.
+const RESUMED_BYTES_MIN: usize = 128;
+
 /// One lane of one session.
 pub(super) struct Outgoing {
     lane: Lane,
@@ -33,6 +37,12 @@ impl Outgoing {
             offset: usize::try_from(offset).unwrap_or(usize::MAX),
             ends: VecDeque::new(),
         }
+    }
+
+    /// The parcel that is next is sent from its beginning, whatever the peer holds of it.
+    pub(super) fn begin_anew(&mut self) {
+        self.offset = 0;
+        self.current = Vec::new();
     }
 
     /// More may wait now.
@@ -66,8 +76,9 @@ impl Outgoing {
                     Some(bytes) => self.current = bytes,
                     None => break,
                 }
-                // A peer may claim to hold more of a parcel than there is; then it gets it whole.
-                if self.offset > self.current.len() {
+                // A peer may hold a part of a parcel that has since expired or been erased, or claim to hold more
+                // than there is; then it gets what there is now from its beginning.
+                if self.offset > self.current.len() || self.current.len() < RESUMED_BYTES_MIN {
                     self.offset = 0;
                 }
             }

@@ -73,7 +73,8 @@ pub enum Event {
     Ready(Hello),
     /// A person must be told.
     Alarm(Alarm),
-    /// Before anything is sent in this lane, our end of it must go on after `position`.
+    /// Before anything is sent in this lane, our end of it must be found to have `hash` at `position`, or else be
+    /// made to go on after it: then our own store was restored.
     Advance {
         /// The lane.
         lane: Lane,
@@ -231,11 +232,12 @@ impl Session {
         for lane in Lane::ALL.iter().copied() {
             let at = slot(lane);
             let (ours, theirs) = (&self.local[at], &hello.lanes[at]);
-            if theirs.received > ours.queued {
+            if theirs.received > ours.receipted {
+                // Either the receipt was lost, or our store was restored and its end of the lane has forked.
                 self.held[at] = true;
-                events.push(Event::Alarm(Alarm::WeRestored(lane)));
                 events.push(Event::Advance { lane, position: theirs.received, hash: theirs.received_hash });
-            } else if theirs.received < ours.receipted || theirs.queued < ours.received {
+            }
+            if theirs.received < ours.receipted || theirs.queued < ours.received {
                 events.push(Event::Alarm(Alarm::PeerRestored(lane)));
             }
             self.outgoing[at] = Outgoing::new(lane, theirs.received, theirs.partial_bytes, ours.queued);
@@ -245,9 +247,13 @@ impl Session {
         Ok(events)
     }
 
-    /// Our end of a lane now goes on after the position that an [`Event::Advance`] named.
-    pub fn on_advanced(&mut self, lane: Lane) {
+    /// Our end of a lane goes on after the position that an [`Event::Advance`] named, as it did before or, when
+    /// `moved`, from now on: then what the peer holds of a parcel after that is of one that we do not know.
+    pub fn on_advanced(&mut self, lane: Lane, moved: bool) {
         self.held[slot(lane)] = false;
+        if moved {
+            self.outgoing[slot(lane)].begin_anew();
+        }
     }
 
     /// Envelopes up to this position wait in the lane.

