@@ -69,7 +69,7 @@ fn batch_of(writes: Vec<(Vec<u8>, Option<Vec<u8>>)>) -> Batch {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_store_on_disk_and_one_in_memory_cannot_be_told_apart(steps in prop::collection::vec(step(), 1..24)) {
@@ -194,37 +194,38 @@ fn a_database_that_has_vanished_is_damage_and_not_an_empty_store() {
 }
 
 #[test]
-fn a_flipped_bit_gives_an_error_or_the_truth_and_never_a_panic_or_a_wrong_value() {
+fn a_flipped_bit_gives_an_error_or_rows_that_were_written_and_never_a_panic_or_a_wrong_value() {
     let root = tempfile::tempdir().expect("a temporary folder");
-    let path = root.path().join("store");
-    let rows = written(&path);
-    let sound = fs::read(path.join("db")).expect("a database");
-    let end = sound.iter().rposition(|byte| *byte != 0).expect("some bytes");
-    let (mut errors, mut missing) = (0, 0);
+    let (sound, flipped) = (root.path().join("sound"), root.path().join("flipped"));
+    let rows = written(&sound);
+    // Once more, so that the log and sled's snapshot of it are both there, as on a node that has run for a while.
+    drop(open(&sound).expect("the same store again"));
+    let database = fs::read(sound.join("db")).expect("a database");
+    let end = database.iter().rposition(|byte| *byte != 0).expect("some bytes");
+    let (mut refused, mut unreadable, mut shorter) = (0, 0, 0);
     for round in 0..40 {
+        fs::create_dir(&flipped).expect("a fresh folder");
+        for entry in fs::read_dir(&sound).expect("the folder").flatten().filter(|entry| entry.path().is_file()) {
+            fs::copy(entry.path(), flipped.join(entry.file_name())).expect("room for a copy");
+        }
+        let mut bytes = database.clone();
         let at = end * round / 40;
-        let mut bytes = sound.clone();
         bytes[at] ^= 1 << (round % 8);
-        fs::write(path.join("db"), bytes).expect("a writable folder");
-        // The database as it was written, without what the last opening made of it.
-        for entry in fs::read_dir(&path).expect("the folder").flatten() {
-            if entry.file_name().to_string_lossy().starts_with("snap") {
-                fs::remove_file(entry.path()).expect("a file");
-            }
-        }
-        match open(&path).and_then(|store| all(&store)) {
+        fs::write(flipped.join("db"), bytes).expect("a writable folder");
+        match open(&flipped).map(|store| all(&store)) {
             Err(error) => {
-                errors += 1;
-                let message = error.to_string();
-                assert!(!message.contains("panicked at"), "{message}");
+                assert!(matches!(error, StoreError::Damaged { .. } | StoreError::Io { .. }), "byte {at}: {error}");
+                refused += 1;
             }
-            Ok(found) => {
+            Ok(Err(_)) => unreadable += 1,
+            Ok(Ok(found)) => {
                 assert!(found.iter().all(|row| rows.contains(row)), "byte {at}: a row that was never written");
-                missing += usize::from(found.len() < rows.len());
+                // sled takes damage for the end of its log. The hash chain of the journal has to notice.
+                shorter += usize::from(found.len() < rows.len());
             }
         }
+        fs::remove_dir_all(&flipped).expect("ours");
     }
-    // Rows that are missing without an error are for the journal's hash chain to find.
-    println!("40 flipped bits: {errors} errors, {missing} with rows missing");
-    assert!(errors + missing > 0, "the flips hit nothing");
+    println!("40 flipped bits: {refused} refused when opened, {unreadable} when read, {shorter} with rows missing");
+    assert!(refused + unreadable + shorter > 0, "the flips hit nothing");
 }

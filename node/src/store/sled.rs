@@ -12,6 +12,7 @@
 //!   of them, after kill -9 and power cuts too, and cheaper than a transaction over several trees.
 //! - A large batch leaves its garbage to the epoch collector, which sled drives by counting operations; hence
 //!   [`collect_garbage`].
+//! - Its cache loses count of what it holds until every part of it has been asked often enough; see [`Cache`].
 //! - It may panic on damaged bytes, so that every call into it stands behind [`guarded`].
 
 use std::{
@@ -20,6 +21,7 @@ use std::{
     os::unix::fs::MetadataExt as _,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
 use parking_lot::Mutex;
@@ -47,13 +49,14 @@ const MARKER: &[u8] = b"passerelle";
 /// What may be chosen about a store on disk.
 #[derive(Clone, Copy, Debug)]
 pub struct SledOptions {
-    /// Bytes of leaves that sled keeps in memory. Counts values, not what it takes to hold them: see the default.
+    /// Bytes of leaves that sled keeps in memory. To this come about 8 MiB of leaves on their way out, a segment of
+    /// 8 MiB that is being written, and about 400 bytes for each leaf on the disk, which has 8 to 16 rows.
     pub cache_bytes: u64,
 }
 
 impl Default for SledOptions {
     fn default() -> Self {
-        Self { cache_bytes: 16 << 20 }
+        Self { cache_bytes: 8 << 20 }
     }
 }
 
@@ -80,6 +83,7 @@ impl DiskSync for RealDisk {
 /// A store in a folder of a disk.
 pub struct SledStore {
     db: sled::Db,
+    cache: Cache,
     /// Our own handle of [`DATABASE_FILE`]: syncing any handle of a file syncs the file.
     file: File,
     sync: Box<dyn DiskSync>,
@@ -113,6 +117,7 @@ impl SledStore {
         let db = guarded("open", || config.open()).map_err(damaged)?;
         let path = folder.path().join(DATABASE_FILE);
         let file = File::open(&path).map_err(StoreError::io("open", &path))?;
+        let cache = Cache::open(&db).map_err(damaged)?;
         let marker = guarded("open", || db.open_tree(MARKER)).map_err(damaged)?;
         if guarded("read", || marker.get(MARKER)).map_err(damaged)?.is_none() {
             if !folder.is_fresh() {
@@ -122,7 +127,7 @@ impl SledStore {
             guarded("write", || marker.insert(MARKER, MARKER))?;
             guarded("flush", || db.flush())?;
         }
-        let mut store = Self { db, file, sync, sound: Mutex::new(true), folder };
+        let mut store = Self { db, cache, file, sync, sound: Mutex::new(true), folder };
         store.sync_all_files()?;
         store.folder.mark_complete()?;
         Ok(store)
@@ -155,7 +160,9 @@ impl SledStore {
 
     fn write(&self, batch: Batch) -> Result<(), StoreError> {
         let mut writes = sled::Batch::default();
+        let mut touched = 0;
         for (key, value) in batch.into_rows() {
+            touched += leaf_bytes(value.as_ref().map_or(0, Vec::len));
             match value {
                 Some(value) => writes.insert(key, value),
                 None => writes.remove(key),
@@ -163,6 +170,7 @@ impl SledStore {
         }
         guarded("write", || self.db.apply_batch(writes))?;
         collect_garbage();
+        self.cache.touched(touched)?;
         guarded("flush", || self.db.flush())?;
         self.sync_database()
     }
@@ -171,6 +179,7 @@ impl SledStore {
 impl Store for SledStore {
     fn get(&self, key: &[u8]) -> Result<Option<Value>, StoreError> {
         let value = guarded("read", || self.db.get(key))?;
+        self.cache.touched(leaf_bytes(value.as_ref().map_or(0, |value| value.len())))?;
         Ok(value.map(|value| value.to_vec()))
     }
 
@@ -192,6 +201,11 @@ impl Store for SledStore {
                         Direction::Backward => rows.next_back(),
                     })
                     .transpose()
+            });
+            let next = next.and_then(|row| {
+                // Each leaf is read once for all of its rows.
+                self.cache.touched(row.as_ref().map_or(0, |(_, value)| row_bytes(value.len())))?;
+                Ok(row)
             });
             if !matches!(next, Ok(Some(_))) {
                 rows = None;
@@ -227,6 +241,57 @@ impl std::fmt::Debug for SledStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("SledStore").field("folder", &self.folder.path()).finish_non_exhaustive()
     }
+}
+
+/// Keeps sled's cache at its size.
+///
+/// The cache has 256 shards, told apart by the number of a page, and a shard counts the pages it was asked for only once
+/// 64 askings have come together. Until then nothing leaves it: with rows of 16 KiB, a GB stays in memory,
+/// whatever the capacity. So a store begins with empty trees of two pages each, whose numbers follow one another and
+/// fall into every shard, and asks each of them often enough whenever about [`UNCOUNTED_BYTES_MAX`] were touched.
+struct Cache {
+    trees: Vec<sled::Tree>,
+    uncounted_bytes: AtomicUsize,
+}
+
+/// Trees of two pages that reach all 256 shards.
+const SHARD_TREES: u8 = 128;
+/// One more than fill the queue of a shard: the one that finds it full counts it.
+const ASKINGS: usize = 65;
+/// Bytes of leaves that the cache may hold beyond its capacity. Counting takes a millisecond.
+const UNCOUNTED_BYTES_MAX: usize = 8 << 20;
+
+impl Cache {
+    /// Opens the trees, making them first in a fresh store, while its pages are still numbered in their order.
+    fn open(db: &sled::Db) -> Result<Self, StoreError> {
+        let trees = (0..SHARD_TREES).map(|n| guarded("open", || db.open_tree([b"shard", &[n][..]].concat())));
+        Ok(Self { trees: trees.collect::<Result<_, _>>()?, uncounted_bytes: AtomicUsize::new(0) })
+    }
+
+    /// Notes that leaves of so many bytes were asked for, as far as one can tell from outside.
+    fn touched(&self, bytes: usize) -> Result<(), StoreError> {
+        if self.uncounted_bytes.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) < UNCOUNTED_BYTES_MAX {
+            return Ok(());
+        }
+        self.uncounted_bytes.store(0, Ordering::Relaxed);
+        for tree in &self.trees {
+            for _ in 0..ASKINGS {
+                guarded("read", || tree.get(MARKER))?;
+            }
+        }
+        collect_garbage();
+        Ok(())
+    }
+}
+
+/// What a row takes in memory: its value, and about 64 bytes for its key and for holding both.
+fn row_bytes(value_bytes: usize) -> usize {
+    value_bytes + 64
+}
+
+/// What the leaf around a row takes if all its rows are like it: leaves have 8 to 16.
+fn leaf_bytes(value_bytes: usize) -> usize {
+    12 * row_bytes(value_bytes)
 }
 
 /// Calls into sled, with its panics and errors as errors of ours. They are told without sled's words, which may

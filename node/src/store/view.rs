@@ -83,6 +83,22 @@ impl<'a> View<'a> {
         self.store.get(key).map_err(failed)?.map(|value| decode(&value)).transpose()
     }
 
+    /// Every Society's acknowledgement of an alert, by code.
+    ///
+    /// # Errors
+    /// `store_failed`.
+    pub fn acks(&self, id: AlertId) -> Result<Vec<(Society, AckRow)>, Refusal> {
+        let (from, until) = keys::acks(id);
+        let rows = self.store.scan(&from, &until, Direction::Forward);
+        rows.map(|pair| {
+            let (key, value) = pair.map_err(failed)?;
+            let damaged = || Refusal::new(Code::StoreFailed, "a key of the store is damaged");
+            let society = key.get(17..).and_then(|bytes| Society::parse_bytes(bytes).ok()).ok_or_else(damaged)?;
+            Ok((society, decode(&value)?))
+        })
+        .collect()
+    }
+
     /// The head of the journal; absent in a new store.
     ///
     /// # Errors
