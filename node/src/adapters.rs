@@ -68,8 +68,17 @@ pub struct Links(pub Arc<Statuses>);
 
 impl LinkView for Links {
     fn status(&self, peer: Society) -> LinkSnapshot {
-        let LinkStatus { state, last_contact, round_trip, skew_ms, certificate_until, last_error, next_dial, bytes, alarms } =
-            self.0.of(peer);
+        let LinkStatus {
+            state,
+            last_contact,
+            round_trip,
+            skew_ms,
+            certificate_until,
+            last_error,
+            next_dial,
+            bytes,
+            alarms,
+        } = self.0.of(peer);
         LinkSnapshot {
             state: state.as_str(),
             last_contact,

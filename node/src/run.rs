@@ -33,7 +33,9 @@ use crate::{
         sled::{SledOptions, SledStore},
     },
     supervise::{Phase, Supervisor, Task},
-    trust::{HandshakeLimits, HandshakeRefused, LiveTrust, NodeTrust, PeerBundles, TrustFolder, incoming, operator_incoming},
+    trust::{
+        HandshakeLimits, HandshakeRefused, LiveTrust, NodeTrust, PeerBundles, TrustFolder, incoming, operator_incoming,
+    },
     vault::Vault,
 };
 

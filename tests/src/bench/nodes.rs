@@ -133,7 +133,6 @@ fn peer(society: Society, addresses: &str) -> String {
 impl BenchNode {
     fn prepare(root: &Path, society: Society, listen: &str, peer: &str) -> anyhow::Result<Self> {
         let folder = root.join(society.code().to_ascii_lowercase());
-        std::fs::create_dir(&folder)?;
         let entropy = SystemEntropy::new();
         let fill = move |bytes: &mut [u8]| entropy.fill(bytes);
         TrustFolder::init(&folder, society, Vec::new(), SystemClock::new().now(), &fill)?;
