@@ -73,7 +73,7 @@ impl<'a> View<'a> {
         if let Some(value) = self.overlay.get(key) {
             return Ok(Some(value.clone()));
         }
-        Ok(self.store.get(key).map_err(failed)?)
+        self.store.get(key).map_err(failed)
     }
 
     fn row<T: for<'b> Decode<'b, ()>>(&self, key: &[u8]) -> Result<Option<T>, Refusal> {

@@ -125,7 +125,8 @@ mod tests {
         draft.exclusions = vec![Exclusion { role: Some(Role::Interpreter), ..Exclusion::default() }];
         let record = consent_sample::record_of(draft);
         let offer = Offer::from_draft(offer_draft, sample::context_under(&record)).expect("the draft is valid");
-        let case = Case { offer: &offer, subject: offer.subject, record: &record, events: &[], now: consent_sample::NOW };
+        let case =
+            Case { offer: &offer, subject: offer.subject, record: &record, events: &[], now: consent_sample::NOW };
         assert!(check_gate(&Gate::Release, &case, &[Service::Food]).is_ok());
         let outcome = check_gate(&Gate::Onward(to), &case, &[Service::Food]).map_err(|refusal| refusal.code);
         assert_eq!(outcome, Err(Code::ConsentExcluded));
