@@ -1,6 +1,7 @@
 //! The Passerelle node of one National Society: everything round the pure rules of
 //! `passerelle-domain` that touches a disk, a socket, a clock or a signal.
 
+pub mod adapters;
 pub mod clock;
 pub mod commands;
 pub mod config;
@@ -8,6 +9,7 @@ pub mod engine;
 pub mod entropy;
 pub mod link;
 pub mod metrics;
+pub mod operator;
 pub mod packages;
 pub mod peers;
 pub mod run;

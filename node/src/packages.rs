@@ -54,6 +54,14 @@ impl Packages {
         self.vault.get_package(package.case, package.commitment)
     }
 
+    /// Removes a package that no entry names.
+    ///
+    /// # Errors
+    /// `vault_failed`.
+    pub fn discard(&self, package: &PackageRef) -> Result<(), Refusal> {
+        self.vault.remove_package(package.commitment).map(|_| ())
+    }
+
     /// Seals what a peer may have of a case, for one handover, to the newest key of the peer's bundle.
     ///
     /// # Errors

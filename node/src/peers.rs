@@ -11,6 +11,7 @@ use passerelle_domain::{
     ids::EntryIndex,
     refusal::{Code, Refusal},
     society::Society,
+    time::Time,
 };
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -41,6 +42,13 @@ pub struct Peers {
     trust: Arc<LiveTrust>,
     link: Link,
     state: Mutex<State>,
+    certificate_until: parking_lot::Mutex<Time>,
+}
+
+/// When a root ends.
+fn root_until(der: &[u8]) -> Option<Time> {
+    let (_, root) = x509_parser::parse_x509_certificate(der).ok()?;
+    u64::try_from(root.validity().not_after.timestamp()).ok().map(|seconds| Time::from_millis(seconds * 1_000))
 }
 
 /// The bundles in the folder of which each is that of its Society's root, without those that the
@@ -67,8 +75,9 @@ impl Peers {
     /// The peers of a node whose link is ready; nobody is dialled before [`Peers::refresh`].
     #[must_use]
     pub fn new(folder: PeerBundles, identity: Identity, own: Bundle, link: Link, config: Arc<Config>) -> Self {
+        let certificate_until = parking_lot::Mutex::new(identity.not_after());
         let state = Mutex::new(State { identity, config, dialled: BTreeMap::new() });
-        Self { folder, own, trust: link.trust.clone(), link, state }
+        Self { folder, own, trust: link.trust.clone(), link, state, certificate_until }
     }
 
     /// Takes what the folder of bundles holds into the journal, makes trust of it, and dials who can
@@ -88,6 +97,7 @@ impl Peers {
     pub async fn replace(&self, identity: Option<Identity>, config: Option<Arc<Config>>) -> Result<(), Refusal> {
         let mut state = self.state.lock().await;
         if let Some(identity) = identity {
+            *self.certificate_until.lock() = identity.not_after();
             state.identity = identity;
         }
         if let Some(config) = config {
@@ -171,10 +181,11 @@ impl Peers {
         view.object(row.entry)?.map(|payload| Bundle::parse(&payload)).transpose()
     }
 
-    /// Our own bundle.
+    /// Until when our certificate holds, and the root of ours that ends first.
     #[must_use]
-    pub fn own(&self) -> &Bundle {
-        &self.own
+    pub fn own_certificates(&self) -> (Time, Time) {
+        let roots = self.own.roots.iter().filter_map(|root| root_until(root));
+        (*self.certificate_until.lock(), roots.min().unwrap_or_default())
     }
 
     /// The bundle file of a peer.

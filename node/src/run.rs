@@ -17,12 +17,14 @@ use tokio::{net::TcpListener, sync::watch};
 use tokio_util::task::TaskTracker;
 
 use crate::{
+    adapters::{Book, Links},
     clock::Clock,
     config::Config,
     engine::{self, Engine},
     entropy::Entropy,
     link::{Link, Listener, Registry, Statuses},
     metrics::{self, Credential, Metrics},
+    operator::{self, Operators},
     packages::Packages,
     peers::{self, Peers},
     store::{
@@ -31,7 +33,9 @@ use crate::{
         sled::{SledOptions, SledStore},
     },
     supervise::{Phase, Supervisor, Task},
-    trust::{HandshakeLimits, HandshakeRefused, LiveTrust, NodeTrust, PeerBundles, TrustFolder, incoming},
+    trust::{
+        HandshakeLimits, HandshakeRefused, LiveTrust, NodeTrust, PeerBundles, TrustFolder, incoming, operator_incoming,
+    },
     vault::Vault,
 };
 
@@ -225,16 +229,16 @@ fn start_listener(supervisor: &mut Supervisor, listener: TcpListener, link: Link
     link.spawner.spawn("recorder of refused callers", record_refused(link.clone(), recorder));
     let stop = supervisor.token(Phase::Listeners);
     supervisor.spawn(Task::PeerListener, async move {
-        tonic::transport::Server::builder()
+        let served = tonic::transport::Server::builder()
             .initial_stream_window_size(WINDOW_BYTES)
             .initial_connection_window_size(WINDOW_BYTES)
-            .add_service(Listener::service(link.clone()))
-            .serve_with_incoming_shutdown(connections, async {
-                stop.cancelled().await;
-                // Sessions end in the next phase; a stream that is open must not hold this one up.
-            })
-            .await
-            .context("the peer port")
+            .add_service(Listener::service(link))
+            .serve_with_incoming(connections);
+        tokio::select! {
+            served = served => served.context("the peer port"),
+            // Nobody new comes in from here on; sessions say goodbye in the next phase.
+            () = stop.cancelled() => Ok(()),
+        }
     });
 }
 
@@ -249,6 +253,59 @@ async fn record_refused(link: Link, mut refused: tokio::sync::mpsc::Receiver<Cod
         // The record of a refusal is worth an attempt, not an error of its own.
         let _ = link.engine.submit(command).await;
     }
+}
+
+/// Starts the operators' interface of a node that is up: at its socket and, where configured, over TLS.
+///
+/// # Errors
+/// When the socket or the port cannot be had.
+pub fn serve_operators(
+    supervisor: &mut Supervisor,
+    node: &Node,
+    around: &Surroundings,
+    metrics: &Metrics,
+) -> anyhow::Result<()> {
+    let config = &node.config;
+    let parts = operator::Parts {
+        own: node.society,
+        engine: node.engine.clone(),
+        clock: around.clock.clone(),
+        entropy: around.entropy.clone(),
+        pseudonyms: node.pseudonyms.clone(),
+        signer: node.link.signer.clone(),
+        own_keys: node.trust.bundle.bundle().signing_keys.clone(),
+        policy: node.policy.subscribe(),
+        operators: Operators::resolve(&config.operators, operator::uid_of)?,
+        peers: Arc::new(Book { peers: node.peers.clone(), own: node.trust.bundle.clone() }),
+        links: Arc::new(Links(node.link.statuses.clone())),
+        packages: node.packages.clone(),
+        data_dir: config.data_dir.clone(),
+        started_at: around.clock.now(),
+        spawner: supervisor.spawner(Phase::Listeners),
+        metrics: metrics.clone(),
+    };
+    let operator = operator::Operator::new(parts);
+    let socket = &config.operator.socket;
+    let listening = operator::bind(socket, config.operator.socket_mode)
+        .with_context(|| format!("the operators' socket {} cannot be had", socket.display()))?;
+    let end = supervisor.token(Phase::Listeners);
+    let served = operator::serve_unix(operator.clone(), listening, end.clone());
+    supervisor.spawn(Task::OperatorSocket, async move { served.await.map_err(Into::into) });
+    if let Some(address) = config.operator.tcp_listen {
+        let listener = std::net::TcpListener::bind(address).with_context(|| format!("cannot listen at {address}"))?;
+        listener.set_nonblocking(true)?;
+        let listener = TcpListener::from_std(listener)?;
+        let metrics = metrics.clone();
+        let on_refused = Arc::new(move |refusal: HandshakeRefused| {
+            metrics.handshake_refused(refusal.code);
+            tracing::warn!(address = %refusal.address, code = %refusal.code, "an operator's connection was turned away");
+        });
+        let trust = node.link.trust.clone();
+        let incoming = operator_incoming(listener, trust, &TaskTracker::new(), HandshakeLimits::default(), on_refused);
+        let served = operator::serve_tcp(operator, incoming, end);
+        supervisor.spawn(Task::OperatorTcp, async move { served.await.map_err(Into::into) });
+    }
+    Ok(())
 }
 
 impl Node {

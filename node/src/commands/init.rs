@@ -3,7 +3,7 @@
 use std::{
     io::Write as _,
     net::SocketAddr,
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -54,7 +54,8 @@ impl Init {
             address => Some(address.parse::<SocketAddr>().context("--listen is an address with a port, or off")?),
         };
         let addresses: Result<Vec<_>, _> = self.advertise.iter().map(|address| address.as_str().parse()).collect();
-        std::fs::create_dir_all(&self.dir).with_context(|| format!("cannot make {}", self.dir.display()))?;
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.dir);
+        made.with_context(|| format!("cannot make {}", self.dir.display()))?;
         let entropy = SystemEntropy::new();
         let fill = move |bytes: &mut [u8]| entropy.fill(bytes);
         let now = SystemClock::new().now();

@@ -1,15 +1,30 @@
 //! `verify`, `rebuild`, `export`, `import`: the journal of a node that is not running.
 
-use std::{fs::File, io::BufWriter, path::PathBuf, process::ExitCode};
+use std::{
+    fs::File,
+    io::{BufWriter, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use anyhow::Context as _;
 use clap::Args;
+use passerelle_domain::{
+    ids::{EntryIndex, Epoch},
+    refusal::{Code, Refusal},
+};
 
 use crate::{
+    clock::{Clock as _, SystemClock},
     config::Config,
-    engine::{self, Progress},
+    engine::{self, Progress, export},
+    entropy::{Entropy as _, SystemEntropy},
     run::open_store,
-    store::sled::{SledOptions, SledStore},
+    store::{
+        Store as _, keys,
+        sled::{SledOptions, SledStore},
+        view::View,
+    },
     trust::{Ed25519Verifier, TrustFolder},
 };
 
@@ -79,10 +94,17 @@ impl Export {
         let store = open_store(&config)?;
         let file = File::create_new(&self.out).with_context(|| format!("cannot write {}", self.out.display()))?;
         let mut out = BufWriter::new(file);
-        let entries = engine::export(config.society, &store, 0, &mut out)?;
+        let view = View::of(&store);
+        let head = view.head()?.context("the store holds no journal")?;
+        let note = store.get(keys::CHECKPOINT)?.context("the store holds no checkpoint")?;
+        let span = export::Span { from: EntryIndex(0), size: head.frontier.size() };
+        let unwritten = |_| Refusal::new(Code::StoreFailed, "the export could not be written");
+        export::write(config.society, &store, span, &String::from_utf8_lossy(&note), |chunk| {
+            out.write_all(&chunk).map_err(unwritten)
+        })?;
         let file = out.into_inner().context("the export could not be written")?;
         file.sync_all().context("the export could not be written")?;
-        tell(&format!("{entries} entries in {}", self.out.display()));
+        tell(&format!("{} entries in {}", span.size, self.out.display()));
         Ok(())
     }
 }
@@ -102,8 +124,11 @@ impl Import {
         let keys = own_keys(&config)?;
         let store = open_store(&config)?;
         let file = File::open(&self.file).with_context(|| format!("cannot read {}", self.file.display()))?;
-        let entries = engine::import(config.society, &store, &keys, &Ed25519Verifier, std::io::BufReader::new(file))?;
-        tell(&format!("{entries} entries are in the store; its views are folded."));
+        // Another life of the store: peers see by it that it was restored.
+        let epoch = Epoch::new(SystemClock::new().now(), SystemEntropy::new().id());
+        let file = std::io::BufReader::new(file);
+        let imported = export::import(config.society, &store, file, epoch, &keys, &Ed25519Verifier)?;
+        tell(&format!("{} entries and {} objects are in the store.", imported.entries, imported.objects));
         Ok(())
     }
 }

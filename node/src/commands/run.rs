@@ -10,7 +10,7 @@ use crate::{
     config::Config,
     entropy::SystemEntropy,
     metrics::Metrics,
-    run::{Node, Surroundings, start},
+    run::{Node, Surroundings, serve_operators, start},
     supervise::{Exit, Phase, Supervisor, Task},
     systemd, telemetry,
 };
@@ -35,6 +35,7 @@ async fn serve(config: Config, with: &WithConfig) -> anyhow::Result<Exit> {
     let metrics = Metrics::new();
     tracing::info!(society = %config.society, version = env!("CARGO_PKG_VERSION"), "the node starts");
     let node = Arc::new(start(&mut supervisor, config, &around, metrics.clone()).await?);
+    serve_operators(&mut supervisor, &node, &around, &metrics)?;
     let stop = supervisor.token(Phase::Link);
     supervisor.spawn(Task::TrustKeeper, node.clone().keep(around, stop.clone()));
     let hangups = signal(SignalKind::hangup()).context("SIGHUP cannot be heard")?;

@@ -1,22 +1,23 @@
-//! The journal as a file that does not depend on the store: a CBOR sequence (RFC 8742) of
+//! The journal as a file, independent of any store: what `audit export` writes and `passerelle-node import` reads.
 //!
-//! 1. the header, a map: `format` "passerelle-journal", `version` 1, `society`, `from` (index of the first entry);
-//! 2. for each entry, in order, an array of two byte strings: the entry's canonical bytes, and the bytes
-//!    of its object, or null where it has none or where retention or erasure removed it;
-//! 3. the newest checkpoint, a text string holding the signed note.
+//! A CBOR sequence (RFC 8742) of
+//! 1. a map: `"format": "passerelle-journal"`, `"version": 1`, `"society"`: two letters, `"epoch"`: the 16 bytes of
+//!    the life of the store, `"from"`: the index of the first entry;
+//! 2. for each entry, in order, an array of two: the bytes of the entry as they are hashed (a byte string), and its
+//!    object (a byte string), or null when it has none or when retention or erasure removed it;
+//! 3. the signed checkpoint over all entries up to here, as text (C2SP tlog-checkpoint).
 //!
-//! Views are not in it: they are folded again.
+//! Packages are not in it: they lie in the vault, each under the key of its case.
 
-use std::io::{Read, Write};
+use std::io::Read;
 
-use minicbor::{Decoder, Encoder, data::Type};
+use minicbor::{Decoder, Encoder, data::Type, encode::write::Write};
 use passerelle_domain::{
-    digest::Digest,
-    entry::Entry,
+    entry::{Body, Entry},
     facts::Facts as _,
     fold,
-    ids::EntryIndex,
-    limits::{ENVELOPE_BYTES_MAX, STORE_VALUE_BYTES_MAX},
+    ids::{EntryIndex, Epoch},
+    limits::ENVELOPE_BYTES_MAX,
     merkle::{Checkpoint, Frontier},
     refusal::{Code, Refusal},
     rows::HeadRow,
@@ -24,6 +25,7 @@ use passerelle_domain::{
     society::Society,
 };
 
+use super::rebuild;
 use crate::store::{
     Store, keys,
     view::{View, encode, failed},
@@ -31,221 +33,289 @@ use crate::store::{
 
 const FORMAT: &str = "passerelle-journal";
 const VERSION: u8 = 1;
-/// Entries in one commit of an import.
-const STRIDE: u64 = 1_000;
-/// The largest item of a file: an entry with its object.
-const ITEM_BYTES_MAX: usize = ENVELOPE_BYTES_MAX + STORE_VALUE_BYTES_MAX + 1_024;
+/// Bytes gathered before they are handed on.
+const CHUNK_BYTES: usize = 64 * 1024;
+/// One item: an entry with its object, which is an envelope at most, and room for their framing.
+const ITEM_BYTES_MAX: usize = ENVELOPE_BYTES_MAX + 256 * 1024;
+/// Entries of an import in one commit.
+const STRIDE: usize = 256;
 
-/// Writes the journal from entry `from` on; how many entries that were.
+/// The entries of an export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The first one.
+    pub from: EntryIndex,
+    /// Entries in the journal, as its checkpoint says.
+    pub size: u64,
+}
+
+/// Writes an export in chunks. `note` is the signed checkpoint over `span.size` entries.
 ///
 /// # Errors
-/// `store_failed` when the store or `out` fails.
-pub fn export(society: Society, store: &dyn Store, from: u64, out: &mut dyn Write) -> Result<u64, Refusal> {
+/// `store_failed` when the store does, and whatever `sink` returns.
+pub fn write(
+    own: Society,
+    store: &dyn Store,
+    span: Span,
+    note: &str,
+    mut sink: impl FnMut(Vec<u8>) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
     let view = View::of(store);
     let head = view.head()?.ok_or_else(|| Refusal::new(Code::StoreFailed, "the store holds no journal"))?;
-    let mut header = Encoder::new(Vec::new());
-    let written = header
-        .map(4)
-        .and_then(|e| e.str("format")?.str(FORMAT)?.str("version")?.u8(VERSION))
-        .and_then(|e| e.str("society")?.str(society.code())?.str("from")?.u64(from));
-    written.map_err(|_| unwritten())?;
-    put(out, header.into_writer())?;
-    for index in from..head.frontier.size() {
-        let index = EntryIndex(index);
-        let bytes = store.get(&keys::entry(index)).map_err(failed)?;
-        let bytes = bytes.ok_or_else(|| Refusal::new(Code::StoreFailed, format!("entry {index} is missing")))?;
-        let object = view.object(index)?;
-        let mut item = Encoder::new(Vec::with_capacity(bytes.len() + 64));
-        let written = item.array(2).and_then(|e| e.bytes(&bytes)).and_then(|e| match &object {
-            Some(object) => e.bytes(object),
-            None => e.null(),
-        });
-        written.map_err(|_| unwritten())?;
-        put(out, item.into_writer())?;
+    let mut encoder = Encoder::new(Vec::with_capacity(CHUNK_BYTES));
+    ok(header(&mut encoder, own, head.epoch, span.from))?;
+    for index in span.from.0..span.size {
+        let missing = || Refusal::new(Code::StoreFailed, format!("entry {index} is missing"));
+        let bytes = store.get(&keys::entry(EntryIndex(index))).map_err(failed)?.ok_or_else(missing)?;
+        let object = view.object(EntryIndex(index))?;
+        ok(item(&mut encoder, &bytes, object.as_deref()))?;
+        if encoder.writer().len() >= CHUNK_BYTES {
+            sink(std::mem::replace(encoder.writer_mut(), Vec::with_capacity(CHUNK_BYTES)))?;
+        }
     }
-    let note = store.get(keys::CHECKPOINT).map_err(failed)?.unwrap_or_default();
-    let mut last = Encoder::new(Vec::new());
-    last.str(&String::from_utf8_lossy(&note)).map_err(|_| unwritten())?;
-    put(out, last.into_writer())?;
-    Ok(head.frontier.size().saturating_sub(from))
+    ok(encoder.str(note).map(|_| ()))?;
+    sink(encoder.into_writer())
 }
 
-fn put(out: &mut dyn Write, bytes: Vec<u8>) -> Result<(), Refusal> {
-    out.write_all(&bytes).map_err(|_| unwritten())
+type Encoded<W> = Result<(), minicbor::encode::Error<<W as Write>::Error>>;
+
+fn header<W: Write>(encoder: &mut Encoder<W>, own: Society, epoch: Epoch, from: EntryIndex) -> Encoded<W> {
+    encoder.map(5)?.str("format")?.str(FORMAT)?.str("version")?.u8(VERSION)?;
+    encoder.str("society")?.str(own.code())?.str("epoch")?.bytes(&epoch.bytes())?;
+    encoder.str("from")?.u64(from.0)?.ok()
 }
 
-fn unwritten() -> Refusal {
-    Refusal::new(Code::StoreFailed, "the export could not be written")
+fn item<W: Write>(encoder: &mut Encoder<W>, entry: &[u8], object: Option<&[u8]>) -> Encoded<W> {
+    encoder.array(2)?.bytes(entry)?;
+    match object {
+        Some(object) => encoder.bytes(object)?.ok(),
+        None => encoder.null()?.ok(),
+    }
 }
 
-/// Reads a whole export into an empty store and folds its views. Every hash and the checkpoint's
-/// signature must hold; nothing of a file that fails is left behind as a journal.
+/// Writing to memory does not fail; if it ever did, an export must not go on.
+fn ok<E>(written: Result<(), E>) -> Result<(), Refusal> {
+    written.map_err(|_| Refusal::new(Code::StoreFailed, "the export could not be encoded"))
+}
+
+/// What an import brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Imported {
+    /// Entries in the journal now.
+    pub entries: u64,
+    /// Objects with them.
+    pub objects: u64,
+    /// The checkpoint at its end.
+    pub checkpoint: Checkpoint,
+}
+
+/// Reads an export of a whole journal into an empty store, verifying every hash, every object and the checkpoint, and
+/// makes the views. `epoch` is the life that the store begins: peers see by it that it was restored. Until the head
+/// is written, last but for the views, the store holds no journal, so an import that fails is begun again in an empty
+/// store.
 ///
 /// # Errors
-/// `malformed_file` naming the entry that does not hold; `wrong_state` when the store is not empty.
+/// `malformed_file` when it is no export, or a part of one; `wrong_society`; `bad_digest` when entries, objects and
+/// checkpoint do not belong together; `bad_signature`; `wrong_state` when the store is not empty; `store_failed`.
 pub fn import(
     own: Society,
     store: &dyn Store,
+    source: impl Read,
+    epoch: Epoch,
     keys_of_own: &[PublicKey],
     verifier: &dyn Verifier,
-    input: impl Read,
-) -> Result<u64, Refusal> {
-    if View::of(store).head()?.is_some() {
-        return Err(Refusal::new(Code::WrongState, "the store has a journal already; import into a new one"));
+) -> Result<Imported, Refusal> {
+    if View::of(store).head()?.is_some() || store.get(&keys::entry(EntryIndex(0))).map_err(failed)?.is_some() {
+        return Err(Refusal::new(Code::WrongState, "the store is not empty; import into a new data folder"));
     }
-    let mut items = Items { input, buffer: Vec::new(), ended: false };
-    check_header(own, &items.next()?.ok_or_else(|| bad("the file is empty"))?)?;
-    let mut import = Import {
+    let mut items = Items::new(source);
+    items.next(|decoder| read_header(decoder, own))?;
+    let mut journal = Importing {
         own,
-        store,
-        view: View::of(store),
-        head: None,
-        previous: Digest::default(),
+        previous: Default::default(),
+        time: Default::default(),
         frontier: Frontier::default(),
+        objects: 0,
     };
-    while let Some(item) = items.next()? {
-        let mut decoder = Decoder::new(&item);
-        if decoder.datatype().map_err(|_| bad("it is no CBOR sequence"))? == Type::String {
-            let note = decoder.str().map_err(|_| bad("the checkpoint is no text"))?.to_owned();
-            if items.next()?.is_some() {
-                return Err(bad("something follows the checkpoint"));
-            }
-            return import.finish(&note, keys_of_own, verifier);
-        }
-        import.entry(&mut decoder)?;
-    }
-    Err(bad("it ends before its checkpoint"))
-}
-
-fn bad(what: &str) -> Refusal {
-    Refusal::new(Code::MalformedFile, format!("this is no whole journal export: {what}"))
-}
-
-fn check_header(own: Society, item: &[u8]) -> Result<(), Refusal> {
-    let read = || -> Result<(String, u8, String, u64), minicbor::decode::Error> {
-        let mut decoder = Decoder::new(item);
-        let (mut format, mut version, mut society, mut from) = (String::new(), 0, String::new(), 0);
-        for _ in 0..decoder.map()?.unwrap_or(0) {
-            match decoder.str()? {
-                "format" => format = decoder.str()?.to_owned(),
-                "version" => version = decoder.u8()?,
-                "society" => society = decoder.str()?.to_owned(),
-                "from" => from = decoder.u64()?,
-                _ => decoder.skip()?,
+    let note = loop {
+        let mut view = View::of(store);
+        let mut note = None;
+        for _ in 0..STRIDE {
+            match items.next(read_item)? {
+                Item::Entry(bytes, object) => journal.take(&mut view, bytes, object)?,
+                Item::Note(text) => {
+                    note = Some(text);
+                    break;
+                }
             }
         }
-        Ok((format, version, society, from))
+        store.commit(view.into_batch().map_err(failed)?).map_err(failed)?;
+        if let Some(note) = note {
+            break note;
+        }
     };
-    let (format, version, society, from) = read().map_err(|_| bad("its header cannot be read"))?;
-    if format != FORMAT || version != VERSION {
-        return Err(bad(&format!("its format is {format:?} {version}, not {FORMAT:?} {VERSION}")));
+    items.end()?;
+    let unsigned = || Refusal::new(Code::BadSignature, "the checkpoint is not signed by a key of this node");
+    let checkpoint = Checkpoint::open(&note, own, keys_of_own, verifier).ok_or_else(unsigned)?;
+    if (checkpoint.size, checkpoint.root) != (journal.frontier.size(), journal.frontier.root()) {
+        return Err(Refusal::new(Code::BadDigest, "the checkpoint is not that of the entries"));
     }
-    if society != own.code() {
-        return Err(Refusal::new(Code::WrongSociety, format!("the journal is that of {society}, not of {own}")));
-    }
-    if from != 0 { Err(bad(&format!("it begins at entry {from}"))) } else { Ok(()) }
+    let Importing { previous, time, frontier, objects, .. } = journal;
+    let mut view = View::of(store);
+    view.put(keys::CHECKPOINT.to_vec(), note.into_bytes());
+    view.put(keys::HEAD.to_vec(), encode(&HeadRow { epoch, previous, time, frontier }));
+    view.put(keys::REBUILDING.to_vec(), vec![1]);
+    store.commit(view.into_batch().map_err(failed)?).map_err(failed)?;
+    let entries = rebuild(own, store, |_| {})?;
+    Ok(Imported { entries, objects, checkpoint })
 }
 
-/// Whole CBOR items of a stream, one after the other.
+/// A journal that is being read in.
+struct Importing {
+    own: Society,
+    previous: passerelle_domain::digest::Digest,
+    time: passerelle_domain::time::Time,
+    frontier: Frontier,
+    objects: u64,
+}
+
+impl Importing {
+    fn take(&mut self, view: &mut View<'_>, bytes: Vec<u8>, object: Option<Vec<u8>>) -> Result<(), Refusal> {
+        let index = EntryIndex(self.frontier.size());
+        let entry = Entry::from_bytes(&bytes)?;
+        if entry.index != index || entry.previous != self.previous {
+            return Err(Refusal::new(Code::BadDigest, format!("entry {index} does not join the one before it")));
+        }
+        if let Body::Genesis { society, .. } = entry.body
+            && society != self.own
+        {
+            return Err(wrong_society(self.own));
+        }
+        match (fold::object_named(&entry.body), object) {
+            (Some(named), Some(object)) => {
+                let about = |refusal: Refusal| {
+                    Refusal::new(refusal.code, format!("the object of entry {index}: {}", refusal.message))
+                };
+                fold::check_object(named, &object).map_err(about)?;
+                fold::content(&entry.body, &object).map_err(about)?;
+                view.put_object(index, &object);
+                self.objects += 1;
+            }
+            (None, Some(_)) => {
+                return Err(Refusal::new(Code::BadDigest, format!("entry {index} names no object, and has one")));
+            }
+            (_, None) => {}
+        }
+        self.previous = Entry::hash_of(&bytes);
+        self.time = entry.time;
+        self.frontier.append(self.previous);
+        view.put(keys::entry(index), bytes);
+        Ok(())
+    }
+}
+
+fn wrong_society(own: Society) -> Refusal {
+    Refusal::new(Code::WrongSociety, format!("the export is of another Society's journal, and this node is {own}'s"))
+}
+
+enum Item {
+    Entry(Vec<u8>, Option<Vec<u8>>),
+    Note(String),
+}
+
+type Parsed<T> = Result<Result<T, Refusal>, minicbor::decode::Error>;
+
+fn read_header(decoder: &mut Decoder<'_>, own: Society) -> Parsed<()> {
+    let refuse = |code, text: &str| Ok(Err(Refusal::new(code, text)));
+    let (mut format, mut version, mut society, mut from) = (false, None, None, None);
+    for _ in 0..decoder.map()?.unwrap_or(0) {
+        match decoder.str()? {
+            "format" => format = decoder.str()? == FORMAT,
+            "version" => version = Some(decoder.u64()?),
+            "society" => society = Some(decoder.str()?.to_owned()),
+            "from" => from = Some(decoder.u64()?),
+            _ => decoder.skip()?,
+        }
+    }
+    if !format {
+        return refuse(Code::MalformedFile, "the file is no export of a journal");
+    }
+    if version != Some(u64::from(VERSION)) {
+        return refuse(Code::UnsupportedVersion, "the export has a format that this release does not know");
+    }
+    if society.as_deref() != Some(own.code()) {
+        return Ok(Err(wrong_society(own)));
+    }
+    if from != Some(0) {
+        return refuse(Code::MalformedFile, "the export does not begin with the first entry; export from 0");
+    }
+    Ok(Ok(()))
+}
+
+fn read_item(decoder: &mut Decoder<'_>) -> Parsed<Item> {
+    if decoder.datatype()? == Type::String {
+        return Ok(Ok(Item::Note(decoder.str()?.to_owned())));
+    }
+    if decoder.array()? != Some(2) {
+        return Ok(Err(malformed()));
+    }
+    let entry = decoder.bytes()?.to_vec();
+    let object = if decoder.datatype()? == Type::Null {
+        decoder.null()?;
+        None
+    } else {
+        Some(decoder.bytes()?.to_vec())
+    };
+    Ok(Ok(Item::Entry(entry, object)))
+}
+
+fn malformed() -> Refusal {
+    Refusal::new(Code::MalformedFile, "the file is no export of a journal, or only a part of one")
+}
+
+/// The items of a CBOR sequence, read as they are wanted.
 struct Items<R> {
-    input: R,
+    source: R,
     buffer: Vec<u8>,
-    ended: bool,
+    start: usize,
 }
 
 impl<R: Read> Items<R> {
-    fn next(&mut self) -> Result<Option<Vec<u8>>, Refusal> {
+    fn new(source: R) -> Self {
+        Self { source, buffer: Vec::new(), start: 0 }
+    }
+
+    fn next<T>(&mut self, read: impl Fn(&mut Decoder<'_>) -> Parsed<T>) -> Result<T, Refusal> {
         loop {
-            let mut decoder = Decoder::new(&self.buffer);
-            if !self.buffer.is_empty() && decoder.skip().is_ok() {
-                let rest = self.buffer.split_off(decoder.position());
-                return Ok(Some(std::mem::replace(&mut self.buffer, rest)));
+            let waiting = self.buffer.get(self.start..).unwrap_or_default();
+            let mut decoder = Decoder::new(waiting);
+            match read(&mut decoder) {
+                Ok(item) => {
+                    self.start += decoder.position();
+                    return item;
+                }
+                Err(error) if error.is_end_of_input() && waiting.len() < ITEM_BYTES_MAX => {
+                    // Twice as much as before, so that a large item is not read from its beginning many times.
+                    let more = waiting.len().max(CHUNK_BYTES);
+                    if self.fill(more)? == 0 {
+                        return Err(malformed());
+                    }
+                }
+                Err(_) => return Err(malformed()),
             }
-            if self.ended {
-                return if self.buffer.is_empty() { Ok(None) } else { Err(bad("its last item is cut")) };
-            }
-            if self.buffer.len() > ITEM_BYTES_MAX {
-                return Err(bad("an item is too large"));
-            }
-            let before = self.buffer.len();
-            self.buffer.resize(before + 64 * 1_024, 0);
-            let read = self.input.read(&mut self.buffer[before..]).map_err(|_| bad("it cannot be read"))?;
-            self.buffer.truncate(before + read);
-            self.ended = read == 0;
         }
     }
-}
 
-struct Import<'a> {
-    own: Society,
-    store: &'a dyn Store,
-    view: View<'a>,
-    head: Option<HeadRow>,
-    previous: Digest,
-    frontier: Frontier,
-}
-
-impl Import<'_> {
-    fn entry(&mut self, decoder: &mut Decoder<'_>) -> Result<(), Refusal> {
-        let index = EntryIndex(self.frontier.size());
-        let at = |what: &str| bad(&format!("entry {index} {what}"));
-        decoder.array().map_err(|_| at("cannot be read"))?;
-        let bytes = decoder.bytes().map_err(|_| at("cannot be read"))?;
-        let object = match decoder.datatype() {
-            Ok(Type::Null) => None,
-            _ => Some(decoder.bytes().map_err(|_| at("has no readable object"))?),
-        };
-        let entry = Entry::from_bytes(bytes).map_err(|_| at("cannot be read"))?;
-        if entry.index != index || entry.previous != self.previous {
-            return Err(at("does not join the one before it"));
-        }
-        let content = match (fold::object_named(&entry.body), object) {
-            (Some(named), Some(object)) => {
-                fold::check_object(named, object).map_err(|_| at("has another object"))?;
-                Some(fold::content(&entry.body, object)?)
-            }
-            _ => None,
-        };
-        self.previous = Entry::hash_of(bytes);
-        self.frontier.append(self.previous);
-        self.view.put(keys::entry(index), bytes.to_vec());
-        for row in fold::rows(self.own, &self.view, &entry, content.as_ref())? {
-            self.view.put_row(&row);
-        }
-        if let Some(object) = object {
-            self.view.put_object(index, object);
-        }
-        let epoch = match (&entry.body, &self.head) {
-            (passerelle_domain::entry::Body::Genesis { epoch, .. }, None) => *epoch,
-            (_, Some(head)) => head.epoch,
-            _ => return Err(at("is not the beginning of a journal")),
-        };
-        let frontier = self.frontier.clone();
-        self.head = Some(HeadRow { epoch, previous: self.previous, time: entry.time, frontier });
-        if self.frontier.size().is_multiple_of(STRIDE) {
-            self.commit(None)?;
-        }
-        Ok(())
+    fn fill(&mut self, more: usize) -> Result<usize, Refusal> {
+        self.buffer.drain(..self.start);
+        self.start = 0;
+        let read = self.source.by_ref().take(more as u64).read_to_end(&mut self.buffer);
+        read.map_err(|error| Refusal::new(Code::MalformedFile, format!("the file cannot be read: {error}")))
     }
 
-    /// Without a head the store has no journal yet: an import that fails half way leaves none.
-    fn commit(&mut self, last: Option<(&HeadRow, &str)>) -> Result<(), Refusal> {
-        let mut view = std::mem::replace(&mut self.view, View::of(self.store));
-        if let Some((head, note)) = last {
-            view.put(keys::HEAD.to_vec(), encode(head));
-            view.put(keys::CHECKPOINT.to_vec(), note.as_bytes().to_vec());
-        }
-        self.store.commit(view.into_batch().map_err(failed)?).map_err(failed)
-    }
-
-    fn finish(mut self, note: &str, keys_of_own: &[PublicKey], verifier: &dyn Verifier) -> Result<u64, Refusal> {
-        let head = self.head.take().ok_or_else(|| bad("it has no entry"))?;
-        let checkpoint = Checkpoint::open(note, self.own, keys_of_own, verifier);
-        let checkpoint = checkpoint.ok_or_else(|| bad("its checkpoint is not signed by this node's key"))?;
-        if checkpoint.size != head.frontier.size() || checkpoint.root != head.frontier.root() {
-            return Err(bad("its checkpoint is of other entries"));
-        }
-        self.commit(Some((&head, note)))?;
-        Ok(head.frontier.size())
+    /// Nothing may follow.
+    fn end(&mut self) -> Result<(), Refusal> {
+        let rest = self.buffer.len() - self.start;
+        if rest == 0 && self.fill(1)? == 0 { Ok(()) } else { Err(malformed()) }
     }
 }

@@ -17,11 +17,11 @@ struct Window {
 
 /// The hours under way, by actor.
 #[derive(Default)]
-pub(super) struct Limiter(HashMap<Actor, Window>);
+pub(crate) struct Limiter(HashMap<Actor, Window>);
 
 impl Limiter {
     /// Whether one more refusal of `actor` is to be written: with how many that were not since the last.
-    pub(super) fn admit(&mut self, actor: &Actor, now: Time) -> Option<u32> {
+    pub(crate) fn admit(&mut self, actor: &Actor, now: Time) -> Option<u32> {
         if self.0.len() >= ACTORS_MAX {
             self.0.retain(|_, window| now.since(window.since) < HOUR);
         }

@@ -2,16 +2,17 @@
 //! other, makes the entries and rows of a whole batch durable in one commit, and only then answers.
 //! May touch the store and the domain; knows nothing of links, operators or files.
 
-mod export;
-mod limiter;
+pub mod export;
+pub(crate) mod limiter;
 mod run;
 mod verify;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use passerelle_domain::{
     decide::{Command, Policy, Pseudonyms, Reply},
-    ids::Epoch,
+    envelope::Lane,
+    ids::{Epoch, Position},
     limits::ENGINE_QUEUE_MAX,
     refusal::{Code, Refusal},
     signing::Signer,
@@ -26,16 +27,26 @@ use crate::{
     store::{Store, keys, view::View},
 };
 
-pub use export::{export, import};
 pub use verify::{Progress, Report, rebuild, rebuild_is_due, verify};
 
-/// What is durable.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What is durable. A read of the store beside a commit may see more; whoever tells others of it,
+/// on a link or to automation, goes by this.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Durable {
     /// Entries in the journal.
     pub entries: u64,
     /// Time of the last of them.
     pub time: Time,
+    /// Last position given to an envelope, by peer and lane.
+    pub queued: Arc<BTreeMap<(Society, Lane), Position>>,
+}
+
+impl Durable {
+    /// Last position given to an envelope in a lane.
+    #[must_use]
+    pub fn queued(&self, peer: Society, lane: Lane) -> Position {
+        self.queued.get(&(peer, lane)).copied().unwrap_or_default()
+    }
 }
 
 /// What the engine is asked for.

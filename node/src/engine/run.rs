@@ -1,24 +1,28 @@
 //! The engine's loop: receive, decide, commit, reply. Synchronous, on a thread of its own.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use passerelle_domain::{
     decide::{Command, Context, Decision, NewEntry, Policy, Reply, decide, refused},
     entry::{Actor, Entry},
+    envelope::Lane,
     fold,
-    ids::{EnvelopeId, Epoch},
+    ids::{EnvelopeId, Epoch, Position},
     limits::BATCH_COMMANDS_MAX,
     merkle::{Checkpoint, Frontier},
     refusal::{Code, Refusal},
-    rows::HeadRow,
+    rows::{HeadRow, LaneOut, Row},
+    society::Society,
     time::Time,
 };
 use tokio::sync::oneshot;
 
 use crate::store::{
-    keys,
-    view::{View, encode, failed},
+    Direction, Store, keys,
+    view::{View, decode, encode, failed},
 };
 
-use super::{Durable, Engine, Job, limiter::Limiter};
+use super::{Engine, Job, limiter::Limiter};
 
 /// Replies that wait for the commit.
 type Waiting = Vec<(oneshot::Sender<Result<Reply, Refusal>>, Result<Reply, Refusal>)>;
@@ -63,7 +67,7 @@ impl Engine {
                 batch.commit()?.0
             }
         };
-        self.publish(&head);
+        self.publish(&head, stored_lanes(&*self.parts.store)?);
         Ok(head)
     }
 
@@ -96,10 +100,10 @@ impl Engine {
             batch.waiting.push((answer, reply));
         }
         let started = self.parts.clock.monotonic();
-        let (head, waiting, commands) = batch.commit()?;
-        self.parts.metrics.commit(commands, self.parts.clock.monotonic().saturating_sub(started));
+        let (head, lanes, waiting) = batch.commit()?;
+        self.parts.metrics.commit(waiting.len(), self.parts.clock.monotonic().saturating_sub(started));
         self.parts.metrics.journal_entries(head.frontier.size());
-        self.publish(&head);
+        self.publish(&head, lanes);
         for (reply, outcome) in waiting {
             // Who no longer waits has gone away; what was decided stands all the same.
             let _ = reply.send(outcome);
@@ -107,9 +111,31 @@ impl Engine {
         Ok(head)
     }
 
-    fn publish(&self, head: &HeadRow) {
-        self.durable.send_replace(Durable { entries: head.frontier.size(), time: head.time });
+    /// Says what is durable now: the head, and the lanes that the batch went on with.
+    fn publish(&self, head: &HeadRow, lanes: Lanes) {
+        self.durable.send_modify(|durable| {
+            durable.entries = head.frontier.size();
+            durable.time = head.time;
+            if !lanes.is_empty() {
+                Arc::make_mut(&mut durable.queued).extend(lanes);
+            }
+        });
     }
+}
+
+/// Last positions given, by peer and lane.
+type Lanes = BTreeMap<(Society, Lane), Position>;
+
+fn stored_lanes(store: &dyn Store) -> Result<Lanes, Refusal> {
+    let (from, until) = keys::all(b'q');
+    let mut lanes = Lanes::new();
+    for pair in store.scan(&from, &until, Direction::Forward) {
+        let (key, value) = pair.map_err(failed)?;
+        if let (Some(peer), Some(lane)) = (keys::society(&key), keys::lane(&key)) {
+            lanes.insert((peer, lane), decode::<LaneOut>(&value)?.queued);
+        }
+    }
+    Ok(lanes)
 }
 
 /// The head of a journal that has no entry yet.
@@ -123,6 +149,7 @@ struct Batch<'a> {
     view: View<'a>,
     head: HeadRow,
     now: Time,
+    lanes: Lanes,
     waiting: Waiting,
 }
 
@@ -130,7 +157,7 @@ impl<'a> Batch<'a> {
     fn new(engine: &'a Engine, head: HeadRow) -> Self {
         // Journal time never runs backwards, whatever the clock does.
         let now = engine.parts.clock.now().max(head.time);
-        Self { engine, view: View::of(&*engine.parts.store), head, now, waiting: Vec::new() }
+        Self { engine, view: View::of(&*engine.parts.store), head, now, lanes: Lanes::new(), waiting: Vec::new() }
     }
 
     fn context<'b>(&'b self, policy: &'b Policy) -> Context<'b> {
@@ -175,6 +202,9 @@ impl<'a> Batch<'a> {
             self.view.put(keys::entry(index), bytes);
             for row in fold::rows(self.engine.parts.own, &self.view, &entry, content.as_ref())? {
                 self.view.put_row(&row);
+                if let Row::LaneOut(peer, lane, out) = &row {
+                    self.lanes.insert((*peer, *lane), out.queued);
+                }
             }
             if let Some(object) = object {
                 self.view.put_object(index, &object);
@@ -184,9 +214,8 @@ impl<'a> Batch<'a> {
     }
 
     /// Makes all of it durable.
-    fn commit(self) -> Result<(HeadRow, Waiting, usize), Refusal> {
-        let Self { engine, mut view, head, waiting, .. } = self;
-        let commands = waiting.len();
+    fn commit(self) -> Result<(HeadRow, Lanes, Waiting), Refusal> {
+        let Self { engine, mut view, head, lanes, waiting, .. } = self;
         if view.is_dirty() {
             let checkpoint =
                 Checkpoint { society: engine.parts.own, size: head.frontier.size(), root: head.frontier.root() };
@@ -195,6 +224,6 @@ impl<'a> Batch<'a> {
             let batch = view.into_batch().map_err(failed)?;
             engine.parts.store.commit(batch).map_err(failed)?;
         }
-        Ok((head, waiting, commands))
+        Ok((head, lanes, waiting))
     }
 }

@@ -178,7 +178,7 @@ impl Walk<'_> {
     fn advance(&mut self, total: u64, report: &mut Report, progress: &mut impl FnMut(Progress)) -> Result<(), Refusal> {
         while self.next.0 < total {
             let until = (self.next.0 + STRIDE).min(total);
-            let mut view = View::of(self.scratch);
+            let mut view = View::beside(self.store, self.scratch);
             while self.next.0 < until {
                 self.step(&mut view, report)?;
             }

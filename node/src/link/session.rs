@@ -89,7 +89,7 @@ impl<'a> Driver<'a> {
         let view = link.engine.view();
         for (lane, local) in Lane::ALL.iter().zip(&mut lanes) {
             let (out, into) = (view.lane_out(peer, *lane)?, view.lane_in(peer, *lane)?);
-            local.queued = out.queued;
+            local.queued = link.engine.durable().borrow().queued(peer, *lane);
             local.receipted = out.receipted;
             local.received = into.received;
             local.received_hash = into.hash;
@@ -381,9 +381,12 @@ impl<'a> Driver<'a> {
 
     /// Tells the session what has become durable in our lanes.
     fn look_at_lanes(&mut self) -> Result<(), Refusal> {
-        let view = self.link.engine.view();
-        for lane in Lane::ALL {
-            self.session.on_queued(*lane, view.lane_out(self.peer, *lane)?.queued);
+        {
+            let durable = self.link.engine.durable();
+            let durable = durable.borrow();
+            for lane in Lane::ALL {
+                self.session.on_queued(*lane, durable.queued(self.peer, *lane));
+            }
         }
         for (lane, backlog) in Lane::ALL.iter().zip(self.session.backlog()) {
             self.link.metrics.backlog(self.peer, lane.as_str(), backlog);

@@ -85,6 +85,12 @@ pub fn ack(id: AlertId, society: Society) -> Key {
     key(b'k', &[&id.bytes(), &society.bytes()])
 }
 
+/// The range of all acknowledgements of an alert: from, until.
+#[must_use]
+pub fn acks(id: AlertId) -> (Key, Key) {
+    (key(b'k', &[&id.bytes()]), key(b'k', &[&id.bytes(), &[0xff]]))
+}
+
 /// A cancel that came before its alert.
 #[must_use]
 pub fn tombstone(id: AlertId) -> Key {
@@ -149,6 +155,12 @@ pub fn id_bytes(key: &[u8]) -> Option<[u8; 16]> {
 #[must_use]
 pub fn society(key: &[u8]) -> Option<Society> {
     Society::parse_bytes(key.get(1..3)?).ok()
+}
+
+/// The lane in a key of the kinds `q`, `i` and `r`.
+#[must_use]
+pub fn lane(key: &[u8]) -> Option<Lane> {
+    key.get(3).and_then(|byte| Lane::from_number(u16::from(*byte)))
 }
 
 /// The range of all keys of one letter: from, until.

@@ -23,6 +23,8 @@ use super::{Batch, Direction, Store, StoreError, keys};
 /// What the store holds, and what a batch has put over it.
 pub struct View<'a> {
     store: &'a dyn Store,
+    /// Where entries and objects are read: the same store, but for a fold on the side.
+    journal: &'a dyn Store,
     overlay: HashMap<keys::Key, Vec<u8>>,
 }
 
@@ -30,7 +32,13 @@ impl<'a> View<'a> {
     /// The store as it is.
     #[must_use]
     pub fn of(store: &'a dyn Store) -> Self {
-        Self { store, overlay: HashMap::new() }
+        Self::beside(store, store)
+    }
+
+    /// Rows of `store` over the entries and objects of `journal`: a fold on the side.
+    #[must_use]
+    pub fn beside(journal: &'a dyn Store, store: &'a dyn Store) -> Self {
+        Self { store, journal, overlay: HashMap::new() }
     }
 
     /// Whether anything was put over the store.
@@ -73,7 +81,7 @@ impl<'a> View<'a> {
         if let Some(value) = self.overlay.get(key) {
             return Ok(Some(value.clone()));
         }
-        self.store.get(key).map_err(failed)
+        self.journal.get(key).map_err(failed)
     }
 
     fn row<T: for<'b> Decode<'b, ()>>(&self, key: &[u8]) -> Result<Option<T>, Refusal> {
@@ -81,6 +89,22 @@ impl<'a> View<'a> {
             return decode(value).map(Some);
         }
         self.store.get(key).map_err(failed)?.map(|value| decode(&value)).transpose()
+    }
+
+    /// Every Society's acknowledgement of an alert, by code.
+    ///
+    /// # Errors
+    /// `store_failed`.
+    pub fn acks(&self, id: AlertId) -> Result<Vec<(Society, AckRow)>, Refusal> {
+        let (from, until) = keys::acks(id);
+        let rows = self.store.scan(&from, &until, Direction::Forward);
+        rows.map(|pair| {
+            let (key, value) = pair.map_err(failed)?;
+            let damaged = || Refusal::new(Code::StoreFailed, "a key of the store is damaged");
+            let society = key.get(17..).and_then(|bytes| Society::parse_bytes(bytes).ok()).ok_or_else(damaged)?;
+            Ok((society, decode(&value)?))
+        })
+        .collect()
     }
 
     /// The head of the journal; absent in a new store.
@@ -206,6 +230,6 @@ impl Facts for View<'_> {
     }
 
     fn entry(&self, entry: EntryIndex) -> Result<Option<Entry>, Refusal> {
-        self.row(&keys::entry(entry))
+        self.bytes(&keys::entry(entry))?.map(|bytes| decode(&bytes)).transpose()
     }
 }

@@ -136,6 +136,15 @@ impl Vault {
         self.get_salted(case, Kind::Package, commitment)
     }
 
+    /// Removes a package that nothing refers to; whether there was one.
+    ///
+    /// # Errors
+    /// `vault_failed`.
+    pub fn remove_package(&self, commitment: Digest) -> Result<bool, Refusal> {
+        let _shared = self.erasing.read();
+        disk::remove(&self.folder(Kind::Package), &commitment.to_string()).map_err(failed)
+    }
+
     /// Keeps a piece of evidence of a case; otherwise as [`Vault::put_package`].
     ///
     /// # Errors

@@ -61,6 +61,21 @@ pub struct CoverageRequest {
     pub now: Time,
 }
 
+impl CoverageRequest {
+    /// Takes out of the categories those that the person excluded and the service can do without.
+    pub fn leave_out_excluded(&mut self, record: &ConsentRecord) {
+        let required = self.service.minimum().required;
+        let excluded: Vec<_> = record
+            .exclusions
+            .iter()
+            .filter(|exclusion| exclusion.applies_to(self))
+            .filter_map(|exclusion| exclusion.category)
+            .filter(|category| !required.contains(category))
+            .collect();
+        self.categories.retain(|category| !excluded.contains(category));
+    }
+}
+
 /// The yes: what may be told, and what binds the recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Coverage {

@@ -243,10 +243,7 @@ pub(super) fn release(
     release.check()?;
     let mut envelope = envelope(context, entropy, row.to, Kind::HandoverRelease, Lane::Bulk, release.to_cbor(), None);
     envelope.attachment = Some(releasing.attachment);
-    let kept = NewEntry::bare(Body::PackageKept { handover: releasing.id, package: releasing.package });
-    let issued = NewEntry::issued(context, &envelope, Content::Release(Box::new(release)));
-    let entry = crate::ids::EntryIndex(context.next.0 + 1);
-    Ok(Decision { entries: vec![kept, issued], reply: Reply::Done { entry } })
+    Ok(Decision::issuing(context, &envelope, Content::Release(Box::new(release))))
 }
 
 /// Reports a later step to the other side.

@@ -97,16 +97,7 @@ fn request(case: &Case<'_>, service: Service, to: &Destination) -> CoverageReque
         restrictions: case.offer.restrictions.clone(),
         now: case.now,
     };
-    let required = service.minimum().required;
-    let excluded: Vec<_> = case
-        .record
-        .exclusions
-        .iter()
-        .filter(|exclusion| exclusion.applies_to(&request))
-        .filter_map(|exclusion| exclusion.category)
-        .filter(|category| !required.contains(category))
-        .collect();
-    request.categories.retain(|category| !excluded.contains(category));
+    request.leave_out_excluded(case.record);
     request
 }
 

@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     net::TcpListener,
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -52,7 +53,7 @@ impl Nodes {
             societies.iter().map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
         for (society, port) in societies.iter().zip(&ports) {
             let folder = root.join(society.code().to_ascii_lowercase());
-            std::fs::create_dir(&folder)?;
+            std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
             let address = port.local_addr()?.to_string();
             TrustFolder::init(&folder, *society, vec![address.parse()?], now, &fill)?;
             let socket = folder.join("operator.sock");

@@ -3,6 +3,7 @@
 //! each with the path of its field.
 
 mod alert;
+pub mod handover;
 pub mod link;
 
 use std::{str::FromStr, time::Duration};

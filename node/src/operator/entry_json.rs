@@ -1,0 +1,129 @@
+//! The body of an entry as JSON, for people who audit it. An entry holds no personal data.
+
+use passerelle_domain::{
+    consent::ConsentRef,
+    entry::{Actor, Body, EnvelopeMeta, PackageRef, PeerChange, Verdict},
+    society::Society,
+};
+use serde_json::{Value, json};
+
+/// Who caused an entry, as lists show it.
+pub(super) fn actor(actor: &Actor) -> String {
+    match actor {
+        Actor::System => "system".to_owned(),
+        Actor::Operator(name) => name.clone(),
+        Actor::Peer(society) => format!("peer {society}"),
+    }
+}
+
+/// What was decided, in one word.
+pub(super) fn verdict(body: &Body) -> String {
+    match body {
+        Body::Received { verdict, .. } => match verdict {
+            Verdict::Accepted => "accepted".to_owned(),
+            Verdict::Duplicate => "duplicate".to_owned(),
+            Verdict::Rejected(code) => code.clone(),
+        },
+        Body::Refused { code, .. } => code.clone(),
+        _ => String::new(),
+    }
+}
+
+/// The Societies that an entry concerns, each once.
+pub(super) fn societies(body: &Body) -> Vec<Society> {
+    let of_meta = |meta: &EnvelopeMeta| {
+        let mut societies = vec![meta.origin];
+        societies.extend(meta.recipients.iter().filter(|recipient| **recipient != meta.origin));
+        societies
+    };
+    match body {
+        Body::Genesis { society, .. } | Body::Peer { society, .. } => vec![*society],
+        Body::Issued(meta) => of_meta(meta),
+        Body::Received { peer, envelope, .. } => {
+            let mut societies = vec![*peer];
+            let others = envelope.as_ref().map(of_meta).unwrap_or_default();
+            societies.extend(others.into_iter().filter(|other| other != peer));
+            societies
+        }
+        Body::Receipted { peer, .. }
+        | Body::DeliveryEnded { peer, .. }
+        | Body::Replayed { peer, .. }
+        | Body::EpochChanged { peer, .. }
+        | Body::LaneAdvanced { peer, .. } => vec![*peer],
+        Body::Consent { .. }
+        | Body::HandoverOpened { .. }
+        | Body::PackageRead { .. }
+        | Body::Refused { .. }
+        | Body::PackageKept { .. } => Vec::new(),
+    }
+}
+
+/// Digest of the object that an entry names, hexadecimal; empty when it names none.
+pub(super) fn object_digest(body: &Body) -> String {
+    match body {
+        Body::Issued(meta) | Body::Received { envelope: Some(meta), .. } => meta.digest.to_string(),
+        Body::Received { digest, .. } | Body::Peer { change: PeerChange::Bundle { digest, .. }, .. } => {
+            digest.to_string()
+        }
+        Body::Consent { record, .. } => record.hash.to_string(),
+        _ => String::new(),
+    }
+}
+
+/// The whole body.
+pub(super) fn body(body: &Body) -> Value {
+    match body {
+        Body::Genesis { society, epoch, schema } => json!({"society": society, "epoch": epoch, "schema": schema}),
+        Body::Issued(meta) => envelope(meta),
+        Body::Received { peer, lane, position, digest, envelope: meta, verdict: _ } => json!({
+            "peer": peer, "lane": lane, "position": position, "digest": digest,
+            "envelope": meta.as_ref().map(envelope), "verdict": verdict(body),
+        }),
+        Body::Receipted { peer, lane, position, rejected } => json!({
+            "peer": peer, "lane": lane, "position": position,
+            "rejected": rejected.iter().map(|(at, code)| json!({"position": at, "code": code})).collect::<Vec<_>>(),
+        }),
+        Body::Consent { case, record } => json!({"case": case, "record": consent(record)}),
+        Body::HandoverOpened { id, case, release_on_acceptance } => {
+            json!({"handover": id, "case": case, "release_on_acceptance": release_on_acceptance})
+        }
+        Body::PackageRead { handover, sections, purpose } => {
+            json!({"handover": handover, "sections": sections, "purpose": purpose})
+        }
+        Body::Refused { request, code, subject, uncounted } => {
+            json!({"request": request, "code": code, "subject": subject, "uncounted": uncounted})
+        }
+        Body::Peer { society, change } => match change {
+            PeerChange::Bundle { version, digest } => {
+                json!({"society": society, "bundle": {"version": version, "digest": digest}})
+            }
+            PeerChange::Removed => json!({"society": society, "removed": true}),
+        },
+        Body::DeliveryEnded { peer, lane, position } => json!({"peer": peer, "lane": lane, "position": position}),
+        Body::Replayed { peer, entries, withheld } => json!({
+            "peer": peer, "entries": entries,
+            "withheld": withheld.iter().map(|(entry, code)| json!({"entry": entry, "code": code})).collect::<Vec<_>>(),
+        }),
+        Body::EpochChanged { peer, epoch } => json!({"peer": peer, "epoch": epoch}),
+        Body::LaneAdvanced { peer, lane, position, hash } => {
+            json!({"peer": peer, "lane": lane, "position": position, "hash": hash})
+        }
+        Body::PackageKept { handover, package } => {
+            let PackageRef { case, commitment } = package;
+            json!({"handover": handover, "case": case, "commitment": commitment})
+        }
+    }
+}
+
+fn envelope(meta: &EnvelopeMeta) -> Value {
+    json!({
+        "id": meta.id, "digest": meta.digest, "origin": meta.origin, "recipients": meta.recipients,
+        "kind": meta.kind, "lane": meta.lane, "expires_at": meta.expires_at, "subject": meta.subject,
+        "basis": meta.basis.as_ref().map(consent),
+        "attachment": meta.attachment.map(|one| json!({"digest": one.digest, "bytes": one.bytes})),
+    })
+}
+
+fn consent(reference: &ConsentRef) -> Value {
+    json!({"id": reference.id, "version": reference.version, "hash": reference.hash})
+}

@@ -1,0 +1,172 @@
+//! Case packages on their way through the operator interface: kept with an offer, released, read. The only place of
+//! it that sees a person's data; what it holds is wiped, and nothing of it is logged or told in an error.
+
+use std::collections::BTreeSet;
+
+use passerelle_domain::{
+    catalogue::{Field, Purpose, Section},
+    decide::{Caller, Command, recheck},
+    entry::PackageRef,
+    envelope::Attachment,
+    facts::Facts as _,
+    fold::side_of,
+    handover::{Action, Gate, Package, permitted_roles, transition},
+    ids::{CaseId, EntryIndex, HandoverId},
+    refusal::{Code, Refusal},
+    rows::HandoverRow,
+};
+use passerelle_proto::v1;
+use zeroize::Zeroizing;
+
+use super::{Operator, each, errors::Refused, json, needed};
+
+/// What is ready to be released.
+struct Prepared {
+    package: PackageRef,
+    attachment: Attachment,
+    sections: Vec<Section>,
+}
+
+impl Operator {
+    /// Keeps the package that comes with an offer; nothing when there is none, or when the same offer brought it before.
+    pub(super) async fn keep_for_offer(
+        &self,
+        id: HandoverId,
+        case: CaseId,
+        package_json: String,
+    ) -> Result<Option<PackageRef>, Refused> {
+        let package_json = Zeroizing::new(package_json);
+        if package_json.is_empty() {
+            return Ok(None);
+        }
+        if let Some(row) = self.view().handover(id)? {
+            return Ok(row.package);
+        }
+        let package = canonical(&package_json)?;
+        Ok(Some(self.blocking(move |operator| operator.packages.put(case, &package)).await?))
+    }
+
+    /// Erases a package that was kept for nothing. Failing that, it stays until its case ends.
+    pub(super) async fn discard(&self, package: Option<PackageRef>) {
+        if let Some(package) = package
+            && let Err(refusal) = self.blocking(move |operator| operator.packages.discard(&package)).await
+        {
+            tracing::warn!(code = refusal.code.as_str(), "a package that is not needed could not be erased");
+        }
+    }
+
+    /// Releases what the consent covers at this moment of the package, sealed to the other Society.
+    pub(super) async fn release(
+        &self,
+        caller: Caller,
+        id: HandoverId,
+        package_json: String,
+    ) -> Result<v1::ReleaseHandoverResponse, Refused> {
+        let package_json = Zeroizing::new(package_json);
+        caller.require(permitted_roles(Action::Release))?;
+        let (row, _) = self.known_handover(id)?;
+        if let Some(last) = row.history.last().filter(|last| last.action == Action::Release && last.by == self.own) {
+            return Ok(v1::ReleaseHandoverResponse { entry_index: last.entry.0, sections: row.sections });
+        }
+        transition(row.state, Action::Release, side_of(&row, self.own))?;
+        let given = if package_json.is_empty() { None } else { Some(canonical(&package_json)?) };
+        let Prepared { package, attachment, sections } =
+            self.blocking(move |operator| operator.prepare(id, &row, given)).await?;
+        let names = sections.iter().map(ToString::to_string).collect();
+        let entropy = self.entropy.id();
+        let command = Command::ReleaseHandover { caller, entropy, id, package, attachment, sections };
+        let outcome = self.submit_for_entry(command).await;
+        if outcome.as_ref().is_err_and(Refused::changed_nothing) {
+            self.discard(Some(package)).await;
+        }
+        let EntryIndex(entry_index) = outcome?;
+        Ok(v1::ReleaseHandoverResponse { entry_index, sections: names })
+    }
+
+    fn prepare(
+        &self,
+        id: HandoverId,
+        row: &HandoverRow,
+        given: Option<Zeroizing<Vec<u8>>>,
+    ) -> Result<Prepared, Refusal> {
+        let view = self.view();
+        let policy = self.policy.borrow().clone();
+        let plan = recheck(&self.context(&view, &policy), id, Gate::Release)?;
+        let absent = || {
+            let message = "the handover has no package; give one with the release";
+            Refusal::new(Code::PackageAbsent, message).at("package_json")
+        };
+        let case = row.case.ok_or_else(absent)?;
+        let (whole, bytes, temporary) = match given {
+            Some(bytes) => (self.packages.put(case, &bytes)?, bytes, true),
+            None => {
+                let kept = row.package.ok_or_else(absent)?;
+                (kept, self.packages.get(&kept)?, false)
+            }
+        };
+        let sealed = self.seal(id, row, &whole, &bytes, &plan.fields);
+        if temporary {
+            self.packages.discard(&whole)?;
+        }
+        sealed
+    }
+
+    fn seal(
+        &self,
+        id: HandoverId,
+        row: &HandoverRow,
+        whole: &PackageRef,
+        bytes: &[u8],
+        fields: &BTreeSet<Field>,
+    ) -> Result<Prepared, Refusal> {
+        let restricted = Package::from_cbor(bytes)?.restrict(fields);
+        let sections: Vec<Section> = restricted.sections().into_iter().collect();
+        if sections.is_empty() {
+            let message = "nothing in the package is both needed and covered by the consent";
+            return Err(Refusal::new(Code::ConsentMissing, message));
+        }
+        let restricted = Zeroizing::new(restricted.to_cbor()?);
+        let (package, attachment) = self.packages.seal_for(row.to, id, whole, &restricted)?;
+        Ok(Prepared { package, attachment, sections })
+    }
+
+    /// Opens a package after the reading is in the journal.
+    pub(super) async fn read(
+        &self,
+        caller: Caller,
+        message: v1::ReadPackageRequest,
+    ) -> Result<v1::ReadPackageResponse, Refused> {
+        let id: HandoverId = needed("id", &message.id)?;
+        let purpose: Purpose = needed("purpose", &message.purpose)?;
+        let (row, _) = self.known_handover(id)?;
+        let sections: Vec<Section> = if message.sections.is_empty() {
+            let here =
+                |section: &Section| row.sections.is_empty() || row.sections.iter().any(|s| s == section.as_str());
+            let may = |section: &Section| {
+                section.sealed_for().is_empty() || section.sealed_for().iter().any(|role| caller.roles.contains(role))
+            };
+            Section::ALL.iter().copied().filter(|section| here(section) && may(section)).collect()
+        } else {
+            each("sections", &message.sections)?
+        };
+        let command = Command::ReadPackage { caller, id, sections: sections.clone(), purpose };
+        let EntryIndex(entry_index) = self.submit_for_entry(command).await?;
+        let absent = || Refusal::new(Code::PackageAbsent, "this node has no package of the handover");
+        let package = self.view().handover(id)?.and_then(|row| row.package).ok_or_else(absent)?;
+        let bytes = self.blocking(move |operator| operator.packages.get(&package)).await?;
+        let fields: BTreeSet<Field> =
+            Field::ALL.iter().copied().filter(|field| sections.contains(&field.section())).collect();
+        let shown = Package::from_cbor(&bytes)?.restrict(&fields);
+        Ok(v1::ReadPackageResponse {
+            package_json: json::write(&shown),
+            sections: shown.sections().iter().map(ToString::to_string).collect(),
+            entry_index,
+        })
+    }
+}
+
+/// The canonical bytes of a package that was written as JSON.
+fn canonical(package_json: &str) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+    let package: Package = json::read("package_json", package_json)?;
+    package.to_cbor().map(Zeroizing::new).map_err(|refusal| refusal.within("package_json"))
+}
