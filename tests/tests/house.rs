@@ -117,9 +117,9 @@ fn the_programs_are_linked_with_one_tls() {
 
 /// Commands of `passerelle-node` in the README. Those of `passerelle` are given to its own parser.
 const NODE_COMMANDS: [&str; 3] = [
-    "passerelle-node init --society SN --dir /var/lib/passerelle --config /etc/passerelle/node.toml --admin fatou",
-    "passerelle-node check-config",
-    "passerelle-node run",
+    "passerelle-node init --society SN --dir sn --advertise node.sn.example:7443",
+    "passerelle-node check-config --config sn/node.toml",
+    "passerelle-node run --config sn/node.toml",
 ];
 
 #[test]
