@@ -42,6 +42,10 @@ enum Due {
     Advanced(Lane),
 }
 
+/// Work that the engine was given, with what is to be done once it has answered.
+type UnderWay<'a> =
+    futures_util::future::BoxFuture<'a, (Due, Result<Result<Reply, Refusal>, oneshot::error::RecvError>)>;
+
 /// One session under way.
 pub(super) struct Driver<'a> {
     link: &'a Link,
@@ -52,9 +56,7 @@ pub(super) struct Driver<'a> {
     outgoing: mpsc::Sender<v1::Frame>,
     /// A frame that waits for room in the channel.
     next: Option<v1::Frame>,
-    under_way: FuturesOrdered<
-        futures_util::future::BoxFuture<'a, (Due, Result<Result<Reply, Refusal>, oneshot::error::RecvError>)>,
-    >,
+    under_way: FuturesOrdered<UnderWay<'a>>,
     /// Last position receipted in this session, and what the newest commit makes receiptable.
     receipted: [Position; 3],
     receiptable: [Option<Receiptable>; 3],
