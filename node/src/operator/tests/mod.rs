@@ -20,7 +20,7 @@ use passerelle_domain::{
     entry::PackageRef,
     envelope::{Attachment, Envelope, FORMAT_VERSION, Kind, Lane},
     fold::Content,
-    ids::{CaseId, EntryIndex, EnvelopeId, Epoch, Position},
+    ids::{CaseId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
     receipt::Receipt,
     refusal::{Code, Refusal},
     signing::Signer as _,
@@ -108,19 +108,20 @@ struct Vault(Mutex<HashMap<Digest, Vec<u8>>>);
 impl Packages for Vault {
     fn put(&self, case: CaseId, package: &[u8]) -> Result<PackageRef, Refusal> {
         let mut held = self.0.lock();
-        let name = Digest::of_parts(&[&held.len().to_be_bytes(), package]);
-        held.insert(name, package.to_vec());
-        Ok(PackageRef { case, name, commitment: Digest::commitment(&[7; 32], package) })
+        let commitment = Digest::of_parts(&[&held.len().to_be_bytes(), package]);
+        held.insert(commitment, package.to_vec());
+        Ok(PackageRef { case, commitment })
     }
 
     fn get(&self, package: &PackageRef) -> Result<Zeroizing<Vec<u8>>, Refusal> {
         let absent = || Refusal::new(Code::PackageAbsent, "erased");
-        self.0.lock().get(&package.name).cloned().map(Zeroizing::new).ok_or_else(absent)
+        self.0.lock().get(&package.commitment).cloned().map(Zeroizing::new).ok_or_else(absent)
     }
 
     fn seal_for(
         &self,
         _: Society,
+        _: HandoverId,
         package: &PackageRef,
         restricted: &[u8],
     ) -> Result<(PackageRef, Attachment), Refusal> {
@@ -129,7 +130,7 @@ impl Packages for Vault {
     }
 
     fn discard(&self, package: &PackageRef) -> Result<(), Refusal> {
-        self.0.lock().remove(&package.name);
+        self.0.lock().remove(&package.commitment);
         Ok(())
     }
 }
