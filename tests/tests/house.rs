@@ -25,7 +25,7 @@ const NEVER: [(&str, &[&str]); 10] = [
     ("trust", &["store", "engine", "link", "operator", "vault", "packages", "peers"]),
     ("vault", &["store", "engine", "link", "operator", "packages", "peers"]),
     ("link", &["operator"]),
-    ("operator", &["link", "trust", "vault", "packages", "peers"]),
+    ("operator", &["link", "vault", "packages", "peers"]),
     ("packages", &["operator"]),
     ("peers", &["operator"]),
     ("config", &["store", "engine", "link", "operator", "trust", "vault"]),
