@@ -6,7 +6,7 @@ mod init;
 mod journal;
 mod run;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -66,7 +66,14 @@ impl WithConfig {
 /// Runs the command that the process was given.
 #[must_use]
 pub fn main_entry() -> ExitCode {
-    let cli = Cli::parse();
+    run_args(std::env::args_os())
+}
+
+/// Runs the command of these arguments, of which the first is the name of the program. For programs
+/// that are a node under another name, such as the benches.
+#[must_use]
+pub fn run_args(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let cli = Cli::parse_from(arguments);
     let outcome = match cli.command {
         Command::Run(with) => run::run(&with),
         Command::Init(init) => init.run().map(|()| ExitCode::SUCCESS),

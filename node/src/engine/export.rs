@@ -9,16 +9,18 @@
 //!
 //! Packages are not in it: they lie in the vault, each under the key of its case.
 
-use std::io::Read;
+use std::{collections::HashMap, io::Read};
 
 use minicbor::{Decoder, Encoder, data::Type, encode::write::Write};
 use passerelle_domain::{
     entry::{Body, Entry},
+    envelope::SignedEnvelope,
     facts::Facts as _,
-    fold,
+    fold::{self, Content},
     ids::{EntryIndex, Epoch},
     limits::ENVELOPE_BYTES_MAX,
     merkle::{Checkpoint, Frontier},
+    receipt::SignedReceipt,
     refusal::{Code, Refusal},
     rows::HeadRow,
     signing::{PublicKey, Verifier},
@@ -109,8 +111,8 @@ pub struct Imported {
     pub checkpoint: Checkpoint,
 }
 
-/// Reads an export of a whole journal into an empty store, verifying every hash, every object and the checkpoint, and
-/// makes the views. `epoch` is the life that the store begins: peers see by it that it was restored. Until the head
+/// Reads an export of a whole journal into an empty store, verifying every hash, every object, every signature and the
+/// checkpoint, and makes the views. `keys_of_own` are all keys with which this node has ever signed. `epoch` is the life that the store begins: peers see by it that it was restored. Until the head
 /// is written, last but for the views, the store holds no journal, so an import that fails is begun again in an empty
 /// store.
 ///
@@ -132,6 +134,8 @@ pub fn import(
     items.next(|decoder| read_header(decoder, own))?;
     let mut journal = Importing {
         own,
+        verifier,
+        keys: HashMap::from([(own, keys_of_own.to_vec())]),
         previous: Default::default(),
         time: Default::default(),
         frontier: Frontier::default(),
@@ -171,15 +175,18 @@ pub fn import(
 }
 
 /// A journal that is being read in.
-struct Importing {
+struct Importing<'a> {
     own: Society,
+    verifier: &'a dyn Verifier,
+    /// The signing keys of each Society, from every bundle of it that the journal has had so far.
+    keys: HashMap<Society, Vec<PublicKey>>,
     previous: passerelle_domain::digest::Digest,
     time: passerelle_domain::time::Time,
     frontier: Frontier,
     objects: u64,
 }
 
-impl Importing {
+impl Importing<'_> {
     fn take(&mut self, view: &mut View<'_>, bytes: Vec<u8>, object: Option<Vec<u8>>) -> Result<(), Refusal> {
         let index = EntryIndex(self.frontier.size());
         let entry = Entry::from_bytes(&bytes)?;
@@ -197,7 +204,8 @@ impl Importing {
                     Refusal::new(refusal.code, format!("the object of entry {index}: {}", refusal.message))
                 };
                 fold::check_object(named, &object).map_err(about)?;
-                fold::content(&entry.body, &object).map_err(about)?;
+                let content = fold::content(&entry.body, &object).map_err(about)?;
+                self.check_signature(&entry.body, &object, content).map_err(about)?;
                 view.put_object(index, &object);
                 self.objects += 1;
             }
@@ -211,6 +219,28 @@ impl Importing {
         self.frontier.append(self.previous);
         view.put(keys::entry(index), bytes);
         Ok(())
+    }
+
+    /// The chain binds what was signed; that the signature is still there is seen by verifying it.
+    fn check_signature(&mut self, body: &Body, object: &[u8], content: Content) -> Result<(), Refusal> {
+        let keys_of = |society: Society| self.keys.get(&society).map(Vec::as_slice).unwrap_or_default();
+        let genuine = match (body, content) {
+            (Body::Issued(meta) | Body::Received { envelope: Some(meta), .. }, _) => {
+                SignedEnvelope::from_object(object)?.verify(keys_of(meta.origin), self.verifier)
+            }
+            (Body::Receipted { peer, .. }, _) => {
+                minicbor::decode::<SignedReceipt>(object)
+                    .map_err(|_| malformed())?
+                    .open(keys_of(*peer), self.verifier)?;
+                true
+            }
+            (_, Content::Bundle(bundle)) => {
+                self.keys.entry(bundle.society).or_default().extend(bundle.signing_keys.iter().copied());
+                true
+            }
+            _ => true,
+        };
+        if genuine { Ok(()) } else { Err(Refusal::new(Code::BadSignature, "it is not signed by a key of its origin")) }
     }
 }
 

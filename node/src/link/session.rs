@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use futures_util::{FutureExt as _, Stream, StreamExt as _, future::BoxFuture, stream::FuturesOrdered};
+use futures_util::{FutureExt as _, Stream, StreamExt as _, stream::FuturesOrdered};
 use passerelle_domain::{
     decide::{Command, Opened, Reply, open},
     digest::Digest,
@@ -42,8 +42,9 @@ enum Due {
     Advanced(Lane),
 }
 
-/// What a command under way has come to.
-type Answered = (Due, Result<Result<Reply, Refusal>, oneshot::error::RecvError>);
+/// Work that the engine was given, with what is to be done once it has answered.
+type UnderWay<'a> =
+    futures_util::future::BoxFuture<'a, (Due, Result<Result<Reply, Refusal>, oneshot::error::RecvError>)>;
 
 /// One session under way.
 pub(super) struct Driver<'a> {
@@ -55,7 +56,7 @@ pub(super) struct Driver<'a> {
     outgoing: mpsc::Sender<v1::Frame>,
     /// A frame that waits for room in the channel.
     next: Option<v1::Frame>,
-    under_way: FuturesOrdered<BoxFuture<'a, Answered>>,
+    under_way: FuturesOrdered<UnderWay<'a>>,
     /// Last position receipted in this session, and what the newest commit makes receiptable.
     receipted: [Position; 3],
     receiptable: [Option<Receiptable>; 3],

@@ -102,7 +102,8 @@ impl Authority {
         Zeroizing::new(self.key.0.serialize_pem())
     }
 
-    /// A certificate for the Society's node, with a new key.
+    /// A certificate for the Society's node, with a new key. Its names are the node's SPIFFE ID and, as a DNS name,
+    /// the Society's trust domain, such as `sn.sahelplus`.
     ///
     /// # Errors
     /// `store_failed` when the machine cannot make it.
@@ -143,26 +144,29 @@ impl Authority {
             return Err(Refusal::new(Code::Malformed, message).at("name"));
         }
         let id = format!("{}{name}", operator_prefix(self.society));
-        self.issue(Key::generate()?, name, &id, vec![ExtendedKeyUsagePurpose::ClientAuth], (now, life), fill)
+        let usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.issue(Key::generate()?, name, vec![uri(&id)?], usages, (now, life), fill)
     }
 
     fn issue_node_for(&self, key: Key, now: Time, life: Duration, fill: &Fill) -> Result<IssuedCertificate, Refusal> {
-        let id = self.society.node_id();
+        // The DNS name is for TLS libraries of operators' programs that check one and nothing else; peers go by the URI.
+        let domain = self.society.trust_domain().try_into().map_err(|_| failed())?;
+        let names = vec![uri(&self.society.node_id())?, SanType::DnsName(domain)];
         let usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-        self.issue(key, &format!("{} node", self.society), &id, usages, (now, life), fill)
+        self.issue(key, &format!("{} node", self.society), names, usages, (now, life), fill)
     }
 
     fn issue(
         &self,
         key: Key,
         name: &str,
-        id: &str,
+        names: Vec<SanType>,
         usages: Vec<ExtendedKeyUsagePurpose>,
         (now, life): (Time, Duration),
         fill: &Fill,
     ) -> Result<IssuedCertificate, Refusal> {
         let mut params = params(name, now, life, fill)?;
-        params.subject_alt_names = vec![SanType::URI(id.try_into().map_err(|_| failed())?)];
+        params.subject_alt_names = names;
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = usages;
@@ -207,6 +211,10 @@ fn date(time: Time) -> Result<OffsetDateTime, Refusal> {
     let seconds = i64::try_from(time.millis() / 1_000).unwrap_or(i64::MAX);
     OffsetDateTime::from_unix_timestamp(seconds)
         .map_err(|_| Refusal::new(Code::MalformedTime, "a certificate cannot carry this time"))
+}
+
+fn uri(id: &str) -> Result<SanType, Refusal> {
+    id.try_into().map(SanType::URI).map_err(|_| failed())
 }
 
 fn failed() -> Refusal {

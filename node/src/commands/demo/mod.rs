@@ -61,7 +61,7 @@ impl Demo {
             let mut teller = Teller { json: self.json, failed: false };
             let folder = DemoFolder::make()?;
             let mut nodes = None;
-            let outcome = story::tell_it(&mut teller, &folder.0, &mut nodes).await;
+            let outcome = Box::pin(story::tell_it(&mut teller, &folder.0, &mut nodes)).await;
             if let (Some(nodes), false, Ok(())) = (&nodes, self.once, &outcome) {
                 farewell(nodes, self.json);
                 tokio::signal::ctrl_c().await?;

@@ -38,7 +38,7 @@ pub(super) async fn tell_it(teller: &mut Teller, root: &Path, nodes: &mut Option
     let nodes = nodes.as_mut().context("the nodes were prepared")?;
     teller.step("start", start(nodes)).await?;
     teller.step("join", join(nodes)).await?;
-    teller.step("alert", alert(nodes, SHIPWRECK)).await?;
+    teller.step("alert", Box::pin(alert(nodes, SHIPWRECK))).await?;
     let mut case = String::new();
     let mut consent = String::new();
     let mut id = String::new();
@@ -60,7 +60,7 @@ pub(super) async fn tell_it(teller: &mut Teller, root: &Path, nodes: &mut Option
     teller.step("release", release(nodes, &id)).await?;
     teller.step("receipt", receipt(nodes, &id)).await?;
     teller.step("refusal", refusal(nodes, &case, &consent)).await?;
-    teller.step("crash", crash(nodes)).await?;
+    teller.step("crash", Box::pin(crash(nodes))).await?;
     teller.step("verify", verify(nodes)).await
 }
 
