@@ -19,9 +19,20 @@ const DRAFT: &str = include_str!("../../../config/demo/alert-convoy.toml");
 /// # Errors
 /// When the draft is not valid.
 pub fn alert(headline: &str) -> anyhow::Result<Alert> {
+    valid(draft(headline)?)
+}
+
+/// The draft of such an alert.
+///
+/// # Errors
+/// When the demo's draft cannot be read.
+pub fn draft(headline: &str) -> anyhow::Result<AlertDraft> {
     let mut draft: AlertDraft = toml::from_str(DRAFT)?;
     draft.distribution = Vec::new();
-    said(draft, headline)
+    for text in &mut draft.texts {
+        text.headline = format!("EXERCISE. {headline}");
+    }
+    Ok(draft)
 }
 
 /// An update of an earlier alert of ours, to everybody.
@@ -29,16 +40,12 @@ pub fn alert(headline: &str) -> anyhow::Result<Alert> {
 /// # Errors
 /// When the draft is not valid.
 pub fn update_of(origin: Society, id: AlertId, earlier: &Alert, headline: &str) -> anyhow::Result<Alert> {
-    let mut draft: AlertDraft = toml::from_str(DRAFT)?;
-    draft.distribution = Vec::new();
+    let mut draft = draft(headline)?;
     draft.supersedes = vec![Reference { origin, id, sent_at: earlier.sent_at }];
-    said(draft, headline)
+    valid(draft)
 }
 
-fn said(mut draft: AlertDraft, headline: &str) -> anyhow::Result<Alert> {
-    for text in &mut draft.texts {
-        text.headline = format!("EXERCISE. {headline}");
-    }
+fn valid(draft: AlertDraft) -> anyhow::Result<Alert> {
     Alert::from_draft(draft, now()).map_err(|faults| anyhow::anyhow!("{faults:?}"))
 }
 

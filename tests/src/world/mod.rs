@@ -3,6 +3,7 @@
 
 mod alerts;
 mod cases;
+mod process;
 mod site;
 
 use std::{
@@ -35,8 +36,9 @@ use passerelle_node::{
     trust::{Ed25519Verifier, PeerBundles, TrustFolder},
 };
 
-pub use alerts::{alert, cancel, raise, raise_as, update_of};
+pub use alerts::{alert, cancel, draft, raise, raise_as, update_of};
 pub use cases::{Handovers, channel};
+pub use process::Process;
 pub use site::Site;
 
 /// How long anything may take on a machine that does much else.

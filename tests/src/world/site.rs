@@ -4,6 +4,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::{Context as _, ensure};
@@ -14,6 +15,7 @@ use passerelle_node::{
     entropy::{Entropy as _, SystemEntropy},
     metrics::Metrics,
     run::{Node, Surroundings, serve_operators, start},
+    store::StoreError,
     supervise::{Exit, Spawner, Supervisor},
     trust::TrustFolder,
 };
@@ -21,10 +23,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
 
-use super::now;
+use super::{PATIENCE, now};
 
 /// The tester may do everything.
 const ROLES: &str = r#"["alert_author", "alert_approver", "duty_officer", "caseworker", "supervisor", "medical", "rfl_officer", "node_admin", "auditor"]"#;
+
+const STEP: Duration = Duration::from_millis(20);
 
 /// A node that runs.
 struct Running {
@@ -99,13 +103,25 @@ impl Site {
     /// When it does not start.
     pub async fn start(&mut self) -> anyhow::Result<()> {
         ensure!(self.running.is_none(), "the node of {} runs already", self.society);
+        let mut waited = Duration::ZERO;
         let config = Config::parse(&self.folder.join("node.toml"), &self.config(), std::iter::empty())
             .map_err(|faults| anyhow::anyhow!("{faults}"))?;
-        let (signals, heard) = mpsc::unbounded_channel();
-        let mut supervisor = Supervisor::with_signals(UnboundedReceiverStream::new(heard));
         let around = Surroundings { clock: Arc::new(SystemClock::new()), entropy: Arc::new(SystemEntropy::new()) };
         let metrics = Metrics::new();
-        let node = Arc::new(start(&mut supervisor, config, &around, metrics.clone()).await?);
+        let (signals, mut supervisor, node) = loop {
+            let (signals, heard) = mpsc::unbounded_channel();
+            let mut supervisor = Supervisor::with_signals(UnboundedReceiverStream::new(heard));
+            match start(&mut supervisor, config.clone(), &around, metrics.clone()).await {
+                Ok(node) => break (signals, supervisor, Arc::new(node)),
+                // A process takes its connections with it; here those of the node before still hold its store
+                // until their other ends have closed them.
+                Err(error) if matches!(error.downcast_ref(), Some(StoreError::InUse { .. })) && waited < PATIENCE => {
+                    tokio::time::sleep(STEP).await;
+                    waited += STEP;
+                }
+                Err(error) => return Err(error),
+            }
+        };
         serve_operators(&mut supervisor, &node, &around, &metrics)?;
         let (ended, exit) = oneshot::channel();
         Spawner::new(CancellationToken::new()).spawn("a node of a world", async move {
