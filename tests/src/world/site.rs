@@ -138,11 +138,14 @@ impl Site {
     /// When it does not end cleanly.
     pub async fn stop(&mut self) -> anyhow::Result<()> {
         let Some(Running { node, signals, exit }) = self.running.take() else { return Ok(()) };
+        let store = Arc::downgrade(node.engine.store());
         drop(node);
         signals.send(()).context("the node has ended already")?;
         let exit = exit.await.context("the node was dropped")?;
         ensure!(exit == Exit::Clean, "the node of {} ended as {exit:?}", self.society);
-        Ok(())
+        // A process takes its last connections with it; in this one they end when they notice, and
+        // only then is the store free for another node.
+        super::wait_until("the store is released", || Ok(store.strong_count() == 0)).await
     }
 
     /// Stops the node and starts it again.
