@@ -285,6 +285,8 @@ pub fn serve_operators(
         metrics: metrics.clone(),
     };
     let operator = operator::Operator::new(parts);
+    let releasing = supervisor.spawner(Phase::Link);
+    releasing.spawn("releaser", operator.clone().release_what_is_accepted(releasing.token().clone()));
     let socket = &config.operator.socket;
     let listening = operator::bind(socket, config.operator.socket_mode)
         .with_context(|| format!("the operators' socket {} cannot be had", socket.display()))?;

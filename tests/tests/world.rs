@@ -224,6 +224,31 @@ async fn a_consented_case_is_handed_over_and_no_further_than_the_consent_goes() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_to_be_released_on_acceptance_needs_no_person_and_survives_a_restart() -> anyhow::Result<()> {
+    let mut world = World::started(&["GM", "ML"]).await?;
+    world.joined().await?;
+    let (first, second) = {
+        let (from, to) = (Handovers::of(&*world.node("GM")?).await?, Handovers::of(&*world.node("ML")?).await?);
+        let case = from.record_consent().await?;
+        let (first, second) = (from.offer_as(&case, "ML", true).await?, from.offer_as(&case, "ML", true).await?);
+        to.until(&first, "delivered").await?;
+        to.until(&second, "delivered").await?;
+        to.accept(&first).await?;
+        assert!(to.until(&first, "disclosed").await?.package_here);
+        (first, second)
+    };
+    // The other is accepted while the sender is off: it is found when the sender comes back.
+    world.site("GM")?.stop().await?;
+    Handovers::of(&*world.node("ML")?).await?.accept(&second).await?;
+    world.site("GM")?.start().await?;
+    let to = Handovers::of(&*world.node("ML")?).await?;
+    assert!(to.until(&second, "disclosed").await?.package_here);
+    assert_eq!(to.read(&first).await?["contact"]["preferred_name"], "A.");
+    drop(to);
+    world.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_replay_delivers_nothing_twice() -> anyhow::Result<()> {
     let world = World::started(&["SN", "GM"]).await?;
     let (senegal, gambia) = (world.node("SN")?, world.node("GM")?);

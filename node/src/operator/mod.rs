@@ -15,6 +15,7 @@ mod lanes;
 mod packages;
 mod peers;
 pub mod ports;
+mod releaser;
 mod server;
 mod status;
 #[cfg(test)]

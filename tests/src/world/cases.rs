@@ -58,7 +58,20 @@ impl Handovers {
     ///
     /// # Errors
     /// The refusal, as a [`tonic::Status`].
-    pub async fn offer(&self, (case, consent): &(String, String), to: &str) -> anyhow::Result<String> {
+    pub async fn offer(&self, case: &(String, String), to: &str) -> anyhow::Result<String> {
+        self.offer_as(case, to, false).await
+    }
+
+    /// The same, saying whether to release as soon as it is accepted.
+    ///
+    /// # Errors
+    /// The refusal, as a `tonic::Status`.
+    pub async fn offer_as(
+        &self,
+        (case, consent): &(String, String),
+        to: &str,
+        release_on_acceptance: bool,
+    ) -> anyhow::Result<String> {
         let mut draft = json(HANDOVER)?;
         draft["consent"] = consent.as_str().into();
         draft["to"] = to.into();
@@ -68,7 +81,7 @@ impl Handovers {
             case_id: case.clone(),
             draft_json: draft.to_string(),
             package_json: json(PACKAGE)?.to_string(),
-            release_on_acceptance: false,
+            release_on_acceptance,
         };
         Ok(self.client().offer_handover(request).await?.into_inner().id)
     }
