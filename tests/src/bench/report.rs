@@ -38,7 +38,7 @@ impl Line {
     fn table(&self) -> String {
         let parameters: Vec<String> = self.parameters.iter().map(|(name, value)| format!("{name} {value}")).collect();
         let mut lines = vec![format!("{} ({})", self.scenario, parameters.join(", "))];
-        lines.extend(self.figures.iter().map(|(name, value)| format!("  {name:<32} {value:>14}")));
+        lines.extend(self.figures.iter().map(|(name, value)| format!("  {name:<38} {value:>14}")));
         lines.join("\n")
     }
 }

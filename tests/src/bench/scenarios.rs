@@ -204,7 +204,8 @@ async fn wire(args: &Args, report: &mut Report) -> anyhow::Result<()> {
                 .parameter("alerts", count)
                 .parameter("alerts_per_s", WIRE_PACE)
                 .figure("ip_bytes_per_alert", float(spent.ip_bytes()) / float(count))
-                .figure("tcp_payload_bytes_per_alert", float(spent.payload) / float(count))
+                .figure("tcp_payload_sent_bytes_per_alert", float(spent.sent) / float(count))
+                .figure("tcp_payload_received_bytes_per_alert", float(spent.received) / float(count))
                 .figure("segments_per_alert", float(spent.segments) / float(count)),
         );
     }
@@ -227,7 +228,7 @@ async fn idle(args: &Args, report: &mut Report) -> anyhow::Result<()> {
         &Line::new("idle")
             .parameter("seconds", args.idle_seconds)
             .figure("ip_bytes_per_hour", float(spent.ip_bytes()) * an_hour)
-            .figure("tcp_payload_bytes_per_hour", float(spent.payload) * an_hour)
+            .figure("tcp_payload_bytes_per_hour", float(spent.sent + spent.received) * an_hour)
             .figure("segments_per_hour", float(spent.segments) * an_hour)
             .figure("cpu_s_per_hour", used.as_secs_f64() * an_hour),
     );
