@@ -23,7 +23,10 @@ use tokio::{
     net::{UnixListener, UnixStream},
 };
 use tokio_util::sync::CancellationToken;
-use tonic::transport::server::{Connected, Server};
+use tonic::{
+    server::NamedService,
+    transport::server::{Connected, Server},
+};
 
 use super::Operator;
 use crate::trust::{Conn, OperatorInfo};
@@ -36,6 +39,10 @@ const END_WITHIN: Duration = Duration::from_secs(1);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// An idle remote operator is asked whether it is there this often.
 const KEEPALIVE: Duration = Duration::from_secs(60);
+
+/// The services beside our own, by the names that reflection lists.
+const ALWAYS_SERVED: [&str; 3] =
+    ["grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"];
 
 /// A Unix socket to listen on; its file is removed when this is dropped.
 #[derive(Debug)]
@@ -144,15 +151,21 @@ where
         };
     }
     let (health, health_service) = tonic_health::server::health_reporter();
+    // Not all that the descriptors hold is served here: the link has its own port.
+    let mut served = ALWAYS_SERVED.to_vec();
     macro_rules! serving {
-        ($($server:ident),+) => { $(health.set_serving::<$server<Operator>>().await;)+ };
+        ($($server:ident),+) => {$(
+            health.set_serving::<$server<Operator>>().await;
+            served.push(<$server<Operator> as NamedService>::NAME);
+        )+};
     }
     serving!(AlertServiceServer, AuditServiceServer, ConsentServiceServer, HandoverServiceServer);
     serving!(PeerServiceServer, StatusServiceServer, WatchServiceServer);
     let described = || {
-        tonic_reflection::server::Builder::configure()
+        let builder = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
+        served.iter().fold(builder, |builder, name| builder.with_service_name(*name))
     };
     let server = Server::builder()
         .concurrency_limit_per_connection(REQUESTS_MAX)

@@ -36,14 +36,16 @@ pub(super) fn processor_time(pid: u32) -> anyhow::Result<Duration> {
     Ok(Duration::from_millis(ticks?.iter().sum::<u64>() * 1_000 / TICKS_A_SECOND))
 }
 
-/// What went over the connections to one port, both directions together.
+/// What went over the connections to one port, seen from the side that dialled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Traffic {
     /// Connections that are up.
     pub(super) connections: u64,
-    /// TCP payload: TLS records.
-    pub(super) payload: u64,
-    /// Segments with and without payload.
+    /// TCP payload to the peer: TLS records.
+    pub(super) sent: u64,
+    /// The same, from the peer.
+    pub(super) received: u64,
+    /// Segments with and without payload, both directions together.
     pub(super) segments: u64,
 }
 
@@ -54,14 +56,15 @@ impl Traffic {
         let less = |now: u64, then: u64| now.checked_sub(then).context("the link was made anew while it was measured");
         Ok(Self {
             connections: self.connections,
-            payload: less(self.payload, earlier.payload)?,
+            sent: less(self.sent, earlier.sent)?,
+            received: less(self.received, earlier.received)?,
             segments: less(self.segments, earlier.segments)?,
         })
     }
 
-    /// Bytes of IP packets.
+    /// Bytes of IP packets, both directions together.
     pub(super) fn ip_bytes(self) -> u64 {
-        self.payload + self.segments * HEADER_BYTES
+        self.sent + self.received + self.segments * HEADER_BYTES
     }
 }
 
@@ -86,7 +89,8 @@ fn sum(output: &str) -> Traffic {
         let count = |name| counters.get(name).copied().unwrap_or_default();
         Traffic {
             connections: total.connections + 1,
-            payload: total.payload + count("bytes_sent") + count("bytes_received"),
+            sent: total.sent + count("bytes_sent"),
+            received: total.received + count("bytes_received"),
             segments: total.segments + count("segs_out") + count("segs_in"),
         }
     })
@@ -118,17 +122,17 @@ mod tests {
     #[test]
     fn both_directions_of_every_connection_are_counted() {
         let traffic = sum(LINES);
-        assert_eq!(traffic, Traffic { connections: 2, payload: 1_260, segments: 14 });
+        assert_eq!(traffic, Traffic { connections: 2, sent: 1_010, received: 250, segments: 14 });
         assert_eq!(traffic.ip_bytes(), 1_260 + 14 * 52);
         assert_eq!(sum(""), Traffic::default());
     }
 
     #[test]
     fn counters_of_another_connection_are_not_compared() {
-        let one = Traffic { connections: 1, payload: 100, segments: 2 };
-        assert!(Traffic { payload: 90, ..one }.since(one).is_err());
+        let one = Traffic { connections: 1, sent: 100, received: 7, segments: 2 };
+        assert!(Traffic { sent: 90, ..one }.since(one).is_err());
         assert!(Traffic { connections: 0, ..one }.since(one).is_err());
-        assert_eq!(Traffic { payload: 150, ..one }.since(one).ok().map(|t| t.payload), Some(50));
+        assert_eq!(Traffic { sent: 150, ..one }.since(one).ok().map(|t| t.sent), Some(50));
     }
 
     #[test]

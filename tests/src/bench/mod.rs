@@ -45,8 +45,9 @@ enum Scenario {
 #[derive(Debug, Parser)]
 #[command(name = "bench", arg_required_else_help = true)]
 struct Args {
-    /// What is measured.
-    scenario: Scenario,
+    /// What is measured. Memory, restart and store size fill the journals once when they are asked for together.
+    #[arg(required = true)]
+    scenarios: Vec<Scenario>,
     /// One JSON object a line: scenario, parameters, figures with their unit as suffix.
     #[arg(long)]
     json: bool,
@@ -80,6 +81,10 @@ struct Args {
 }
 
 impl Args {
+    fn wants(&self, scenario: Scenario) -> bool {
+        self.scenarios.iter().any(|wanted| *wanted == scenario || *wanted == Scenario::All)
+    }
+
     /// With the counts of `--quick`, where it is set.
     fn scaled(mut self) -> Self {
         if self.quick {

@@ -6,39 +6,39 @@ use serde_json::{Map, Value};
 /// One measured line: the scenario, its parameters and its figures, in the order in which they were added.
 pub(super) struct Line {
     scenario: &'static str,
-    parameters: Map<String, Value>,
-    figures: Map<String, Value>,
+    parameters: Vec<(String, Value)>,
+    figures: Vec<(String, Value)>,
 }
 
 impl Line {
     pub(super) fn new(scenario: &'static str) -> Self {
-        Self { scenario, parameters: Map::new(), figures: Map::new() }
+        Self { scenario, parameters: Vec::new(), figures: Vec::new() }
     }
 
     pub(super) fn parameter(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.parameters.insert(name.to_owned(), value.into());
+        self.parameters.push((name.to_owned(), value.into()));
         self
     }
 
     /// A figure; its name ends in its unit. Three decimals are more than this machine can repeat.
     pub(super) fn figure(mut self, name: &str, value: f64) -> Self {
         let rounded = (value * 1_000.0).round() / 1_000.0;
-        self.figures.insert(name.to_owned(), rounded.into());
+        self.figures.push((name.to_owned(), rounded.into()));
         self
     }
 
     fn json(&self) -> String {
         let mut object = Map::new();
         object.insert("scenario".to_owned(), self.scenario.into());
-        object.insert("parameters".to_owned(), self.parameters.clone().into());
-        object.insert("figures".to_owned(), self.figures.clone().into());
+        object.insert("parameters".to_owned(), Map::from_iter(self.parameters.clone()).into());
+        object.insert("figures".to_owned(), Map::from_iter(self.figures.clone()).into());
         Value::from(object).to_string()
     }
 
     fn table(&self) -> String {
         let parameters: Vec<String> = self.parameters.iter().map(|(name, value)| format!("{name} {value}")).collect();
         let mut lines = vec![format!("{} ({})", self.scenario, parameters.join(", "))];
-        lines.extend(self.figures.iter().map(|(name, value)| format!("  {name:<32} {value:>14}")));
+        lines.extend(self.figures.iter().map(|(name, value)| format!("  {name:<38} {value:>14}")));
         lines.join("\n")
     }
 }

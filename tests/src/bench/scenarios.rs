@@ -27,22 +27,25 @@ const PACE: u32 = 50;
 const WIRE_PACE: u32 = 20;
 
 pub(super) async fn run(args: &Args, report: &mut Report) -> anyhow::Result<()> {
-    match args.scenario {
-        Scenario::Throughput => throughput(args, report).await,
-        Scenario::Latency => latency(args, report).await,
-        Scenario::CatchUp => catch_up(args, report).await,
-        Scenario::Wire => wire(args, report).await,
-        Scenario::Idle => idle(args, report).await,
-        Scenario::Memory | Scenario::Restart | Scenario::StoreSize => endurance(args, report).await,
-        Scenario::All => {
-            throughput(args, report).await?;
-            latency(args, report).await?;
-            catch_up(args, report).await?;
-            wire(args, report).await?;
-            idle(args, report).await?;
-            endurance(args, report).await
-        }
+    if args.wants(Scenario::Throughput) {
+        throughput(args, report).await?;
     }
+    if args.wants(Scenario::Latency) {
+        latency(args, report).await?;
+    }
+    if args.wants(Scenario::CatchUp) {
+        catch_up(args, report).await?;
+    }
+    if args.wants(Scenario::Wire) {
+        wire(args, report).await?;
+    }
+    if args.wants(Scenario::Idle) {
+        idle(args, report).await?;
+    }
+    if [Scenario::Memory, Scenario::Restart, Scenario::StoreSize].into_iter().any(|one| args.wants(one)) {
+        endurance(args, report).await?;
+    }
+    Ok(())
 }
 
 async fn pair(args: &Args) -> anyhow::Result<Pair> {
@@ -201,7 +204,8 @@ async fn wire(args: &Args, report: &mut Report) -> anyhow::Result<()> {
                 .parameter("alerts", count)
                 .parameter("alerts_per_s", WIRE_PACE)
                 .figure("ip_bytes_per_alert", float(spent.ip_bytes()) / float(count))
-                .figure("tcp_payload_bytes_per_alert", float(spent.payload) / float(count))
+                .figure("tcp_payload_sent_bytes_per_alert", float(spent.sent) / float(count))
+                .figure("tcp_payload_received_bytes_per_alert", float(spent.received) / float(count))
                 .figure("segments_per_alert", float(spent.segments) / float(count)),
         );
     }
@@ -224,7 +228,7 @@ async fn idle(args: &Args, report: &mut Report) -> anyhow::Result<()> {
         &Line::new("idle")
             .parameter("seconds", args.idle_seconds)
             .figure("ip_bytes_per_hour", float(spent.ip_bytes()) * an_hour)
-            .figure("tcp_payload_bytes_per_hour", float(spent.payload) * an_hour)
+            .figure("tcp_payload_bytes_per_hour", float(spent.sent + spent.received) * an_hour)
             .figure("segments_per_hour", float(spent.segments) * an_hour)
             .figure("cpu_s_per_hour", used.as_secs_f64() * an_hour),
     );
@@ -233,9 +237,8 @@ async fn idle(args: &Args, report: &mut Report) -> anyhow::Result<()> {
 
 /// Fills the journals once for all scenarios that need them full.
 async fn endurance(args: &Args, report: &mut Report) -> anyhow::Result<()> {
-    let wanted = |scenario| matches!(args.scenario, Scenario::All) || args.scenario == scenario;
     let mut pair = pair(args).await?;
-    if wanted(Scenario::Memory) {
+    if args.wants(Scenario::Memory) {
         tokio::time::sleep(Duration::from_secs(3)).await;
         report.add(&memory_line(&pair, "idle", args.size)?);
     }
@@ -245,12 +248,12 @@ async fn endurance(args: &Args, report: &mut Report) -> anyhow::Result<()> {
     raise_all(&mut pair, &maker, FILLERS, args.stored).await?;
     receipted(&pair).await?;
     let filled = started.elapsed();
-    if wanted(Scenario::Memory) {
+    if args.wants(Scenario::Memory) {
         report.add(
             &memory_line(&pair, "full", args.size)?.figure("alerts_per_s", float(args.stored) / filled.as_secs_f64()),
         );
     }
-    if wanted(Scenario::StoreSize) {
+    if args.wants(Scenario::StoreSize) {
         let bytes = |now: u64, then: u64| float(now.saturating_sub(then)) / float(args.stored);
         report.add(
             &Line::new("store-size")
@@ -260,7 +263,7 @@ async fn endurance(args: &Args, report: &mut Report) -> anyhow::Result<()> {
                 .figure("receiver_bytes_per_alert", bytes(pair.b.store_bytes()?, empty.1)),
         );
     }
-    if wanted(Scenario::Restart) {
+    if args.wants(Scenario::Restart) {
         let a = restart(&mut pair.a).await?;
         let b = restart(&mut pair.b).await?;
         pair.linked().await?;
