@@ -17,7 +17,6 @@ use std::{
     fmt,
     net::SocketAddr,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use passerelle_domain::{catalogue::Role, limits::CONFIG_BYTES_MAX, society::Society};
@@ -49,19 +48,15 @@ pub struct Config {
     pub log: Log,
     /// Section `[metrics]`.
     pub metrics: Metrics,
-    /// Section `[alerts]`.
-    pub alerts: Alerts,
 }
 
 /// The store of journal and views.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Store {
-    /// Cache of the store, MiB, 4 to 4096. `cache_mib`, default 16: a full scan takes three times as much memory,
-    /// and a node is meant to fit into 64 MB under load.
+    /// Leaves that the store keeps in memory, MiB, 4 to 4096. `cache_mib`, default 8, the store's own: to this come
+    /// about 8 MiB of leaves on their way out, a segment of 8 MiB that is being written, and about 400 bytes for each
+    /// leaf on the disk, and a node is meant to fit into 64 MB under load.
     pub cache_mib: u64,
-    /// Disk space, MiB, 16 to 102400, that stays free for receipts, withdrawals and urgent alerts when all else is
-    /// refused. `reserve_mib`, default 64: some ten thousand of them.
-    pub reserve_mib: u64,
 }
 
 /// The node's own keys and certificates, and those of its peers.
@@ -80,15 +75,6 @@ pub struct Link {
     /// Where peers can reach this node, for the bundle they are given. `advertise`, default none: behind NAT or a
     /// satellite modem there is nothing to say, and the node dials.
     pub advertise: Vec<Address>,
-    /// Longest wait between two tries to dial, 1 to 300 s. `backoff_max_seconds`, default 300.
-    pub backoff_max: Duration,
-    /// Silence after which the node asks whether the peer is still there while traffic waits, 5 to 30 s; as much
-    /// silence again, and the connection is given up. `keepalive_seconds`, default 20: a dead line is found in 40 s,
-    /// and three losses on a satellite line are survived.
-    pub keepalive: Duration,
-    /// The same while nothing waits, 60 to 3600 s. `idle_keepalive_seconds`, default 240: below the five minutes
-    /// after which many NAT routers forget a connection; one question costs about 300 bytes.
-    pub idle_keepalive: Duration,
 }
 
 /// A peer: another Society's node.
@@ -102,9 +88,6 @@ pub struct Peer {
     pub handovers: bool,
     /// Whether the peer is suspended. `suspended`, default false: alerts still go both ways, handovers do not.
     pub suspended: bool,
-    /// Whether case packages for this peer stay here, to be read in a session without being stored there.
-    /// `hold_at_origin`, default false; for a peer under whose law the data would be in danger.
-    pub hold_at_origin: bool,
 }
 
 impl Peer {
@@ -142,8 +125,6 @@ pub struct Operator {
     pub identity: Identity,
     /// What it may do. `roles`, at least one, none twice.
     pub roles: Vec<Role>,
-    /// The team whose cases it sees. `team`, default none: cases of no particular team.
-    pub team: Option<String>,
 }
 
 /// The log, on standard error.
@@ -195,17 +176,6 @@ pub struct Metrics {
     /// Where `/metrics` and `/healthz` are served over plain HTTP, if at all. `listen`, default `127.0.0.1:9464`:
     /// there is no authentication, so not beyond this machine unless the network between is trusted.
     pub listen: Option<SocketAddr>,
-}
-
-/// What this Society does with alerts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Alerts {
-    /// How long an alert that names no expiry counts as active after it was sent, hours, 1 to 720.
-    /// `default_expiry_hours`, default 24: a report on a route is worth little after a day.
-    pub default_expiry: Duration,
-    /// The routes that this Society follows, by code or its beginning, such as `atl` or `land.ml-mr`; empty for all.
-    /// `routes`, default all.
-    pub routes: Vec<String>,
 }
 
 impl Config {

@@ -4,19 +4,18 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use passerelle_domain::{
     catalogue::Role,
-    limits::{BUNDLE_LIST_MAX, LIST_MAX, PEERS_MAX},
+    limits::{BUNDLE_LIST_MAX, PEERS_MAX},
     refusal::Code,
     society::Society,
 };
 use toml::de::DeTable;
 
 use super::{
-    Alerts, Config, ConfigFaults, Identity, Link, Log, Metrics, Operator, OperatorInterface, Peer, Store, Trust,
+    Config, ConfigFaults, Identity, Link, Log, Metrics, Operator, OperatorInterface, Peer, Store, Trust,
     fault::Place,
     reader::{Found, Reader, Section},
     value::{Address, Listen, Mode, Name},
@@ -24,7 +23,7 @@ use super::{
 
 /// A Unix socket's path fits into 107 bytes (`sun_path` of unix(7)).
 const SOCKET_PATH_BYTES_MAX: usize = 107;
-const SECTIONS: [&str; 9] = ["store", "trust", "link", "peers", "operator", "operators", "log", "metrics", "alerts"];
+const SECTIONS: [&str; 8] = ["store", "trust", "link", "peers", "operator", "operators", "log", "metrics"];
 
 /// The configuration or its faults, and every key that was asked for.
 pub(super) fn read(
@@ -80,21 +79,17 @@ fn read_all<'a>(reader: &mut Reader<'a>, document: &'a DeTable<'a>, base: &Path)
     let (operator, operator_listen) = operator(reader.section(document, "operator"), base, &data_dir);
     let log = log(reader.section(document, "log"));
     let (metrics, metrics_listen) = metrics(reader.section(document, "metrics"));
-    let alerts = alerts(reader.section(document, "alerts"));
     let peers = peers(reader, document, society.as_ref().map(|found| found.value), link.listen.is_some());
     let operators = operators(reader, document);
 
     refuse_shared_ports(reader, &[link_listen, operator_listen, metrics_listen]);
     reader.refuse_leftover_variables();
     let society = society?.value;
-    Some(Config { society, data_dir, store, trust, link, peers, operator, operators, log, metrics, alerts })
+    Some(Config { society, data_dir, store, trust, link, peers, operator, operators, log, metrics })
 }
 
 fn store(mut section: Section<'_, '_>) -> Store {
-    let store = Store {
-        cache_mib: section.within("cache_mib", 4..=4096, 16),
-        reserve_mib: section.within("reserve_mib", 16..=102_400, 64),
-    };
+    let store = Store { cache_mib: section.within("cache_mib", 4..=4096, 8) };
     section.refuse_unknown();
     store
 }
@@ -125,9 +120,6 @@ fn link(mut section: Section<'_, '_>) -> (Link, Listening) {
     let link = Link {
         listen: listening.as_ref().map(|found| found.value),
         advertise: advertise.into_iter().map(|found| found.value).collect(),
-        backoff_max: Duration::from_secs(section.within("backoff_max_seconds", 1..=300, 300)),
-        keepalive: Duration::from_secs(section.within("keepalive_seconds", 5..=30, 20)),
-        idle_keepalive: Duration::from_secs(section.within("idle_keepalive_seconds", 60..=3600, 240)),
     };
     section.refuse_unknown();
     (link, ("link.listen", listening))
@@ -161,16 +153,6 @@ fn metrics(mut section: Section<'_, '_>) -> (Metrics, Listening) {
     let listening = listen(&mut section, "listen", Some(SocketAddr::from(([127, 0, 0, 1], 9464))));
     section.refuse_unknown();
     (Metrics { listen: listening.as_ref().map(|found| found.value) }, ("metrics.listen", listening))
-}
-
-fn alerts(mut section: Section<'_, '_>) -> Alerts {
-    let hours = section.within("default_expiry_hours", 1..=720, 24);
-    let routes = capped::<Name>(&mut section, "routes", LIST_MAX).unwrap_or_default();
-    section.refuse_unknown();
-    Alerts {
-        default_expiry: Duration::from_secs(hours * 3600),
-        routes: routes.into_iter().map(|found| found.value.0).collect(),
-    }
 }
 
 /// A list of at most `max` values.
@@ -211,7 +193,6 @@ fn peers<'a>(
             alerts: section.or("alerts", true),
             handovers: section.or("handovers", true),
             suspended: section.or("suspended", false),
-            hold_at_origin: section.or("hold_at_origin", false),
         };
         section.refuse_unknown();
         if let Some(society) = society {
@@ -251,14 +232,13 @@ fn operators<'a>(reader: &mut Reader<'a>, document: &'a DeTable<'a>) -> Vec<Oper
         let mut section = reader.entry("operators", table, place.clone());
         let identity = identity(&mut section);
         let roles = roles(&mut section);
-        let team = section.find::<Name>("team").map(|found| found.value.0);
         section.refuse_unknown();
         let Some(identity) = identity else { continue };
         if operators.iter().any(|operator| operator.identity == identity) {
             reader.fault(place, "this operator is listed twice", "Keep one of the two, with the roles of both.");
             continue;
         }
-        operators.push(Operator { identity, roles, team });
+        operators.push(Operator { identity, roles });
     }
     operators
 }

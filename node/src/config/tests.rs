@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{read::read, *};
+use crate::store::sled::SledOptions;
 
 const REFERENCE: &str = include_str!("../../../config/node.reference.toml");
 const MINIMAL: &str = include_str!("../../../config/node.minimal.toml");
@@ -47,6 +48,7 @@ fn the_minimal_configuration_loads_with_the_defaults() {
     assert_eq!(config.operator.socket, Path::new("/var/lib/passerelle/operator.sock"));
     assert_eq!(config.link.listen.map(|address| address.port()), Some(7443));
     assert!(config.metrics.listen.is_some_and(|address| address.ip().is_loopback()));
+    assert_eq!(config.store.cache_mib << 20, SledOptions::default().cache_bytes, "the store's own default");
     assert!(config.peers.is_empty());
 }
 
@@ -54,8 +56,7 @@ fn the_minimal_configuration_loads_with_the_defaults() {
 fn the_reference_shows_the_defaults_as_they_are() {
     let shown = parse(&uncommented()).expect("the reference, uncommented");
     let plain = parse(REFERENCE).expect("the reference");
-    let default =
-        Peer { addresses: Vec::new(), alerts: true, handovers: true, suspended: false, hold_at_origin: false };
+    let default = Peer { addresses: Vec::new(), alerts: true, handovers: true, suspended: false };
     for peer in shown.peers.values() {
         assert_eq!(Peer { addresses: Vec::new(), ..peer.clone() }, default);
     }
@@ -165,11 +166,11 @@ roles = []
 
 #[test]
 fn faults_of_syntax_come_with_the_other_faults_and_without_their_echo() {
-    let text = "society = \"SN\"\n[store]\ncache_mib = \nreserve_mib = 1\n[log]\nlevel = \"info\"\nlevel = \"warn\"\n";
+    let text = "society = \"SN\"\n[link]\nadvertise = \nlisten = 7\n[log]\nlevel = \"info\"\nlevel = \"warn\"\n";
     let faults = faults(text);
     assert_eq!(faults.len(), 3, "{faults:#?}");
     assert!(faults[0].starts_with("3:"), "{faults:#?}");
-    assert_eq!(faults[1], "4:15 `store.reserve_mib` is out of bounds");
+    assert_eq!(faults[1], "4:10 `link.listen` is not an address to listen on");
     assert!(faults[2].starts_with("7:1 is not TOML here"), "{faults:#?}");
 }
 

@@ -130,7 +130,7 @@ impl Value for Address {
     }
 }
 
-/// A short name: of a certificate, a team, a route. Letters, digits, `.`, `-`, `_` and `@`, at most 64 bytes.
+/// A short name: of a certificate or a login. Letters, digits, `.`, `-`, `_` and `@`, at most 64 bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Name(pub(super) String);
 

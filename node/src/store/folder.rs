@@ -233,7 +233,7 @@ mod tests {
             }
             let refused = HeldFolder::open(root.path(), "db").expect_err(says);
             assert!(matches!(&refused, StoreError::Damaged { detail, .. } if detail.contains(says)), "{refused}");
-            assert!(refused.to_string().contains("set-aside"), "names the next step: {refused}");
+            assert!(refused.to_string().contains("move that folder away"), "names the next step: {refused}");
         }
     }
 

@@ -188,8 +188,8 @@ pub enum StoreError {
     },
     /// The bytes on the disk are not those that were written, when the store was opened.
     #[error(
-        "the store in {folder} is damaged ({detail}); set it aside with `passerelle-node store set-aside`, \
-         then restore a backup or start empty and let the peers send again"
+        "the store in {folder} is damaged ({detail}); move that folder away, \
+         then import an export or start empty and let the peers send again"
     )]
     Damaged {
         /// The folder of the store.
