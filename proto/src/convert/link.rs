@@ -77,6 +77,9 @@ impl TryFrom<v1::Frame> for Frame {
         let empty = || Refusal::new(Code::BadFrame, "a frame of no kind that this node knows");
         Ok(match frame.frame.ok_or_else(empty)? {
             Wire::Hello(hello) => Self::Hello(hello.try_into()?),
+            Wire::Parcels(parcels) if parcels.deflated => {
+                return Err(Refusal::new(Code::BadFrame, "a deflated piece, which this node did not ask for"));
+            }
             Wire::Parcels(parcels) => Self::Parcels(Piece {
                 lane: lane(parcels.lane)?,
                 position: Position(parcels.position),

@@ -145,7 +145,8 @@ impl Session {
             lanes: positions,
             clock: now,
             bundle_version,
-            deflate: true,
+            // This release neither writes nor reads deflated pieces; a newer one asks before it sends any.
+            deflate: false,
         };
         let mut local = lanes;
         let incoming = local.each_mut().map(|lane| Incoming::new(lane.received, std::mem::take(&mut lane.partial)));
