@@ -184,12 +184,12 @@ fn each_refusal_of_a_command_about_handovers_is_reached() {
         let (sections, purpose) = (vec![Section::Contact], Purpose::ALL[0]);
         Command::ReadPackage { caller, id: handover_id(seed), sections, purpose }
     };
-    let without_niger = || {
+    let without_mali = || {
         let mut world = world();
         world.at("SN").ask(Command::RemovePeer { caller: system(), society: society("ML") }).expect("a peer");
         world
     };
-    let not_yet = |mut command: Command| {
+    let passed_on = |mut command: Command| {
         if let Command::OfferHandover { draft, .. } = &mut command {
             draft.restrictions.no_onward = false;
         }
@@ -203,7 +203,7 @@ fn each_refusal_of_a_command_about_handovers_is_reached() {
         ("offer on an unknown record", Code::UnknownConsent, world(), "SN", offer(9, 1, Some(record_id(7)), "ML")),
         ("offer on another's record", Code::ConsentIntegrity, world(), "SN", offer(9, 2, consent_1, "ML")),
         ("offer to one not named", Code::UnknownPeer, world(), "SN", offer(9, 1, consent_1, "NE")),
-        ("offer to a removed peer", Code::UnknownPeer, without_niger(), "SN", offer(9, 1, consent_1, "ML")),
+        ("offer to a removed peer", Code::UnknownPeer, without_mali(), "SN", offer(9, 1, consent_1, "ML")),
         (
             "offer to a suspended",
             Code::PeerSuspended,
@@ -212,7 +212,7 @@ fn each_refusal_of_a_command_about_handovers_is_reached() {
             offer(9, 1, consent_1, "ML"),
         ),
         ("offer after consent", Code::ConsentExpired, later(world(), "SN", 4_000), "SN", offer(9, 1, consent_1, "ML")),
-        ("another offer, same id", Code::DuplicateId, world(), "SN", not_yet(offer(1, 1, consent_1, "ML"))),
+        ("another offer, same id", Code::DuplicateId, world(), "SN", passed_on(offer(1, 1, consent_1, "ML"))),
         ("answer to nothing", Code::UnknownHandover, world(), "ML", accept(8)),
         ("answer, no role", Code::RoleMissing, world(), "ML", reject(1)),
         ("answer by its sender", Code::NotRecipient, world(), "SN", accept(1)),
@@ -459,4 +459,21 @@ fn an_alert_that_a_peer_gave_back_is_cancelled_wherever_it_was_sent() {
     let cancel = issued(&senegal.journal, Kind::AlertCancel).last().map(|entry| entry.body.clone());
     let Some(Body::Issued(meta)) = cancel else { panic!("a cancel is issued") };
     assert_eq!(meta.recipients, vec![society("GM"), society("ML")]);
+}
+
+#[test]
+fn an_envelope_given_back_to_its_origin_may_expire_on_the_way() {
+    let mut world = world();
+    let senegal = world.at("SN");
+    let entry = senegal.journal.rows.alerts[&alert_id(3)].entry;
+    let peer = society("ML");
+    let replay = Command::Replay { caller: system(), peer, entries: vec![entry] };
+    let reply = senegal.ask(replay).expect("a peer whose store was restored");
+    assert!(matches!(reply, Reply::Replayed { envelopes: 1, .. }), "{reply:?}");
+    let position = senegal.journal.rows.lanes_out[&(peer, Lane::Routine)].queued;
+    senegal.now = NOW.plus(Duration::from_secs(86_400));
+    let end = Command::EndExpired { peer, lane: Lane::Routine, position };
+    senegal.ask(end).expect("it has expired, whoever signed it");
+    let item = senegal.journal.rows.items[&(peer, Lane::Routine, position)];
+    assert_eq!(item.ended, Some(crate::rows::Ended::Expired));
 }
