@@ -15,6 +15,8 @@ pub mod entry;
 pub mod envelope;
 pub mod facts;
 pub mod fold;
+#[cfg(test)]
+mod golden;
 pub mod handover;
 pub mod ids;
 pub mod limits;

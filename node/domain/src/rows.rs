@@ -113,9 +113,18 @@ pub struct AckRow {
 }
 
 /// What is known of an alert before the alert itself is: lanes overtake each other, and a cancel or
-/// an update may come first. A cancel wins.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+/// an update may come first. A cancel wins. Whose the alert is nobody knows yet, so that the word of
+/// each Society stands apart: at most one claim of each.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct TombstoneRow {
+    /// What each Society said.
+    #[n(0)]
+    pub claims: Vec<Claim>,
+}
+
+/// What one Society said of an alert that is not here yet.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Claim {
     /// Who said so; it counts only when the alert is theirs.
     #[n(0)]
     pub origin: Society,
@@ -125,6 +134,24 @@ pub struct TombstoneRow {
     /// What supersedes it.
     #[n(2)]
     pub superseded_by: Option<AlertId>,
+}
+
+impl TombstoneRow {
+    /// What `origin` said.
+    #[must_use]
+    pub fn of(&self, origin: Society) -> Option<&Claim> {
+        self.claims.iter().find(|claim| claim.origin == origin)
+    }
+
+    /// Adds to what `origin` said.
+    pub fn claim(&mut self, origin: Society, add: impl FnOnce(&mut Claim)) {
+        if let Some(claim) = self.claims.iter_mut().find(|claim| claim.origin == origin) {
+            return add(claim);
+        }
+        let mut claim = Claim { origin, cancelled: None, superseded_by: None };
+        add(&mut claim);
+        self.claims.push(claim);
+    }
 }
 
 /// An envelope that took effect, by which its like is known again.

@@ -3,6 +3,7 @@
 use crate::{
     alert::{self, Alert, AlertAck, AlertCancel, PeerInterest, life},
     catalogue::{Kind as AlertKind, Role, Segment},
+    entry::Body,
     envelope::{Envelope, FORMAT_VERSION, Kind, Lane},
     fold::Content,
     ids::{AlertId, EnvelopeId, IdEntropy},
@@ -111,7 +112,7 @@ pub(super) fn cancel(
         return Ok(Decision { entries: Vec::new(), reply: Reply::Done { entry } });
     }
     life::transition(row.state, life::Event::Cancel)?;
-    let holders: Vec<Society> = row.deliveries.iter().map(|delivery| delivery.peer).collect();
+    let holders = holders(context, &row)?;
     let envelope = Envelope {
         version: FORMAT_VERSION,
         id: EnvelopeId::new(context.now, entropy),
@@ -126,6 +127,17 @@ pub(super) fn cancel(
         attachment: None,
     };
     Ok(Decision::issuing(context, &envelope, Content::Cancel(cancel)))
+}
+
+/// The peers that were sent an alert of ours. Its deliveries do not say so when our store was restored
+/// and a peer gave the alert back; its entry does, always.
+fn holders(context: &Context<'_>, row: &AlertRow) -> Result<Vec<Society>, Refusal> {
+    let mut holders = match context.facts.entry(row.entry)?.map(|entry| entry.body) {
+        Some(Body::Issued(meta) | Body::Received { envelope: Some(meta), .. }) => meta.recipients,
+        _ => row.deliveries.iter().map(|delivery| delivery.peer).collect(),
+    };
+    holders.retain(|society| *society != context.own);
+    Ok(holders)
 }
 
 /// Answers a peer's alert, on behalf of the human who read it.

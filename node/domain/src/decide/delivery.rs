@@ -11,7 +11,7 @@ use crate::{
     fold::{self, Content},
     handover::HandoverAnswer,
     ids::{AlertId, EnvelopeId, Position},
-    limits::CLOCK_AHEAD_SECONDS_MAX,
+    limits::{CLOCK_AHEAD_SECONDS_MAX, RECEIPT_REJECTIONS_MAX},
     parcel::{self, Parcel},
     receipt::running_hash,
     refusal::{Code, Refusal},
@@ -135,6 +135,9 @@ pub(super) fn deliver(
     let mut rejected = before.rejected;
     if let Verdict::Rejected(code) = &verdict {
         rejected.push((position, code.clone()));
+        // As the fold keeps them: a receipt with more would be no receipt.
+        let excess = rejected.len().saturating_sub(RECEIPT_REJECTIONS_MAX);
+        rejected.drain(..excess);
     }
     let accepted = verdict == Verdict::Accepted;
     let handover = meta.as_ref().and_then(|meta| meta.subject);

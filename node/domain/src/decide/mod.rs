@@ -9,6 +9,8 @@ mod delivery;
 mod handovers;
 mod peers;
 mod receipts;
+#[cfg(test)]
+mod tests;
 
 pub use context::{Caller, Context, PeerPolicy, Policy, Pseudonyms};
 pub use delivery::{Letter, Opened, open};

@@ -51,7 +51,10 @@ pub(super) fn end_expired(
     }
     let body = context.facts.entry(item.entry)?.map(|entry| entry.body);
     match body {
-        Some(Body::Issued(EnvelopeMeta { expires_at: Some(expires), .. })) if expires <= context.now => {
+        Some(
+            Body::Issued(EnvelopeMeta { expires_at: Some(expires), .. })
+            | Body::Received { envelope: Some(EnvelopeMeta { expires_at: Some(expires), .. }), .. },
+        ) if expires <= context.now => {
             let entry = NewEntry::bare(Body::DeliveryEnded { peer, lane, position });
             Ok(Decision { entries: vec![entry], reply: Reply::Done { entry: context.next } })
         }

@@ -9,7 +9,7 @@ use crate::{
     entry::EnvelopeMeta,
     ids::AlertId,
     refusal::Refusal,
-    rows::{AckRow, AlertRow, Delivery, Row, TombstoneRow},
+    rows::{AckRow, AlertRow, Delivery, Row},
     society::Society,
 };
 
@@ -24,7 +24,7 @@ impl Fold<'_> {
         deliveries: Vec<Delivery>,
     ) -> Result<(), Refusal> {
         let id = AlertId::from(meta.id);
-        let foretold = self.facts.tombstone(id)?.filter(|row| row.origin == meta.origin);
+        let foretold = self.facts.tombstone(id)?.and_then(|row| row.of(meta.origin).cloned());
         let mut parent_missing = false;
         for parent in &alert.supersedes {
             parent_missing |= !self.supersede(parent.id, id, meta.origin)?;
@@ -69,8 +69,8 @@ impl Fold<'_> {
             }
             Some(_) => Ok(true),
             None => {
-                let cancelled = self.facts.tombstone(parent)?.and_then(|row| row.cancelled);
-                let row = TombstoneRow { origin, cancelled, superseded_by: Some(by) };
+                let mut row = self.facts.tombstone(parent)?.unwrap_or_default();
+                row.claim(origin, |claim| claim.superseded_by = Some(by));
                 self.rows.push(Row::Tombstone(parent, row));
                 Ok(false)
             }
@@ -103,8 +103,9 @@ impl Fold<'_> {
             }
             Some(_) => {}
             None => {
-                let superseded_by = self.facts.tombstone(cancel.alert)?.and_then(|row| row.superseded_by);
-                self.rows.push(Row::Tombstone(cancel.alert, TombstoneRow { origin: by, cancelled, superseded_by }));
+                let mut row = self.facts.tombstone(cancel.alert)?.unwrap_or_default();
+                row.claim(by, |claim| claim.cancelled = cancelled);
+                self.rows.push(Row::Tombstone(cancel.alert, row));
             }
         }
         Ok(())

@@ -1,0 +1,6 @@
+//! Decisions and their fold, in a world of three nodes: random histories that must keep every invariant,
+//! and each refusal reached once.
+
+mod histories;
+mod refusals;
+mod world;

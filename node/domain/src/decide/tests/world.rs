@@ -1,0 +1,410 @@
+//! A world of journals in memory for the tests of decisions: facts in maps, entries chained and folded as
+//! the engine does it, toy signatures. Every command is decided twice here, and every refusal recorded.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::{
+    alert::{Alert, AlertDraft, Reference},
+    bundle::{Bundle, BundleContent, SEALING_KEY_BYTES},
+    consent::{ConsentDraft, ConsentRecord, RecordContext, sample as consent_sample},
+    decide::{Caller, Command, Context, Opened, Policy, Pseudonyms, Reply, decide, open, refused},
+    digest::Digest,
+    entry::{Actor, Body, Entry, PackageRef},
+    envelope::{Envelope, Kind, Lane, SignedEnvelope},
+    facts::Facts,
+    fold::{self, check_object, object_named},
+    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
+    parcel,
+    receipt::{Receipt, Rejection, SignedReceipt},
+    refusal::Refusal,
+    rows::{
+        AckRow, AlertRow, ConsentRow, Ended, EnvelopeRow, HandoverRow, LaneIn, LaneItem, LaneOut, PeerRow, Row,
+        TombstoneRow,
+    },
+    signing::{PublicKey, Signature, Signer, Verifier},
+    society::Society,
+    time::Time,
+};
+
+/// What stands for the sealed bytes of every package.
+pub(super) const SEALED: &[u8] = b"a sealed package";
+
+/// A keyed digest in the place of Ed25519: enough to tell who signed what.
+pub(super) struct Toy(pub(super) Society);
+
+impl Signer for Toy {
+    fn sign(&self, message: &[u8]) -> Signature {
+        toy_signature(&self.public_key(), message)
+    }
+
+    fn public_key(&self) -> PublicKey {
+        Digest::of(&self.0.bytes()).0
+    }
+}
+
+impl Verifier for Toy {
+    fn verify(&self, public_key: &PublicKey, message: &[u8], signature: &Signature) -> bool {
+        toy_signature(public_key, message) == *signature
+    }
+}
+
+fn toy_signature(key: &PublicKey, message: &[u8]) -> Signature {
+    let half = Digest::of_parts(&[key, message]).0;
+    let mut bytes = [0; 64];
+    bytes[..32].copy_from_slice(&half);
+    Signature(bytes)
+}
+
+/// The rows of one node.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Rows {
+    pub(super) alerts: BTreeMap<AlertId, AlertRow>,
+    pub(super) acks: BTreeMap<(AlertId, Society), AckRow>,
+    pub(super) tombstones: BTreeMap<AlertId, TombstoneRow>,
+    pub(super) envelopes: BTreeMap<(Society, EnvelopeId), EnvelopeRow>,
+    pub(super) consents: BTreeMap<ConsentId, ConsentRow>,
+    pub(super) handovers: BTreeMap<HandoverId, HandoverRow>,
+    pub(super) peers: BTreeMap<Society, PeerRow>,
+    pub(super) lanes_out: BTreeMap<(Society, Lane), LaneOut>,
+    pub(super) items: BTreeMap<(Society, Lane, Position), LaneItem>,
+    pub(super) lanes_in: BTreeMap<(Society, Lane), LaneIn>,
+}
+
+impl Rows {
+    fn put(&mut self, row: Row) {
+        match row {
+            Row::Alert(id, row) => drop(self.alerts.insert(id, row)),
+            Row::Ack(id, society, row) => drop(self.acks.insert((id, society), row)),
+            Row::Tombstone(id, row) => drop(self.tombstones.insert(id, row)),
+            Row::Envelope(origin, id, row) => drop(self.envelopes.insert((origin, id), row)),
+            Row::Consent(id, row) => drop(self.consents.insert(id, row)),
+            Row::Handover(id, row) => drop(self.handovers.insert(id, row)),
+            Row::Peer(society, row) => drop(self.peers.insert(society, row)),
+            Row::LaneOut(peer, lane, row) => {
+                self.lanes_out.insert((peer, lane), row);
+            }
+            Row::LaneItem(peer, lane, position, row) => {
+                self.items.insert((peer, lane, position), row);
+            }
+            Row::LaneIn(peer, lane, row) => drop(self.lanes_in.insert((peer, lane), row)),
+        }
+    }
+}
+
+/// A journal: entries, objects, and the rows that follow from them.
+#[derive(Clone, Default)]
+pub(super) struct Journal {
+    pub(super) entries: Vec<Entry>,
+    pub(super) objects: BTreeMap<EntryIndex, Vec<u8>>,
+    pub(super) rows: Rows,
+}
+
+impl Facts for Journal {
+    fn alert(&self, id: AlertId) -> Result<Option<AlertRow>, Refusal> {
+        Ok(self.rows.alerts.get(&id).cloned())
+    }
+    fn ack(&self, id: AlertId, society: Society) -> Result<Option<AckRow>, Refusal> {
+        Ok(self.rows.acks.get(&(id, society)).cloned())
+    }
+    fn tombstone(&self, id: AlertId) -> Result<Option<TombstoneRow>, Refusal> {
+        Ok(self.rows.tombstones.get(&id).cloned())
+    }
+    fn envelope(&self, origin: Society, id: EnvelopeId) -> Result<Option<EnvelopeRow>, Refusal> {
+        Ok(self.rows.envelopes.get(&(origin, id)).cloned())
+    }
+    fn consent(&self, id: ConsentId) -> Result<Option<ConsentRow>, Refusal> {
+        Ok(self.rows.consents.get(&id).cloned())
+    }
+    fn handover(&self, id: HandoverId) -> Result<Option<HandoverRow>, Refusal> {
+        Ok(self.rows.handovers.get(&id).cloned())
+    }
+    fn peer(&self, society: Society) -> Result<Option<PeerRow>, Refusal> {
+        Ok(self.rows.peers.get(&society).cloned())
+    }
+    fn peers(&self) -> Result<Vec<(Society, PeerRow)>, Refusal> {
+        Ok(self.rows.peers.iter().filter(|(_, row)| !row.removed).map(|(s, row)| (*s, row.clone())).collect())
+    }
+    fn lane_out(&self, peer: Society, lane: Lane) -> Result<LaneOut, Refusal> {
+        Ok(self.rows.lanes_out.get(&(peer, lane)).copied().unwrap_or_default())
+    }
+    fn lane_item(&self, peer: Society, lane: Lane, position: Position) -> Result<Option<LaneItem>, Refusal> {
+        Ok(self.rows.items.get(&(peer, lane, position)).copied())
+    }
+    fn lane_in(&self, peer: Society, lane: Lane) -> Result<LaneIn, Refusal> {
+        Ok(self.rows.lanes_in.get(&(peer, lane)).cloned().unwrap_or_default())
+    }
+    fn object(&self, entry: EntryIndex) -> Result<Option<Vec<u8>>, Refusal> {
+        Ok(self.objects.get(&entry).cloned())
+    }
+    fn entry(&self, entry: EntryIndex) -> Result<Option<Entry>, Refusal> {
+        Ok(self.entries.get(entry.0 as usize).cloned())
+    }
+}
+
+impl Journal {
+    pub(super) fn next(&self) -> EntryIndex {
+        EntryIndex(self.entries.len() as u64)
+    }
+
+    /// Appends what was decided, as the engine does.
+    fn append(&mut self, own: Society, now: Time, actor: &Actor, new: Vec<crate::decide::NewEntry>) {
+        for new in new {
+            let previous = self.entries.last().map_or(Digest::default(), |entry| Entry::hash_of(&entry.to_bytes()));
+            let entry = Entry { index: self.next(), time: now, actor: actor.clone(), previous, body: new.body };
+            let rows = fold::rows(own, self, &entry, new.content.as_ref()).expect("facts in memory do not fail");
+            if let Some(object) = new.object {
+                let named = object_named(&entry.body).expect("an entry with an object names it");
+                check_object(named, &object).expect("and it is that object");
+                self.objects.insert(entry.index, object);
+            }
+            self.entries.push(entry);
+            rows.into_iter().for_each(|row| self.rows.put(row));
+        }
+    }
+
+    /// The rows that follow from the entries and objects alone, as a rebuild makes them.
+    pub(super) fn rebuilt(&self, own: Society) -> Rows {
+        let mut fresh = Self::default();
+        for entry in &self.entries {
+            let entry = Entry::from_bytes(&entry.to_bytes()).expect("an entry reads back");
+            let object = self.objects.get(&entry.index);
+            let content = object.map(|object| fold::content(&entry.body, object).expect("an object reads back"));
+            let rows = fold::rows(own, &fresh, &entry, content.as_ref()).expect("facts in memory do not fail");
+            fresh.objects.extend(object.map(|object| (entry.index, object.clone())));
+            fresh.entries.push(entry);
+            rows.into_iter().for_each(|row| fresh.rows.put(row));
+        }
+        fresh.rows
+    }
+}
+
+/// One Society's node.
+pub(super) struct Node {
+    pub(super) own: Society,
+    pub(super) journal: Journal,
+    pub(super) policy: Policy,
+    pub(super) now: Time,
+    pub(super) pseudonyms: Pseudonyms,
+}
+
+impl Node {
+    fn new(own: Society, now: Time) -> Self {
+        let pseudonyms = Pseudonyms::new(Digest::of(&own.bytes()).0);
+        Self { own, journal: Journal::default(), policy: Policy::default(), now, pseudonyms }
+    }
+
+    /// Decides a command and writes what follows; a refusal is recorded and changes no row.
+    pub(super) fn ask(&mut self, command: Command) -> Result<Reply, Refusal> {
+        let last = self.journal.entries.last().map_or(Time::default(), |entry| entry.time);
+        let (own, now, actor, name) = (self.own, self.now.max(last), command.actor(), command.name());
+        let context = Context {
+            own,
+            now,
+            next: self.journal.next(),
+            facts: &self.journal,
+            signer: &Toy(own),
+            policy: &self.policy,
+            pseudonyms: &self.pseudonyms,
+        };
+        let (first, second) = (decide(&context, command.clone()), decide(&context, command));
+        assert_eq!(format!("{first:?}"), format!("{second:?}"), "equal arguments give equal decisions");
+        match first {
+            Ok(decision) => {
+                self.journal.append(own, now, &actor, decision.entries);
+                Ok(decision.reply)
+            }
+            Err(refusal) => {
+                let record = refused(&context, name, refusal.code, None, 0);
+                let before = self.journal.rows.clone();
+                self.journal.append(own, now, &actor, record.entries);
+                assert!(self.journal.rows == before, "a refusal writes no rows");
+                Err(refusal)
+            }
+        }
+    }
+
+    pub(super) fn meet(&mut self, peer: Society, version: u64) -> Result<Reply, Refusal> {
+        let bundle = bundle(peer, version);
+        let payload = bundle.payload();
+        self.ask(Command::TakeBundle { caller: Caller::system(), bundle: Box::new(bundle), payload })
+    }
+
+    /// What would travel at a position of a lane to `peer`: a parcel without its length.
+    pub(super) fn parcel(&self, peer: Society, lane: Lane, position: Position) -> Option<Vec<u8>> {
+        let item = self.journal.rows.items.get(&(peer, lane, position))?;
+        let signed = SignedEnvelope::from_object(self.journal.objects.get(&item.entry)?).expect("an envelope");
+        let stream = if item.ended == Some(Ended::Expired) {
+            parcel::write_expired(&signed.digest())
+        } else {
+            let envelope = Envelope::parse(&signed.payload).expect("an envelope");
+            parcel::write(&signed, if envelope.attachment.is_some() { SEALED } else { &[] })
+        };
+        let (_, at) = parcel::take_varint(&stream).expect("a length").expect("a whole one");
+        Some(stream[at..].to_vec())
+    }
+
+    /// Takes a parcel of a peer, as its link brings it.
+    pub(super) fn take(
+        &mut self,
+        peer: Society,
+        lane: Lane,
+        position: Position,
+        parcel: &[u8],
+    ) -> Result<Reply, Refusal> {
+        let keys = |society: Society| vec![Toy(society).public_key()];
+        let (opened, _) = open(parcel, &keys, &Toy(self.own)).expect("a parcel");
+        self.deliver(peer, lane, position, opened)
+    }
+
+    pub(super) fn deliver(
+        &mut self,
+        peer: Society,
+        lane: Lane,
+        position: Position,
+        opened: Opened,
+    ) -> Result<Reply, Refusal> {
+        let released = opened.outcome.as_ref().is_ok_and(|letter| letter.envelope.kind == Kind::HandoverRelease);
+        let package = released.then(|| Ok(package(9)));
+        self.ask(Command::Deliver { peer, lane, position, opened: Box::new(opened), package })
+    }
+
+    /// The signed receipt over all that a lane of `peer` has brought here.
+    pub(super) fn receipt(&self, peer: Society, lane: Lane) -> SignedReceipt {
+        let lane_in = self.journal.rows.lanes_in.get(&(peer, lane)).cloned().unwrap_or_default();
+        let rejected = lane_in.rejected.into_iter().map(|(position, code)| Rejection { position, code }).collect();
+        let (position, hash, entry) = (lane_in.received, lane_in.hash, lane_in.entry);
+        Receipt { by: self.own, to: peer, lane, position, hash, entry, rejected }.sign(&Toy(self.own))
+    }
+
+    pub(super) fn take_receipt(&mut self, peer: Society, signed: SignedReceipt) -> Result<Reply, Refusal> {
+        let receipt = signed.open(&[Toy(peer).public_key()], &Toy(self.own)).expect("a signed receipt");
+        self.ask(Command::TakeReceipt { peer, receipt, signed })
+    }
+}
+
+/// Three nodes that know each other.
+pub(super) struct World {
+    pub(super) nodes: Vec<Node>,
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        let societies = ["SN", "ML", "GM"].map(society);
+        let mut nodes: Vec<Node> = societies.iter().map(|own| Node::new(*own, consent_sample::NOW)).collect();
+        for node in &mut nodes {
+            let epoch = Epoch::new(node.now, [node.own.bytes()[0]; 10]);
+            node.ask(Command::Begin { epoch }).expect("a store begins");
+            let own = node.own;
+            for peer in societies.iter().filter(|peer| **peer != own) {
+                node.meet(*peer, 1).expect("a peer");
+            }
+        }
+        Self { nodes }
+    }
+
+    pub(super) fn at(&mut self, code: &str) -> &mut Node {
+        self.nodes.iter_mut().find(|node| node.own == society(code)).expect("a node of the world")
+    }
+
+    /// Brings one parcel across; `ahead` is 1 for the next one, 0 for the last one again.
+    pub(super) fn bring(&mut self, from: usize, to: usize, lane: Lane, ahead: u64) -> Option<Result<Reply, Refusal>> {
+        let (sender, receiver) = (self.nodes[from].own, self.nodes[to].own);
+        let received = self.nodes[to].journal.rows.lanes_in.get(&(sender, lane)).map_or(0, |lane| lane.received.0);
+        let position = Position(received + ahead);
+        let parcel = self.nodes[from].parcel(receiver, lane, position)?;
+        Some(self.nodes[to].take(sender, lane, position, &parcel))
+    }
+
+    /// Brings everything across, one way, and the receipts back.
+    pub(super) fn exchange(&mut self, from: usize, to: usize) {
+        for lane in Lane::ALL {
+            while let Some(outcome) = self.bring(from, to, *lane, 1) {
+                outcome.expect("the next position is judged");
+            }
+            self.receipt(from, to, *lane).expect("a receipt over what was sent");
+        }
+    }
+
+    /// Brings the receipt of `to` for what `from` sent it.
+    pub(super) fn receipt(&mut self, from: usize, to: usize, lane: Lane) -> Result<Reply, Refusal> {
+        let (sender, receiver) = (self.nodes[from].own, self.nodes[to].own);
+        let signed = self.nodes[to].receipt(sender, lane);
+        self.nodes[from].take_receipt(receiver, signed)
+    }
+
+    /// Brings everything across, both ways, until nothing is left.
+    pub(super) fn settle(&mut self, one: &str, other: &str) {
+        let index = |code| self.nodes.iter().position(|node| node.own == society(code)).expect("a node of the world");
+        let (one, other) = (index(one), index(other));
+        self.exchange(one, other);
+        self.exchange(other, one);
+    }
+}
+
+pub(super) fn society(code: &str) -> Society {
+    consent_sample::society(code)
+}
+
+pub(super) fn bundle(society: Society, version: u64) -> Bundle {
+    Bundle::new(BundleContent {
+        society,
+        version,
+        valid_from: consent_sample::NOW,
+        valid_until: consent_sample::NOW.plus(Duration::from_secs(86_400)),
+        roots: vec![vec![0x30, 0x00].into()],
+        signing_keys: vec![Toy(society).public_key()],
+        sealing_keys: vec![vec![7; SEALING_KEY_BYTES].into()],
+        addresses: Vec::new(),
+    })
+    .expect("a bundle within its limits")
+}
+
+pub(super) fn alert_draft() -> AlertDraft {
+    toml::from_str(
+        r#"
+        mode = "Actual"
+        event = "border.closed"
+        urgency = "Expected"
+        severity = "Moderate"
+        certainty = "Observed"
+        expires_at = "+12h"
+        source_type = "own_team"
+        places = [{ role = "border_crossing", name = "Gogui", country = "ML" }]
+        texts = [{ lang = "fr", headline = "Frontière fermée à Gogui" }]
+        "#,
+    )
+    .expect("a draft")
+}
+
+pub(super) fn alert(urgent: bool, supersedes: Vec<Reference>, now: Time) -> Alert {
+    let mut draft = alert_draft();
+    draft.supersedes = supersedes;
+    if urgent {
+        draft.severity = Some(crate::catalogue::Severity::Extreme);
+    }
+    Alert::from_draft(draft, now).expect("a good draft")
+}
+
+pub(super) fn case(seed: u8) -> CaseId {
+    CaseId::new(consent_sample::NOW, [seed; 10])
+}
+
+pub(super) fn package(seed: u8) -> PackageRef {
+    PackageRef { case: case(seed), commitment: Digest::of(&[seed]) }
+}
+
+/// A consent record of the case, by the node's own pseudonym.
+pub(super) fn consent(node: &Node, seed: u8, draft: ConsentDraft) -> ConsentRecord {
+    let context = RecordContext {
+        id: ConsentId::new(consent_sample::NOW, [seed; 10]),
+        subject: node.pseudonyms.own(case(seed)),
+        society: node.own,
+        now: node.now,
+    };
+    ConsentRecord::from_draft(draft, context).expect("the draft is valid")
+}
+
+/// The entries that record an envelope of `kind` as issued here.
+pub(super) fn issued(journal: &Journal, kind: Kind) -> impl Iterator<Item = &Entry> {
+    journal.entries.iter().filter(move |entry| matches!(&entry.body, Body::Issued(meta) if meta.kind == kind))
+}
