@@ -15,7 +15,7 @@ use passerelle_domain::{
 use passerelle_node::run::Node;
 use passerelle_tests::world::{
     Handovers, World, alert, cancel, has_alert, journal, operator, own_address, raise, raise_as, receipted,
-    times_accepted, update_of, wait_until,
+    times_accepted, update_of, verified, wait_until,
 };
 use tonic_types::StatusExt as _;
 
@@ -246,6 +246,35 @@ async fn what_is_to_be_released_on_acceptance_needs_no_person_and_survives_a_res
     assert_eq!(to.read(&first).await?["contact"]["preferred_name"], "A.");
     drop(to);
     world.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signature_or_a_word_that_was_changed_in_the_store_is_found_by_verify() -> anyhow::Result<()> {
+    let world = World::started(&["SN", "GM"]).await?;
+    let (senegal, gambia) = (world.node("SN")?, world.node("GM")?);
+    let id = raise(&senegal, alert("Convoy due")?).await?;
+    wait_until("it is receipted", || receipted(&senegal, id)).await?;
+    let entry = gambia.engine.view().alert(id)?.expect("it is there").entry;
+    let whole = gambia.engine.view().object(entry)?.expect("it is kept");
+    // The signature ends the object; what it signs begins it.
+    for (at, fault) in [(whole.len() - 1, "not signed by a key of its origin"), (20, "entry")] {
+        let mut changed = whole.clone();
+        changed[at] ^= 1;
+        put_object(&gambia, entry, &changed)?;
+        let told = verified(&gambia).expect_err("something was changed").to_string();
+        assert!(told.contains(fault), "{told}");
+    }
+    put_object(&gambia, entry, &whole)?;
+    verified(&gambia)?;
+    drop((senegal, gambia));
+    world.end().await
+}
+
+/// Changes an object behind the engine's back, as a fault of the disk or a hand would.
+fn put_object(node: &Node, entry: EntryIndex, object: &[u8]) -> anyhow::Result<()> {
+    let mut view = node.engine.view();
+    view.put_object(entry, object);
+    Ok(node.engine.store().commit(view.into_batch()?)?)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,25 +9,23 @@
 //!
 //! Packages are not in it: they lie in the vault, each under the key of its case.
 
-use std::{collections::HashMap, io::Read};
+use std::io::Read;
 
 use minicbor::{Decoder, Encoder, data::Type, encode::write::Write};
 use passerelle_domain::{
     entry::{Body, Entry},
-    envelope::SignedEnvelope,
     facts::Facts as _,
-    fold::{self, Content},
+    fold,
     ids::{EntryIndex, Epoch},
     limits::ENVELOPE_BYTES_MAX,
     merkle::{Checkpoint, Frontier},
-    receipt::SignedReceipt,
     refusal::{Code, Refusal},
     rows::HeadRow,
     signing::{PublicKey, Verifier},
     society::Society,
 };
 
-use super::rebuild;
+use super::{evidence::Evidence, rebuild};
 use crate::store::{
     Store, keys,
     view::{View, encode, failed},
@@ -134,8 +132,7 @@ pub fn import(
     items.next(|decoder| read_header(decoder, own))?;
     let mut journal = Importing {
         own,
-        verifier,
-        keys: HashMap::from([(own, keys_of_own.to_vec())]),
+        evidence: Evidence::new(own, keys_of_own, verifier),
         previous: Default::default(),
         time: Default::default(),
         frontier: Frontier::default(),
@@ -177,9 +174,7 @@ pub fn import(
 /// A journal that is being read in.
 struct Importing<'a> {
     own: Society,
-    verifier: &'a dyn Verifier,
-    /// The signing keys of each Society, from every bundle of it that the journal has had so far.
-    keys: HashMap<Society, Vec<PublicKey>>,
+    evidence: Evidence<'a>,
     previous: passerelle_domain::digest::Digest,
     time: passerelle_domain::time::Time,
     frontier: Frontier,
@@ -205,7 +200,7 @@ impl Importing<'_> {
                 };
                 fold::check_object(named, &object).map_err(about)?;
                 let content = fold::content(&entry.body, &object).map_err(about)?;
-                self.check_signature(&entry.body, &object, content).map_err(about)?;
+                self.evidence.check(&entry.body, &object, &content).map_err(about)?;
                 view.put_object(index, &object);
                 self.objects += 1;
             }
@@ -219,28 +214,6 @@ impl Importing<'_> {
         self.frontier.append(self.previous);
         view.put(keys::entry(index), bytes);
         Ok(())
-    }
-
-    /// The chain binds what was signed; that the signature is still there is seen by verifying it.
-    fn check_signature(&mut self, body: &Body, object: &[u8], content: Content) -> Result<(), Refusal> {
-        let keys_of = |society: Society| self.keys.get(&society).map(Vec::as_slice).unwrap_or_default();
-        let genuine = match (body, content) {
-            (Body::Issued(meta) | Body::Received { envelope: Some(meta), .. }, _) => {
-                SignedEnvelope::from_object(object)?.verify(keys_of(meta.origin), self.verifier)
-            }
-            (Body::Receipted { peer, .. }, _) => {
-                minicbor::decode::<SignedReceipt>(object)
-                    .map_err(|_| malformed())?
-                    .open(keys_of(*peer), self.verifier)?;
-                true
-            }
-            (_, Content::Bundle(bundle)) => {
-                self.keys.entry(bundle.society).or_default().extend(bundle.signing_keys.iter().copied());
-                true
-            }
-            _ => true,
-        };
-        if genuine { Ok(()) } else { Err(Refusal::new(Code::BadSignature, "it is not signed by a key of its origin")) }
     }
 }
 

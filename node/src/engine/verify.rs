@@ -16,6 +16,7 @@ use passerelle_domain::{
     society::Society,
 };
 
+use super::evidence::Evidence;
 use crate::store::{
     Batch, Direction, Store, keys,
     view::{View, decode, failed},
@@ -76,8 +77,7 @@ pub fn verify(
     mut progress: impl FnMut(Progress),
 ) -> Result<Report, Refusal> {
     let mut report = Report::default();
-    let mut walk =
-        Walk { own, store, scratch, next: EntryIndex(0), previous: Digest::default(), frontier: Frontier::default() };
+    let mut walk = Walk::new(own, store, scratch, Some(Evidence::new(own, keys_of_own, verifier)));
     let mut suspects: Option<BTreeSet<Vec<u8>>> = None;
     for _ in 0..ROUNDS_MAX {
         let head = head_of(store)?;
@@ -116,14 +116,7 @@ pub fn rebuild(own: Society, store: &dyn Store, mut progress: impl FnMut(Progres
     }
     let head = head_of(store)?;
     let mut report = Report::default();
-    let mut walk = Walk {
-        own,
-        store,
-        scratch: store,
-        next: EntryIndex(0),
-        previous: Digest::default(),
-        frontier: Frontier::default(),
-    };
+    let mut walk = Walk::new(own, store, store, None);
     walk.advance(head.frontier.size(), &mut report, &mut progress)?;
     let mut done = Batch::default();
     done.delete(keys::REBUILDING.to_vec()).map_err(failed)?;
@@ -166,6 +159,8 @@ fn head_of(store: &dyn Store) -> Result<HeadRow, Refusal> {
 
 /// A walk along the journal that folds it into `scratch`.
 struct Walk<'a> {
+    /// Whose signatures are checked on the way, if they are.
+    evidence: Option<Evidence<'a>>,
     own: Society,
     store: &'a dyn Store,
     scratch: &'a dyn Store,
@@ -174,7 +169,12 @@ struct Walk<'a> {
     frontier: Frontier,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    fn new(own: Society, store: &'a dyn Store, scratch: &'a dyn Store, evidence: Option<Evidence<'a>>) -> Self {
+        let (next, previous, frontier) = (EntryIndex(0), Digest::default(), Frontier::default());
+        Self { evidence, own, store, scratch, next, previous, frontier }
+    }
+
     fn advance(&mut self, total: u64, report: &mut Report, progress: &mut impl FnMut(Progress)) -> Result<(), Refusal> {
         while self.next.0 < total {
             let until = (self.next.0 + STRIDE).min(total);
@@ -210,7 +210,7 @@ impl Walk<'_> {
         }
         self.previous = hash;
         let object = fold::object_named(&entry.body).map(|_| View::of(self.store).object(index)).transpose()?.flatten();
-        let content = match check_object(&entry, object.as_deref(), report) {
+        let content = match check_object(&entry, object.as_deref(), self.evidence.as_mut(), report) {
             Ok(content) => content,
             Err(refusal) => {
                 report.fault(format!("the object of entry {index}: {refusal}"));
@@ -224,7 +224,12 @@ impl Walk<'_> {
     }
 }
 
-fn check_object(entry: &Entry, object: Option<&[u8]>, report: &mut Report) -> Result<Option<fold::Content>, Refusal> {
+fn check_object(
+    entry: &Entry,
+    object: Option<&[u8]>,
+    evidence: Option<&mut Evidence<'_>>,
+    report: &mut Report,
+) -> Result<Option<fold::Content>, Refusal> {
     let Some(named) = fold::object_named(&entry.body) else { return Ok(None) };
     let Some(object) = object else {
         report.absent += 1;
@@ -232,7 +237,11 @@ fn check_object(entry: &Entry, object: Option<&[u8]>, report: &mut Report) -> Re
     };
     report.objects += 1;
     fold::check_object(named, object)?;
-    fold::content(&entry.body, object).map(Some)
+    let content = fold::content(&entry.body, object)?;
+    if let Some(evidence) = evidence {
+        evidence.check(&entry.body, object, &content)?;
+    }
+    Ok(Some(content))
 }
 
 fn check_head(
