@@ -164,6 +164,8 @@ async fn a_second_node_of_a_society_is_refused_while_the_first_is_alive() -> any
     let id = raise(&senegal, alert("For the first node")?).await?;
     wait_until("the first node has it", || Ok(has_alert(&gambia, id)? && receipted(&senegal, id)?)).await?;
     assert!(!has_alert(&other, id)?, "the second node gets nothing");
+    let recorded = |body: &Body| matches!(body, Body::Refused { code, .. } if code == "second_node");
+    wait_until("the refusal is in the journal", || Ok(count(&senegal, recorded)? > 0)).await?;
     drop((senegal, gambia, other));
     twin.stop().await?;
     world.end().await

@@ -84,6 +84,12 @@ impl Engine {
                 Job::Stop => break,
             };
             let (name, actor, subject) = (command.name(), command.actor(), command.subject());
+            // Operators' refusals are counted where they are given; those of peers and callers here.
+            let foreign = matches!(command, Command::RecordRefusal { .. }) && !matches!(actor, Actor::Operator(_));
+            if foreign && limiter.admit(&actor, batch.now).is_none() {
+                batch.waiting.push((answer, Ok(Reply::Done { entry: batch.head.next() })));
+                continue;
+            }
             let outcome = batch.decide(command, &policy);
             self.parts.metrics.command(name, outcome.as_ref().map_err(|refusal| refusal.code).err());
             let reply = match outcome {

@@ -7,14 +7,14 @@ use futures_util::{FutureExt as _, Stream, StreamExt as _, stream::FuturesOrdere
 use passerelle_domain::{
     decide::{Command, Opened, Reply, open},
     digest::Digest,
-    entry::PackageRef,
+    entry::{Actor, PackageRef},
     envelope::Lane,
     facts::Facts as _,
     fold::Content,
     ids::Position,
     link::{Alarm, Arrival, Event, Frame, Hello, LocalLane, Session},
     receipt::{Receipt, Rejection, SignedReceipt},
-    refusal::{Code, Refusal},
+    refusal::{Code, Fault, Refusal},
     rows::LaneIn,
     society::Society,
 };
@@ -54,6 +54,8 @@ pub(super) struct Driver<'a> {
     place: Option<Place<'a>>,
     direction: Direction,
     outgoing: mpsc::Sender<v1::Frame>,
+    /// Whether the peer gave the reason for which the session ends.
+    told: bool,
     /// A frame that waits for room in the channel.
     next: Option<v1::Frame>,
     under_way: FuturesOrdered<UnderWay<'a>>,
@@ -104,6 +106,7 @@ impl<'a> Driver<'a> {
             place: None,
             direction,
             outgoing,
+            told: false,
             next: None,
             under_way: FuturesOrdered::new(),
             receipted: [Position(0); 3],
@@ -124,6 +127,7 @@ impl<'a> Driver<'a> {
             Err(refusal) => {
                 tracing::info!(peer = %self.peer, code = %refusal.code, reason = %refusal.message, "the session ends");
                 self.say_goodbye(Some(refusal.code)).await;
+                self.record(refusal.code).await;
                 Some(refusal.code)
             }
         };
@@ -142,7 +146,7 @@ impl<'a> Driver<'a> {
             self.fill().await?;
             let now = clock.now();
             if self.session.is_dead(now) {
-                return Err(Refusal::new(Code::BadFrame, "nothing was heard for too long"));
+                return Err(Refusal::new(Code::PeerUnreachable, "nothing was heard for too long"));
             }
             let replaced = self.place.as_ref().map(|place| place.end.clone());
             let wake = self.session.wake_at(now).since(now);
@@ -206,6 +210,17 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
+    /// Has the journal say that the peer was refused, when it was this node that refused it.
+    async fn record(&mut self, code: Code) {
+        let refused = code.fault() == Fault::Peer && !matches!(code, Code::PeerUnreachable | Code::SessionExists);
+        if refused && !self.told {
+            let actor = Actor::Peer(self.peer);
+            let command = Command::RecordRefusal { actor, request: "session", code, uncounted: 0 };
+            // The record of a refusal is worth an attempt, not an error of its own.
+            let _ = self.link.engine.submit_waiting(command).await;
+        }
+    }
+
     async fn say_goodbye(&mut self, code: Option<Code>) {
         self.session.end(code);
         let frame = v1::Frame::from(Frame::Goodbye(code));
@@ -249,6 +264,7 @@ impl<'a> Driver<'a> {
                 }
                 Event::Goodbye(None) => return Ok(true),
                 Event::Goodbye(Some(code)) => {
+                    self.told = true;
                     return Err(Refusal::new(code, "the peer ended the session"));
                 }
             }
@@ -438,5 +454,5 @@ async fn keep_package(
 }
 
 fn stream_broke() -> Refusal {
-    Refusal::new(Code::BadFrame, "the stream broke")
+    Refusal::new(Code::PeerUnreachable, "the stream broke")
 }
