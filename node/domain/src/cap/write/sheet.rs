@@ -1,7 +1,7 @@
 //! The XML of a document under way: elements in the order in which they are put, each on its line, all
 //! texts escaped.
 
-use quick_xml::escape::escape;
+use quick_xml::escape::partial_escape as escape;
 
 use super::super::{CAP_NAMESPACE, quote::plain};
 
