@@ -7,9 +7,11 @@
 use minicbor::{Decode, Encode};
 
 use crate::{
+    catalogue::{Role, StopReason, VitalReason},
     consent::ConsentRef,
     digest::Digest,
     envelope::{Attachment, Envelope, Kind, Lane, SignedEnvelope, from_cbor, to_cbor},
+    handover::Stage,
     ids::{CaseId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
     merkle::leaf_hash,
     refusal::Refusal,
@@ -198,6 +200,75 @@ pub enum Body {
         #[n(2)]
         release_on_acceptance: bool,
     },
+    /// A handover was written down and waits: for others to approve it, or to be sent. Its object is the offer.
+    #[n(28)]
+    HandoverProposed {
+        /// The handover.
+        #[n(0)]
+        id: HandoverId,
+        /// The case.
+        #[n(1)]
+        case: CaseId,
+        /// SHA-256 of the offer.
+        #[n(2)]
+        offer: Digest,
+        /// Whether a sealed section may travel with it.
+        #[n(3)]
+        sealed: bool,
+        /// Whether nobody else has to approve it.
+        #[n(4)]
+        ready: bool,
+    },
+    /// An operator approved a step of a handover.
+    #[n(29)]
+    Approved {
+        /// The handover.
+        #[n(0)]
+        handover: HandoverId,
+        /// Which step.
+        #[n(1)]
+        stage: Stage,
+        /// In which role.
+        #[n(2)]
+        role: Role,
+        /// Whether no further approval of the step is needed now.
+        #[n(3)]
+        complete: bool,
+    },
+    /// An operator asked to go on without consent, for a vital interest; its object is the note that says what is at
+    /// stake.
+    #[n(30)]
+    OverrideRequested {
+        /// The handover.
+        #[n(0)]
+        handover: HandoverId,
+        /// Why it cannot wait.
+        #[n(1)]
+        reason: VitalReason,
+        /// SHA-256 of the note.
+        #[n(2)]
+        note: Digest,
+    },
+    /// What an override obliges to was done.
+    #[n(31)]
+    OverrideFollowed {
+        /// The handover.
+        #[n(0)]
+        handover: HandoverId,
+        /// What.
+        #[n(1)]
+        step: OverrideStep,
+    },
+    /// A handover that was never sent was given up.
+    #[n(32)]
+    HandoverDropped {
+        /// The handover.
+        #[n(0)]
+        handover: HandoverId,
+        /// Why.
+        #[n(1)]
+        reason: StopReason,
+    },
     /// Somebody read case data here.
     #[n(6)]
     PackageRead {
@@ -302,6 +373,21 @@ pub enum Body {
     },
 }
 
+/// What follows an override.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum OverrideStep {
+    /// The person was told what was done without asking them.
+    #[n(0)]
+    Told,
+    /// Somebody who had no part in it reviewed it.
+    #[n(1)]
+    Reviewed {
+        /// Whether it was right.
+        #[n(0)]
+        upheld: bool,
+    },
+}
+
 /// A change of a peer.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum PeerChange {
@@ -373,6 +459,11 @@ impl Body {
             Self::Receipted { .. } => "receipted",
             Self::Consent { .. } => "consent",
             Self::HandoverOpened { .. } => "handover_opened",
+            Self::HandoverProposed { .. } => "handover_proposed",
+            Self::Approved { .. } => "approved",
+            Self::OverrideRequested { .. } => "override_requested",
+            Self::OverrideFollowed { .. } => "override_followed",
+            Self::HandoverDropped { .. } => "handover_dropped",
             Self::PackageRead { .. } => "package_read",
             Self::Refused { .. } => "refused",
             Self::Peer { .. } => "peer",
@@ -391,6 +482,11 @@ impl Body {
             Self::Issued(meta) => meta.subject,
             Self::Received { envelope, .. } => envelope.as_ref().and_then(|meta| meta.subject),
             Self::HandoverOpened { id, .. }
+            | Self::HandoverProposed { id, .. }
+            | Self::Approved { handover: id, .. }
+            | Self::OverrideRequested { handover: id, .. }
+            | Self::OverrideFollowed { handover: id, .. }
+            | Self::HandoverDropped { handover: id, .. }
             | Self::PackageRead { handover: id, .. }
             | Self::PackageKept { handover: id, .. } => Some((*id).into()),
             Self::Consent { record, .. } => Some(record.id.into()),

@@ -5,6 +5,7 @@ mod alerts;
 mod content;
 mod handovers;
 mod lanes;
+mod safeguards;
 
 pub use content::{Content, Named, Subscription, check_object, content, object_named, of_envelope};
 pub use handovers::side_of;
@@ -42,6 +43,7 @@ pub fn rows(own: Society, facts: &dyn Facts, entry: &Entry, content: Option<&Con
         Body::Consent { case, record } => {
             let row = ConsentRow { entry: entry.index, case: *case, record: *record, at: entry.time };
             fold.rows.push(Row::Consent(record.id, row));
+            fold.age(*case, content);
         }
         Body::HandoverOpened { id, case, release_on_acceptance } => {
             fold.change_handover(*id, |row| {
@@ -49,6 +51,15 @@ pub fn rows(own: Society, facts: &dyn Facts, entry: &Entry, content: Option<&Con
                 row.release_on_acceptance = *release_on_acceptance;
             })?;
         }
+        Body::HandoverProposed { id, case, sealed, ready, .. } => {
+            if let Some(Content::Offer(offer)) = content {
+                fold.proposed(*id, *case, offer, *sealed, *ready)?;
+            }
+        }
+        Body::Approved { handover, stage, role, complete } => fold.approved(*handover, *stage, *role, *complete)?,
+        Body::OverrideRequested { handover, reason, .. } => fold.override_requested(*handover, *reason)?,
+        Body::OverrideFollowed { handover, step } => fold.override_followed(*handover, *step)?,
+        Body::HandoverDropped { handover, reason } => fold.dropped(*handover, *reason)?,
         Body::PackageKept { handover, package } => {
             fold.change_handover(*handover, |row| {
                 row.case = Some(package.case);
@@ -101,15 +112,13 @@ impl Fold<'_> {
                 self.ack(ack, by);
                 Ok(())
             }
-            Some(Content::Offer(offer)) => {
-                self.offer(meta, offer);
-                Ok(())
-            }
+            Some(Content::Offer(offer)) => self.offer(meta, offer),
             Some(Content::Answer(answer)) => self.answer(answer, by),
             Some(Content::Release(release)) => self.release(release, by),
             Some(Content::Step(step)) => self.step(step, by),
             Some(Content::Subscription(subscription)) => self.subscription(by, subscription),
-            Some(Content::Receipt(_) | Content::Bundle(_) | Content::Consent(_)) | None => Ok(()),
+            Some(Content::Split(split)) => self.split(split, by),
+            Some(Content::Receipt(_) | Content::Bundle(_) | Content::Consent(_) | Content::Note(_)) | None => Ok(()),
         }
     }
 
