@@ -362,7 +362,13 @@ impl HandoverService for Node {
     ) -> Result<Response<ReadPackageResponse>, Status> {
         let sections = self.take(request)?.sections;
         let package_json = r#"{"travel":{"arrival":"Kayes","accompanied_by":["a sister"]}}"#.into();
-        ok(ReadPackageResponse { package_json, sections, entry_index: 17 })
+        ok(ReadPackageResponse {
+            package_json,
+            sections,
+            entry_index: 17,
+            letters: Vec::new(),
+            withheld: words(&["health_full"]),
+        })
     }
 }
 

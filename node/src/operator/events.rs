@@ -71,7 +71,11 @@ impl Operator {
     ) -> Result<Option<v1::WatchResponse>, Refusal> {
         let wanted = match meta.kind {
             Kind::Alert | Kind::AlertCancel | Kind::AlertAck => topics.alerts,
-            Kind::HandoverOffer | Kind::HandoverAnswer | Kind::HandoverRelease | Kind::HandoverStep => topics.handovers,
+            Kind::HandoverOffer
+            | Kind::HandoverAnswer
+            | Kind::HandoverRelease
+            | Kind::HandoverStep
+            | Kind::GroupSplit => topics.handovers,
             Kind::Subscription => false,
         };
         let Some(subject) = meta.subject.filter(|_| wanted) else { return Ok(None) };
@@ -138,6 +142,7 @@ fn name(kind: Kind, content: Option<&Content>) -> &'static str {
         (Kind::HandoverAnswer, _) => "answered",
         (Kind::HandoverRelease, _) => "released",
         (Kind::HandoverStep, _) => "reported",
+        (Kind::GroupSplit, _) => "group_split",
         (Kind::Subscription, _) => "subscribed",
     }
 }

@@ -82,6 +82,7 @@ impl Handovers {
             draft_json: draft.to_string(),
             package_json: json(PACKAGE)?.to_string(),
             release_on_acceptance,
+            letters: Vec::new(),
         };
         Ok(self.client().offer_handover(request).await?.into_inner().id)
     }
@@ -102,7 +103,8 @@ impl Handovers {
     /// # Errors
     /// The refusal.
     pub async fn release(&self, id: &str) -> anyhow::Result<Vec<String>> {
-        let request = v1::ReleaseHandoverRequest { id: id.to_owned(), package_json: String::new() };
+        let request =
+            v1::ReleaseHandoverRequest { id: id.to_owned(), package_json: String::new(), letters: Vec::new() };
         Ok(self.client().release_handover(request).await?.into_inner().sections)
     }
 

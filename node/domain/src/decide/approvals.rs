@@ -137,6 +137,18 @@ pub(super) fn approve(
     Ok(Decision { entries: vec![NewEntry::bare(body)], reply: Reply::Done { entry: context.next } })
 }
 
+/// The approvals that the next step of a handover, or its override, still needs: the roles of each.
+///
+/// # Errors
+/// `unknown_handover`, `package_absent` when its offer was erased.
+pub fn missing_approvals(context: &Context<'_>, id: HandoverId, overriding: bool) -> Result<Vec<String>, Refusal> {
+    let waiting = Waiting::of(context, id)?;
+    Ok(match waiting.stage(context, overriding) {
+        Ok((stage, _)) => waiting.open_seats(stage).iter().map(|seat| names(seat)).collect(),
+        Err(_) => Vec::new(),
+    })
+}
+
 /// Before a handover is accepted here: others have approved it where they must, and whoever accepts is none of them.
 pub(super) fn before_acceptance(context: &Context<'_>, caller: &Caller, id: HandoverId) -> Result<(), Refusal> {
     let waiting = Waiting::of(context, id)?;

@@ -15,6 +15,7 @@ mod receipts;
 #[cfg(test)]
 mod tests;
 
+pub use approvals::missing_approvals;
 pub use context::{Caller, Context, PeerPolicy, Policy, Pseudonyms};
 pub use delivery::{Letter, Opened, open};
 pub use handovers::recheck;
