@@ -159,7 +159,8 @@ mod tests {
         use MinorStatus as M;
         let vital = "supervisor or dpo or medical";
         let (alone, both) = (vec!["supervisor", "cp_officer"], vec!["cp_officer", vital]);
-        let table: [(A, M, bool, Vec<&str>, Vec<&str>, Vec<&str>); 7] = [
+        type Seats = Vec<&'static str>;
+        let table: [(A, M, bool, Seats, Seats, Seats); 7] = [
             (A::Adult, M::NotMinor, false, vec![], vec![], vec![vital, vital]),
             (A::Adult, M::NotMinor, true, vec!["supervisor"], vec![], vec![vital, vital]),
             (A::From6To11, M::Accompanied, false, vec!["supervisor"], vec![], both.clone()),
