@@ -54,6 +54,15 @@ impl Operator {
             Body::HandoverOpened { id, .. } if topics.handovers => {
                 handover_event(view, *id, entry.index, "opened", self.own)?
             }
+            Body::HandoverProposed { id, .. } if topics.handovers => {
+                handover_event(view, *id, entry.index, "proposed", self.own)?
+            }
+            Body::Approved { handover, .. } if topics.handovers => {
+                handover_event(view, *handover, entry.index, "approved", self.own)?
+            }
+            Body::HandoverDropped { handover, .. } if topics.handovers => {
+                handover_event(view, *handover, entry.index, "cancelled", self.own)?
+            }
             Body::Receipted { peer, lane: Lane::Routine, position, .. } if topics.handovers => {
                 return delivered(view, *peer, *position, entry.index);
             }

@@ -405,6 +405,10 @@ pub(super) fn report(
     Ok(Decision::issuing(context, &envelope, Content::Step(Box::new(step))))
 }
 
+/// Who reads packages; each of them what their role opens.
+const READERS: [Role; 6] =
+    [Role::Caseworker, Role::Supervisor, Role::Medical, Role::CpOfficer, Role::GbvOfficer, Role::RflOfficer];
+
 /// Records that a package is read, before it is.
 pub(super) fn read(
     context: &Context<'_>,
@@ -413,7 +417,7 @@ pub(super) fn read(
     sections: Vec<Section>,
     purpose: Purpose,
 ) -> Result<Decision, Refusal> {
-    caller.require(&[Role::Caseworker, Role::Supervisor, Role::Medical, Role::CpOfficer, Role::RflOfficer])?;
+    caller.require(&READERS)?;
     let row = known(context, id)?;
     if row.package.is_none() || row.state.has_ended() && row.state != State::Completed {
         return Err(Refusal::new(Code::PackageAbsent, format!("the handover is {}", row.state)));

@@ -557,3 +557,121 @@ fn what_still_has_to_be_approved_can_be_asked() {
     world.at("SN").ask(approve(supervisor(), 1)).expect("a supervisor");
     assert_eq!(missing(&mut world), ["cp_officer"]);
 }
+
+/// Who reads which sealed section: by the table, once the package is there.
+#[test]
+fn sealed_sections_are_opened_by_their_roles_and_each_reading_is_an_entry() {
+    let mut world = World::new();
+    consented(&mut world, 1, |_| ());
+    let plain = draft(&mut world, 1, |_| ());
+    let senegal = world.at("SN");
+    senegal.ask(offer(caseworker(), 1, plain, false)).expect("covered");
+    for (section, opens) in [
+        (Section::HealthFull, vec![Role::Medical]),
+        (Section::Protection, vec![Role::Supervisor, Role::GbvOfficer]),
+        (Section::Child, vec![Role::CpOfficer]),
+    ] {
+        for role in Role::ALL {
+            let read = Command::ReadPackage {
+                caller: named("reader", &[*role]),
+                id: id(1),
+                sections: vec![section],
+                purpose: Purpose::ChildCase,
+            };
+            let outcome = senegal.ask(read);
+            assert_eq!(outcome.is_ok(), opens.contains(role), "{section} {role}: {outcome:?}");
+            let last = senegal.journal.entries.last().map(|entry| entry.body.clone());
+            match last {
+                Some(Body::PackageRead { sections, purpose, .. }) => {
+                    assert!(opens.contains(role));
+                    assert_eq!((sections, purpose), (vec![section.to_string()], Purpose::ChildCase.to_string()));
+                }
+                Some(Body::Refused { code, .. }) => assert_eq!(code, Code::RoleMissing.as_str()),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+mod at_random {
+    //! Five people at each of two Societies do what they like with the case of a child alone.
+
+    use std::collections::BTreeSet;
+
+    use proptest::{collection::vec, prelude::*, test_runner::Config};
+
+    use super::*;
+    use crate::{entry::Verdict as Judgement, handover::Stage};
+
+    const PEOPLE: [(&str, &[Role]); 5] = [
+        ("awa", &[Role::Caseworker, Role::Supervisor]),
+        ("binta", &[Role::Supervisor, Role::CpOfficer]),
+        ("djibril", &[Role::DutyOfficer, Role::Supervisor]),
+        ("moussa", &[Role::CpOfficer, Role::DutyOfficer]),
+        ("", &[]),
+    ];
+
+    fn who(at: usize) -> Caller {
+        match PEOPLE[at] {
+            ("", _) => Caller::system(),
+            (name, roles) => named(name, roles),
+        }
+    }
+
+    /// Two different people, in both roles, neither of whom is `but`, have approved a stage at a node.
+    fn approved(world: &mut World, at: &str, stage: Stage, but: Option<&Actor>) -> bool {
+        let mut roles = BTreeSet::new();
+        let mut people = Vec::new();
+        for entry in &world.at(at).journal.entries {
+            if let Body::Approved { stage: of, role, .. } = &entry.body
+                && *of == stage
+            {
+                roles.insert(*role);
+                people.push(entry.actor.clone());
+            }
+        }
+        let different = people.len() == 2 && people[0] != people[1];
+        different
+            && roles == [Role::Supervisor, Role::CpOfficer].into()
+            && but.is_none_or(|but| !people.contains(but))
+            && !people.contains(&Actor::System)
+    }
+
+    proptest! {
+        #![proptest_config(Config { cases: 200, ..Config::default() })]
+
+        #[test]
+        fn nothing_of_a_child_moves_without_its_approvals(steps in vec((0_usize..6, 0_usize..5), 1..40)) {
+            let mut world = World::new();
+            consented(&mut world, 1, for_a_child);
+            let child = draft(&mut world, 1, a_child);
+            for (step, person) in steps {
+                let _ = match step {
+                    0 => world.at("SN").ask(offer(who(person), 1, child.clone(), false)),
+                    1 => world.at("SN").ask(approve(who(person), 1)),
+                    2 => world.at("SN").ask(send(who(person), 1)),
+                    3 => world.at("ML").ask(approve(who(person), 1)),
+                    4 => world.at("ML").ask(accept(who(person), 1)),
+                    _ => world.at("SN").ask(release(who(person), 1, Section::Contact)),
+                };
+                world.settle("SN", "ML");
+                let journal = &world.at("SN").journal;
+                let proposer = journal.entries.iter().find(|entry| matches!(entry.body, Body::HandoverProposed { .. }));
+                let proposer = proposer.map(|entry| entry.actor.clone());
+                let sent = issued(journal, Kind::HandoverOffer).next().is_some();
+                let released = issued(journal, Kind::HandoverRelease).next().map(|entry| entry.actor.clone());
+                prop_assert!(!sent || approved(&mut world, "SN", Stage::Offer, proposer.as_ref()));
+                prop_assert!(released != Some(Actor::System));
+                let answer = issued(&world.at("ML").journal, Kind::HandoverAnswer).next().map(|entry| entry.actor.clone());
+                if let Some(by) = answer {
+                    prop_assert!(approved(&mut world, "ML", Stage::Acceptance, Some(&by)));
+                }
+                let taken = world.at("ML").journal.entries.iter().any(|entry| {
+                    matches!(&entry.body, Body::Received { verdict: Judgement::Rejected(_), .. })
+                });
+                prop_assert!(!taken, "what one node lets go the other takes");
+            }
+            rebuilds(&world);
+        }
+    }
+}
