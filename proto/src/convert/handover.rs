@@ -31,8 +31,8 @@ pub fn letters(letters: Vec<v1::Letter>) -> Result<Vec<Attachment>, Vec<Refusal>
     let mut faults = Faults::default();
     let mut read = Vec::with_capacity(letters.len());
     for (index, letter) in letters.into_iter().enumerate() {
-        let kind = faults.needed(&format!("letters[{index}].kind"), &letter.kind);
-        let media_type = faults.needed(&format!("letters[{index}].media_type"), &letter.media_type);
+        let kind = faults.needed(format!("letters[{index}].kind"), &letter.kind);
+        let media_type = faults.needed(format!("letters[{index}].media_type"), &letter.media_type);
         if letter.content.is_empty() {
             let refusal = Refusal::new(Code::MissingField, "a letter has a content");
             faults.0.push(refusal.at(format!("letters[{index}].content")));

@@ -58,7 +58,7 @@ pub(super) fn proposal(offering: &handovers::Offering, offer: Offer, sealed: boo
         sealed,
         ready: needs_nobody(&offer, sealed),
     };
-    NewEntry { body, object: Some(object), content: Some(Content::Offer(Box::new(offer))) }
+    NewEntry::with_object(body, object, Some(Content::Offer(Box::new(offer))))
 }
 
 /// A handover whose steps others approve.

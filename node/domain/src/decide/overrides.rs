@@ -48,7 +48,7 @@ pub(super) fn request(context: &Context<'_>, caller: &Caller, asked: Overriding)
     let object = asked.note.as_str().as_bytes().to_vec();
     let note = crate::digest::Digest::of(&object);
     let body = Body::OverrideRequested { handover: id, reason: asked.reason, note };
-    entries.push(NewEntry { body, object: Some(object), content: Some(Content::Note(asked.note)) });
+    entries.push(NewEntry::with_object(body, object, Some(Content::Note(asked.note))));
     Ok(Decision { entries, reply: Reply::Done { entry: context.next } })
 }
 

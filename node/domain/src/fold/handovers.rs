@@ -2,18 +2,18 @@
 
 use crate::{
     entry::EnvelopeMeta,
-    handover::{Action, HandoverAnswer, HandoverRelease, HandoverStep, Offer, Side, State, Step, Verdict, transition},
+    handover::{Action, HandoverAnswer, HandoverRelease, HandoverStep, Side, State, Step, Verdict, transition},
     ids::HandoverId,
     refusal::Refusal,
     rows::{HandoverEvent, HandoverRow, Row},
     society::Society,
 };
 
-use super::Fold;
+use super::{Fold, OfferOutline};
 
 impl Fold<'_> {
     /// An offer is made, or has come. One that waited here goes on from where it stood.
-    pub(super) fn offer(&mut self, meta: &EnvelopeMeta, offer: &Offer) -> Result<(), Refusal> {
+    pub(super) fn offer(&mut self, meta: &EnvelopeMeta, offer: &OfferOutline) -> Result<(), Refusal> {
         let ours = offer.from == self.own;
         let waiting = if ours { self.facts.handover(offer.id)? } else { None };
         let mut row = waiting.unwrap_or_else(|| self.first_row(offer));
@@ -25,7 +25,7 @@ impl Fold<'_> {
     }
 
     /// The row of a handover before anything has happened to it.
-    pub(super) fn first_row(&self, offer: &Offer) -> HandoverRow {
+    pub(super) fn first_row(&self, offer: &OfferOutline) -> HandoverRow {
         HandoverRow {
             entry: self.entry.index,
             from: offer.from,

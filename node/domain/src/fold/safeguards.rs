@@ -3,7 +3,7 @@
 use crate::{
     catalogue::{Role, SplitReason, StopReason, VitalReason},
     entry::{Actor, OverrideStep},
-    handover::{Action, Approval, GroupId, GroupSplit, Offer, Stage, State, safeguards},
+    handover::{Action, Approval, GroupId, GroupSplit, Stage, State},
     ids::{CaseId, HandoverId},
     limits::GROUP_MEMBERS_MAX,
     refusal::Refusal,
@@ -11,7 +11,7 @@ use crate::{
     society::Society,
 };
 
-use super::{Content, Fold};
+use super::{Content, Fold, OfferOutline, Residue};
 
 impl Fold<'_> {
     /// A handover was written down and waits.
@@ -19,7 +19,7 @@ impl Fold<'_> {
         &mut self,
         id: HandoverId,
         case: CaseId,
-        offer: &Offer,
+        offer: &OfferOutline,
         sealed: bool,
         ready: bool,
     ) -> Result<(), Refusal> {
@@ -99,14 +99,16 @@ impl Fold<'_> {
 
     /// The age that a consent record gives to the person of its case.
     pub(super) fn age(&mut self, case: CaseId, content: Option<&Content>) {
-        if let Some(Content::Consent(record)) = content {
-            let row = CaseAgeRow { band: record.age_band, entry: self.entry.index };
-            self.rows.push(Row::CaseAge(case, row));
-        }
+        let band = match content {
+            Some(Content::Consent(record)) => record.age_band,
+            Some(Content::Residue(Residue::Age(band))) => *band,
+            _ => return,
+        };
+        self.rows.push(Row::CaseAge(case, CaseAgeRow { band, entry: self.entry.index }));
     }
 
     /// The offer of one who travels with others is bound to theirs.
-    pub(super) fn join_group(&mut self, offer: &Offer) -> Result<(), Refusal> {
+    pub(super) fn join_group(&mut self, offer: &OfferOutline) -> Result<(), Refusal> {
         let Some(group) = &offer.group else { return Ok(()) };
         let id = GroupId::of(offer.from, offer.to, &group.reference);
         let mut row = self.facts.group(id)?.unwrap_or_else(|| GroupRow {
@@ -118,7 +120,7 @@ impl Fold<'_> {
             members: Vec::new(),
             split: None,
         });
-        row.minors |= safeguards::is_minors(offer);
+        row.minors |= offer.minors;
         if !row.members.contains(&offer.id) && row.members.len() < GROUP_MEMBERS_MAX {
             row.members.push(offer.id);
         }

@@ -447,6 +447,22 @@ fn a_family_is_offered_accepted_and_released_together() {
     rebuilds(&world);
 }
 
+/// Retention takes the offers and the notes; what was proposed, approved and bound together stays known.
+#[test]
+fn what_is_forgotten_of_a_family_or_an_override_changes_no_row() {
+    let mut world = offered_family();
+    consented(&mut world, 3, put_off);
+    let cannot_be_asked = draft(&mut world, 3, ambulance);
+    world.at("SN").ask(request(caseworker(), 3, Some(cannot_be_asked))).expect("asked for");
+    for node in &mut world.nodes {
+        let before = node.journal.rows.clone();
+        let all: Vec<_> = (0..node.journal.next().0).map(crate::ids::EntryIndex).collect();
+        node.forget(&all);
+        assert!(node.journal.rows == before, "{}", node.own);
+    }
+    rebuilds(&world);
+}
+
 #[test]
 fn a_family_with_a_child_is_split_by_a_child_protection_officer_alone() {
     let mut world = offered_family();
