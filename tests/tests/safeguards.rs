@@ -4,7 +4,7 @@
 use anyhow::Context as _;
 use passerelle_domain::{
     catalogue::Role,
-    decide::{Caller, Command},
+    decide::{Caller, SafeguardCommand},
     entry::{Actor, Body},
     ids::HandoverId,
 };
@@ -28,7 +28,7 @@ fn refused<T>(outcome: Result<T, tonic::Status>) -> String {
 async fn approve(node: &Node, name: &str, role: Role, id: &str, overriding: bool) -> anyhow::Result<String> {
     let caller = Caller { actor: Actor::Operator(name.to_owned()), roles: vec![role] };
     let id: HandoverId = id.parse()?;
-    let outcome = node.engine.submit(Command::Approve { caller, id, overriding, role: None }).await;
+    let outcome = node.engine.submit(SafeguardCommand::Approve { caller, id, overriding, role: None }.into()).await;
     Ok(outcome.err().map(|refusal| refusal.code.to_string()).unwrap_or_default())
 }
 

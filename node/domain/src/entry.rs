@@ -11,7 +11,7 @@ use crate::{
     consent::ConsentRef,
     digest::Digest,
     envelope::{Attachment, Envelope, Kind, Lane, SignedEnvelope, from_cbor, to_cbor},
-    handover::Stage,
+    handover::{OverrideStep, Proposal, Stage},
     ids::{CaseId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
     merkle::leaf_hash,
     refusal::Refusal,
@@ -202,23 +202,7 @@ pub enum Body {
     },
     /// A handover was written down and waits: for others to approve it, or to be sent. Its object is the offer.
     #[n(28)]
-    HandoverProposed {
-        /// The handover.
-        #[n(0)]
-        id: HandoverId,
-        /// The case.
-        #[n(1)]
-        case: CaseId,
-        /// SHA-256 of the offer.
-        #[n(2)]
-        offer: Digest,
-        /// Whether a sealed section may travel with it.
-        #[n(3)]
-        sealed: bool,
-        /// Whether nobody else has to approve it.
-        #[n(4)]
-        ready: bool,
-    },
+    HandoverProposed(#[n(0)] Proposal),
     /// An operator approved a step of a handover.
     #[n(29)]
     Approved {
@@ -383,21 +367,6 @@ pub enum Body {
     },
 }
 
-/// What follows an override.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
-pub enum OverrideStep {
-    /// The person was told what was done without asking them.
-    #[n(0)]
-    Told,
-    /// Somebody who had no part in it reviewed it.
-    #[n(1)]
-    Reviewed {
-        /// Whether it was right.
-        #[n(0)]
-        upheld: bool,
-    },
-}
-
 vocabulary! {
     /// Why objects were removed.
     ForgetReason {
@@ -482,7 +451,7 @@ impl Body {
             Self::Receipted { .. } => "receipted",
             Self::Consent { .. } => "consent",
             Self::HandoverOpened { .. } => "handover_opened",
-            Self::HandoverProposed { .. } => "handover_proposed",
+            Self::HandoverProposed(_) => "handover_proposed",
             Self::Approved { .. } => "approved",
             Self::OverrideRequested { .. } => "override_requested",
             Self::OverrideFollowed { .. } => "override_followed",
@@ -506,7 +475,7 @@ impl Body {
             Self::Issued(meta) => meta.subject,
             Self::Received { envelope, .. } => envelope.as_ref().and_then(|meta| meta.subject),
             Self::HandoverOpened { id, .. }
-            | Self::HandoverProposed { id, .. }
+            | Self::HandoverProposed(Proposal { id, .. })
             | Self::Approved { handover: id, .. }
             | Self::OverrideRequested { handover: id, .. }
             | Self::OverrideFollowed { handover: id, .. }

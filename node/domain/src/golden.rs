@@ -14,9 +14,9 @@ use crate::{
     },
     consent::ConsentRef,
     digest::Digest,
-    entry::{Actor, Body, Entry, EnvelopeMeta, OverrideStep, PackageRef, PeerChange, SCHEMA_VERSION, Verdict},
+    entry::{Actor, Body, Entry, EnvelopeMeta, PackageRef, PeerChange, SCHEMA_VERSION, Verdict},
     envelope::{Attachment, Envelope, FORMAT_VERSION, Kind, Lane, SignedEnvelope, from_cbor, to_cbor},
-    handover::{Action, Approval, GroupId, GroupSplit, Stage, State},
+    handover::{Action, Approval, GroupId, GroupSplit, OverrideStep, Proposal, Stage, State},
     ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
     merkle::Frontier,
     receipt::{Receipt, Rejection, SignedReceipt},
@@ -274,7 +274,7 @@ fn the_bytes_of_what_stands_around_handovers_are_frozen() {
     let mut frozen = Frozen::new("safeguards", include_str!("../fixtures/safeguards.hex"));
     let (id, case) = (handover(), package().case);
     for body in [
-        Body::HandoverProposed { id, case, offer: digest(8), sealed: true, ready: false },
+        Body::HandoverProposed(Proposal { id, case, offer: digest(8), sealed: true, ready: false }),
         Body::Approved { handover: id, stage: Stage::Acceptance, role: Role::CpOfficer, complete: true },
         Body::OverrideRequested { handover: id, reason: VitalReason::SevereInjury, note: digest(9) },
         Body::OverrideFollowed { handover: id, step: OverrideStep::Told },

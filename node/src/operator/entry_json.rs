@@ -2,7 +2,8 @@
 
 use passerelle_domain::{
     consent::ConsentRef,
-    entry::{Actor, Body, EnvelopeMeta, OverrideStep, PackageRef, PeerChange, Verdict},
+    entry::{Actor, Body, EnvelopeMeta, PackageRef, PeerChange, Verdict},
+    handover::{OverrideStep, Proposal},
     society::Society,
 };
 use serde_json::{Value, json};
@@ -52,7 +53,7 @@ pub(super) fn societies(body: &Body) -> Vec<Society> {
         | Body::LaneAdvanced { peer, .. } => vec![*peer],
         Body::Consent { .. }
         | Body::HandoverOpened { .. }
-        | Body::HandoverProposed { .. }
+        | Body::HandoverProposed(_)
         | Body::Approved { .. }
         | Body::OverrideRequested { .. }
         | Body::OverrideFollowed { .. }
@@ -72,7 +73,7 @@ pub(super) fn object_digest(body: &Body) -> String {
             digest.to_string()
         }
         Body::Consent { record, .. } => record.hash.to_string(),
-        Body::HandoverProposed { offer, .. } => offer.to_string(),
+        Body::HandoverProposed(Proposal { offer, .. }) => offer.to_string(),
         Body::OverrideRequested { note, .. } => note.to_string(),
         _ => String::new(),
     }
@@ -95,7 +96,7 @@ pub(super) fn body(body: &Body) -> Value {
         Body::HandoverOpened { id, case, release_on_acceptance } => {
             json!({"handover": id, "case": case, "release_on_acceptance": release_on_acceptance})
         }
-        Body::HandoverProposed { id, case, offer, sealed, ready } => {
+        Body::HandoverProposed(Proposal { id, case, offer, sealed, ready }) => {
             json!({"handover": id, "case": case, "offer": offer, "sealed": sealed, "ready": ready})
         }
         Body::Approved { handover, stage, role, complete } => {

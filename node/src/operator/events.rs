@@ -54,7 +54,7 @@ impl Operator {
             Body::HandoverOpened { id, .. } if topics.handovers => {
                 handover_event(view, *id, entry.index, "opened", self.own)?
             }
-            Body::HandoverProposed { id, .. } if topics.handovers => {
+            Body::HandoverProposed(handover::Proposal { id, .. }) if topics.handovers => {
                 handover_event(view, *id, entry.index, "proposed", self.own)?
             }
             Body::Approved { handover, .. } if topics.handovers => {

@@ -4,10 +4,9 @@
 use passerelle_domain::{
     catalogue::{Role, SplitReason, VitalReason},
     consent::Tag,
-    decide::{Caller, Command, Member, missing_approvals},
-    entry::OverrideStep,
+    decide::{Caller, Member, SafeguardCommand, missing_approvals},
     facts::Facts as _,
-    handover::{GroupId, HandoverDraft, Note, Verdict, permitted_roles},
+    handover::{GroupId, HandoverDraft, Note, OverrideStep, Verdict, permitted_roles},
     ids::{CaseId, EntryIndex, HandoverId},
     limits::GROUP_MEMBERS_MAX,
     refusal::{Code, Refusal},
@@ -42,7 +41,7 @@ impl SafeguardService for Operator {
     ) -> Result<Response<v1::SendHandoverResponse>, Status> {
         self.serve("send_handover", request, |operator, caller, message| async move {
             let id = needed("id", &message.id)?;
-            let command = Command::SendHandover { caller, entropy: operator.entropy.id(), id };
+            let command = SafeguardCommand::SendHandover { caller, entropy: operator.entropy.id(), id }.into();
             let EntryIndex(entry_index) = operator.submit_for_entry(command).await?;
             let (row, _) = operator.known_handover(id)?;
             let data_will_be_in = country_of(row.to).to_owned();
@@ -90,7 +89,7 @@ impl SafeguardService for Operator {
                     return Err(Refusal::new(Code::UnknownCode, text).at("finding").into());
                 }
             };
-            let command = Command::FollowOverride { caller, id, step };
+            let command = SafeguardCommand::FollowOverride { caller, id, step }.into();
             let EntryIndex(entry_index) = operator.submit_for_entry(command).await?;
             Ok(v1::ReviewOverrideResponse { entry_index })
         })
@@ -153,7 +152,7 @@ impl SafeguardService for Operator {
         self.serve("split_group", request, |operator, caller, message| async move {
             let id = needed("id", &message.id)?;
             let reason: SplitReason = needed("reason", &message.reason)?;
-            let command = Command::SplitGroup { caller, entropy: operator.entropy.id(), id, reason };
+            let command = SafeguardCommand::SplitGroup { caller, entropy: operator.entropy.id(), id, reason }.into();
             let EntryIndex(entry_index) = operator.submit_for_entry(command).await?;
             Ok(v1::SplitGroupResponse { entry_index })
         })
@@ -190,7 +189,7 @@ impl Operator {
         role: &str,
     ) -> Result<EntryIndex, Refused> {
         let role: Option<Role> = optional("role", role)?;
-        self.submit_for_entry(Command::Approve { caller, id, overriding, role }).await
+        self.submit_for_entry(SafeguardCommand::Approve { caller, id, overriding, role }.into()).await
     }
 
     /// The approvals that a handover still waits for.
@@ -221,7 +220,7 @@ impl Operator {
         };
         let package = offering.as_ref().and_then(|member| member.package);
         let entropy = self.entropy.id();
-        let command = Command::RequestOverride { caller, entropy, id, reason, note, offering };
+        let command = SafeguardCommand::RequestOverride { caller, entropy, id, reason, note, offering }.into();
         let outcome = self.submit_for_entry(command).await;
         if outcome.as_ref().is_err_and(Refused::changed_nothing) {
             self.discard(package).await;
@@ -274,7 +273,7 @@ impl Operator {
         }
         let ids: Vec<HandoverId> = members.iter().map(|member| member.id).collect();
         let entropy = self.entropy.id();
-        let command = Command::OfferGroup { caller, entropy, reference, members: members.clone() };
+        let command = SafeguardCommand::OfferGroup { caller, entropy, reference, members: members.clone() }.into();
         let outcome = self.submit_for_entry(command).await;
         if outcome.as_ref().is_err_and(Refused::changed_nothing) {
             self.discard_new(&members).await;
@@ -296,7 +295,7 @@ impl Operator {
 
     async fn answer_group(&self, caller: Caller, id: HandoverId, verdict: Verdict) -> Result<EntryIndex, Refused> {
         let entropy = self.entropy.id();
-        self.submit_for_entry(Command::AnswerGroup { caller, entropy, id, verdict }).await
+        self.submit_for_entry(SafeguardCommand::AnswerGroup { caller, entropy, id, verdict }.into()).await
     }
 
     fn group_of(&self, id: HandoverId) -> Result<v1::GetGroupResponse, Refusal> {

@@ -7,7 +7,7 @@ use crate::{
     fold::{Content, side_of},
     handover::{
         Action, Gate, HandoverDraft, Offer, Side, Stage, State, permitted_roles,
-        safeguards::{Seat, all_taken, is_minors, names, open_seats, seats},
+        safeguards::{Proposal, Seat, all_taken, is_minors, names, open_seats, seats},
         transition,
     },
     ids::{EntryIndex, HandoverId, IdEntropy},
@@ -51,13 +51,13 @@ pub(super) fn needs_nobody(offer: &Offer, sealed: bool) -> bool {
 /// The entry that writes a handover down until others have approved it.
 pub(super) fn proposal(offering: &handovers::Offering, offer: Offer, sealed: bool) -> NewEntry {
     let object = offer.to_cbor();
-    let body = Body::HandoverProposed {
+    let body = Body::HandoverProposed(Proposal {
         id: offering.id,
         case: offering.case,
         offer: crate::digest::Digest::of(&object),
         sealed,
         ready: needs_nobody(&offer, sealed),
-    };
+    });
     NewEntry::with_object(body, object, Some(Content::Offer(Box::new(offer))))
 }
 

@@ -246,7 +246,7 @@ pub(super) fn offer_of(context: &Context<'_>, row: &HandoverRow) -> Result<Offer
     let object = object.ok_or_else(|| Refusal::new(Code::PackageAbsent, "the offer was erased"))?;
     match context.facts.entry(row.entry)?.map(|entry| entry.body) {
         // One that waits here was never in an envelope.
-        Some(Body::HandoverProposed { .. }) => Offer::from_cbor(&object),
+        Some(Body::HandoverProposed(_)) => Offer::from_cbor(&object),
         _ => Offer::from_cbor(&delivery::envelope_of(&object)?.body),
     }
 }

@@ -13,6 +13,7 @@ mod handovers;
 mod overrides;
 mod peers;
 mod receipts;
+mod safeguards;
 #[cfg(test)]
 mod tests;
 
@@ -21,14 +22,15 @@ pub use context::{Caller, Context, PeerPolicy, Policy, Pseudonyms};
 pub use delivery::{Letter, Opened, open};
 pub use forget::forget;
 pub use handovers::recheck;
+pub use safeguards::{Member, SafeguardCommand};
 
 use crate::{
     alert::{Alert, AlertAck, AlertCancel},
     bundle::Bundle,
-    catalogue::{Purpose, Role, Section, Segment, SplitReason, VitalReason},
-    consent::{ConsentRecord, Tag},
+    catalogue::{Purpose, Section, Segment},
+    consent::ConsentRecord,
     digest::Digest,
-    entry::{Body, EnvelopeMeta, OverrideStep, PackageRef},
+    entry::{Body, EnvelopeMeta, PackageRef},
     envelope::{Attachment, Envelope, Lane},
     fold::{Content, Residue},
     handover::{HandoverDraft, Note, Step, Verdict},
@@ -99,83 +101,8 @@ pub enum Command {
         /// Whether to release as soon as it is accepted.
         release_on_acceptance: bool,
     },
-    /// Approves the step of a handover that waits for it.
-    Approve {
-        /// Who asks.
-        caller: Caller,
-        /// The handover.
-        id: HandoverId,
-        /// Whether it is the override of the handover that is approved.
-        overriding: bool,
-        /// In which role; any that fits when it is not said.
-        role: Option<Role>,
-    },
-    /// Sends a handover that waited, with those of its group.
-    SendHandover {
-        /// Who asks.
-        caller: Caller,
-        /// Entropy for the envelope's id.
-        entropy: IdEntropy,
-        /// The handover.
-        id: HandoverId,
-    },
-    /// Asks to go on without consent, for a vital interest.
-    RequestOverride {
-        /// Who asks.
-        caller: Caller,
-        /// Entropy for the person's card.
-        entropy: IdEntropy,
-        /// The handover.
-        id: HandoverId,
-        /// Why it cannot wait.
-        reason: VitalReason,
-        /// What is at stake; identifies nobody.
-        note: Note,
-        /// The handover to be written down with it; absent for one that is known.
-        offering: Option<Box<Member>>,
-    },
-    /// Records what an override obliges to.
-    FollowOverride {
-        /// Who asks.
-        caller: Caller,
-        /// The handover.
-        id: HandoverId,
-        /// What was done.
-        step: OverrideStep,
-    },
-    /// Offers the handovers of people who travel together.
-    OfferGroup {
-        /// Who asks.
-        caller: Caller,
-        /// Entropy for the envelopes' ids.
-        entropy: IdEntropy,
-        /// The code of the group.
-        reference: Tag,
-        /// Its people.
-        members: Vec<Member>,
-    },
-    /// Answers the offers of a whole group.
-    AnswerGroup {
-        /// Who asks.
-        caller: Caller,
-        /// Entropy for the envelopes' ids.
-        entropy: IdEntropy,
-        /// A handover of the group.
-        id: HandoverId,
-        /// Yes or no, for all.
-        verdict: Verdict,
-    },
-    /// Lets the members of a group go on one by one.
-    SplitGroup {
-        /// Who asks.
-        caller: Caller,
-        /// Entropy for the envelope's id.
-        entropy: IdEntropy,
-        /// A handover of the group.
-        id: HandoverId,
-        /// Why.
-        reason: SplitReason,
-    },
+    /// What others approve, what overrides consent, and who stays together.
+    Safeguard(SafeguardCommand),
     /// Answers an offer.
     AnswerHandover {
         /// Who asks.
@@ -322,26 +249,6 @@ pub enum Command {
     },
 }
 
-/// One handover among those that one command makes.
-#[derive(Clone, Debug)]
-pub struct Member {
-    /// The handover's id.
-    pub id: HandoverId,
-    /// The local case.
-    pub case: CaseId,
-    /// What is drafted.
-    pub draft: HandoverDraft,
-    /// The package that waits in the vault, where it was given.
-    pub package: Option<PackageRef>,
-}
-
-impl Member {
-    fn offering(self, entropy: IdEntropy) -> handovers::Offering {
-        let Self { id, case, draft, package } = self;
-        handovers::Offering { id, case, draft, package, release_on_acceptance: false, entropy }
-    }
-}
-
 /// Envelopes that one replay command may name, so that its entry stays one value of the store.
 pub const REPLAY_MAX: usize = 1_000;
 
@@ -425,21 +332,7 @@ pub fn decide(context: &Context<'_>, command: Command) -> Result<Decision, Refus
             let offer = handovers::Offering { id, case, draft: *draft, package, release_on_acceptance, entropy };
             handovers::offer(context, &caller, entropy, offer)
         }
-        Command::Approve { caller, id, overriding, role } => approvals::approve(context, &caller, id, overriding, role),
-        Command::SendHandover { caller, entropy, id } => approvals::send(context, &caller, entropy, id),
-        Command::RequestOverride { caller, entropy, id, reason, note, offering } => {
-            let offering = offering.map(|member| member.offering(entropy));
-            overrides::request(context, &caller, overrides::Overriding { id, reason, note, offering })
-        }
-        Command::FollowOverride { caller, id, step } => overrides::follow(context, &caller, id, step),
-        Command::OfferGroup { caller, entropy, reference, members } => {
-            let members = members.into_iter().map(|member| member.offering(entropy)).collect();
-            groups::offer(context, &caller, entropy, reference, members)
-        }
-        Command::AnswerGroup { caller, entropy, id, verdict } => {
-            groups::answer(context, &caller, entropy, id, &verdict)
-        }
-        Command::SplitGroup { caller, entropy, id, reason } => groups::split(context, &caller, entropy, id, reason),
+        Command::Safeguard(command) => safeguards::decide(context, command),
         Command::AnswerHandover { caller, entropy, id, verdict } => {
             handovers::answer(context, &caller, entropy, id, verdict)
         }
@@ -529,13 +422,7 @@ impl Command {
             Self::AcknowledgeAlert { .. } => "acknowledge_alert",
             Self::RecordConsent { .. } => "record_consent",
             Self::OfferHandover { .. } => "offer_handover",
-            Self::Approve { .. } => "approve",
-            Self::SendHandover { .. } => "send_handover",
-            Self::RequestOverride { .. } => "request_override",
-            Self::FollowOverride { .. } => "follow_override",
-            Self::OfferGroup { .. } => "offer_group",
-            Self::AnswerGroup { .. } => "answer_group",
-            Self::SplitGroup { .. } => "split_group",
+            Self::Safeguard(command) => command.name(),
             Self::AnswerHandover { .. } => "answer_handover",
             Self::ReleaseHandover { .. } => "release_handover",
             Self::ReportHandover { .. } => "report_handover",
@@ -563,13 +450,6 @@ impl Command {
             | Self::AcknowledgeAlert { caller, .. }
             | Self::RecordConsent { caller, .. }
             | Self::OfferHandover { caller, .. }
-            | Self::Approve { caller, .. }
-            | Self::SendHandover { caller, .. }
-            | Self::RequestOverride { caller, .. }
-            | Self::FollowOverride { caller, .. }
-            | Self::OfferGroup { caller, .. }
-            | Self::AnswerGroup { caller, .. }
-            | Self::SplitGroup { caller, .. }
             | Self::AnswerHandover { caller, .. }
             | Self::ReleaseHandover { caller, .. }
             | Self::ReportHandover { caller, .. }
@@ -582,6 +462,7 @@ impl Command {
             | Self::TakeReceipt { peer, .. }
             | Self::MeetEpoch { peer, .. }
             | Self::AdvanceLane { peer, .. } => Actor::Peer(*peer),
+            Self::Safeguard(command) => command.caller().actor.clone(),
             Self::RecordRefusal { actor, .. } => actor.clone(),
             Self::Begin { .. } | Self::EndExpired { .. } => Actor::System,
         }
@@ -595,13 +476,8 @@ impl Command {
             Self::CancelAlert { cancel, .. } => Some(cancel.alert.into()),
             Self::AcknowledgeAlert { ack, .. } => Some(ack.answer().alert.into()),
             Self::RecordConsent { record, .. } => Some(record.id.into()),
+            Self::Safeguard(command) => command.handover().map(Into::into),
             Self::OfferHandover { id, .. }
-            | Self::Approve { id, .. }
-            | Self::SendHandover { id, .. }
-            | Self::RequestOverride { id, .. }
-            | Self::FollowOverride { id, .. }
-            | Self::AnswerGroup { id, .. }
-            | Self::SplitGroup { id, .. }
             | Self::AnswerHandover { id, .. }
             | Self::ReleaseHandover { id, .. }
             | Self::ReportHandover { id, .. }

@@ -3,10 +3,11 @@
 
 use crate::{
     catalogue::{LegalBasis, Role, VitalReason},
-    entry::{Body, OverrideStep},
+    entry::Body,
     fold::{Content, side_of},
     handover::{
-        Case, Gate, Note, ReleasePlan, Side, Stage, check_gate, overrides::plan_by_override, release::Destination,
+        Case, Gate, Note, OverrideStep, ReleasePlan, Side, Stage, check_gate, overrides::plan_by_override,
+        release::Destination,
     },
     ids::HandoverId,
     refusal::{Code, Refusal},

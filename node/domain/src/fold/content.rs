@@ -10,7 +10,7 @@ use crate::{
     digest::Digest,
     entry::{Body, PeerChange, Verdict},
     envelope::{Envelope, Kind, SignedEnvelope, from_cbor},
-    handover::{GroupSplit, HandoverAnswer, HandoverRelease, HandoverStep, Note, Offer},
+    handover::{GroupSplit, HandoverAnswer, HandoverRelease, HandoverStep, Note, Offer, Proposal},
     limits::LIST_MAX,
     receipt::{Receipt, SignedReceipt},
     refusal::{Code, Refusal},
@@ -64,7 +64,7 @@ pub fn object_named(body: &Body) -> Option<Named> {
         Body::Received { envelope: Some(meta), verdict: Verdict::Accepted, .. } => Some(Named::Envelope(meta.digest)),
         Body::Receipted { .. } => Some(Named::Receipt),
         Body::Consent { record, .. } => Some(Named::Bytes(record.hash)),
-        Body::HandoverProposed { offer, .. } => Some(Named::Bytes(*offer)),
+        Body::HandoverProposed(Proposal { offer, .. }) => Some(Named::Bytes(*offer)),
         Body::OverrideRequested { note, .. } => Some(Named::Bytes(*note)),
         Body::Peer { change: PeerChange::Bundle { digest, .. }, .. } => Some(Named::Bytes(*digest)),
         _ => None,
@@ -102,7 +102,7 @@ pub fn content(body: &Body, object: &[u8]) -> Result<Content, Refusal> {
             Ok(Content::Receipt(receipt))
         }
         Body::Consent { .. } => ConsentRecord::from_cbor(object).map(|record| Content::Consent(Box::new(record))),
-        Body::HandoverProposed { .. } => Offer::from_cbor(object).map(|offer| Content::Offer(Box::new(offer))),
+        Body::HandoverProposed(_) => Offer::from_cbor(object).map(|offer| Content::Offer(Box::new(offer))),
         Body::OverrideRequested { .. } => {
             let text = std::str::from_utf8(object);
             let text = text.map_err(|_| Refusal::new(Code::Malformed, "the note is not text"))?;

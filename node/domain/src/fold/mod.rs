@@ -15,6 +15,7 @@ pub use residue::{AlertOutline, OfferOutline, Residue, ResidueLedger};
 use crate::{
     entry::{Body, Entry, EnvelopeMeta, PeerChange, Verdict},
     facts::Facts,
+    handover::Proposal,
     refusal::Refusal,
     rows::{ConsentRow, EnvelopeRow, PeerRow, PublicKeyRow, Row},
     society::Society,
@@ -54,7 +55,7 @@ pub fn rows(own: Society, facts: &dyn Facts, entry: &Entry, content: Option<&Con
                 row.release_on_acceptance = *release_on_acceptance;
             })?;
         }
-        Body::HandoverProposed { id, case, sealed, ready, .. } => {
+        Body::HandoverProposed(Proposal { id, case, sealed, ready, .. }) => {
             let outline = match content {
                 Some(Content::Offer(offer)) => Some(OfferOutline::of(offer)),
                 Some(Content::Residue(Residue::Offer(outline))) => Some(outline.clone()),

@@ -2,8 +2,8 @@
 
 use crate::{
     catalogue::{Role, SplitReason, StopReason, VitalReason},
-    entry::{Actor, OverrideStep},
-    handover::{Action, Approval, GroupId, GroupSplit, Stage, State},
+    entry::Actor,
+    handover::{Action, Approval, GroupId, GroupSplit, OverrideStep, Stage, State},
     ids::{CaseId, HandoverId},
     limits::GROUP_MEMBERS_MAX,
     refusal::Refusal,

@@ -4,12 +4,29 @@
 
 use std::collections::BTreeSet;
 
+use minicbor::{Decode, Encode};
+
 use super::release::{Case, Destination, ReleasePlan, request};
 use crate::{
     catalogue::{Field, OnClose, Section, Service},
     consent::{Obligations, State, standing},
     refusal::{Code, Refusal},
 };
+
+/// What follows an override.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum OverrideStep {
+    /// The person was told what was done without asking them.
+    #[n(0)]
+    Told,
+    /// Somebody who had no part in it reviewed it.
+    #[n(1)]
+    Reviewed {
+        /// Whether it was right.
+        #[n(0)]
+        upheld: bool,
+    },
+}
 
 /// How long after its approval an override is reviewed at the latest.
 pub const REVIEW_WITHIN: std::time::Duration = std::time::Duration::from_secs(72 * 3_600);

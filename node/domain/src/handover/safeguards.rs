@@ -16,7 +16,8 @@ use minicbor::{Decode, Encode};
 use super::{Offer, Package};
 use crate::{
     catalogue::{FamilyVerification, MinorStatus, Role, Section, Service, vocabulary},
-    ids::EntryIndex,
+    digest::Digest,
+    ids::{CaseId, EntryIndex, HandoverId},
     refusal::{Code, Refusal},
     time::Time,
 };
@@ -56,6 +57,26 @@ pub struct Approval {
     /// The entry that records it.
     #[n(4)]
     pub entry: EntryIndex,
+}
+
+/// A handover that was written down and waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Proposal {
+    /// The handover.
+    #[n(0)]
+    pub id: HandoverId,
+    /// The case.
+    #[n(1)]
+    pub case: CaseId,
+    /// SHA-256 of the offer.
+    #[n(2)]
+    pub offer: Digest,
+    /// Whether a sealed section may travel with it.
+    #[n(3)]
+    pub sealed: bool,
+    /// Whether nobody else has to approve it.
+    #[n(4)]
+    pub ready: bool,
 }
 
 /// Whether the rules for minors hold: everybody who is not known to be an adult.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use passerelle_domain::{
     catalogue::{Role, Service},
-    decide::{Caller, Command},
+    decide::{Caller, SafeguardCommand},
     entry::Actor,
     envelope::Kind,
     fold::Content,
@@ -77,7 +77,10 @@ fn accompanied(draft: &mut serde_json::Value) {
 async fn approved_by(node: &Node, name: &str, role: Role, seed: u8, overriding: bool) {
     let caller = Caller { actor: Actor::Operator(name.into()), roles: vec![role] };
     let id = HandoverId::new(NOW, [seed; 10]);
-    node.engine.submit(Command::Approve { caller, id, overriding, role: None }).await.expect("approved");
+    node.engine
+        .submit(SafeguardCommand::Approve { caller, id, overriding, role: None }.into())
+        .await
+        .expect("approved");
 }
 
 async fn accepted_by_mali(node: &Node, seed: u8, position: u64, services: Vec<Service>) {
@@ -176,9 +179,9 @@ async fn an_override_is_listed_until_it_was_told_and_reviewed_and_rings_when_it_
     assert_eq!(refusal(&status).0, "self_approval");
     safeguards(&node).review_override(review("told")).await.expect("the person was told");
     let caller = Caller { actor: Actor::Operator("dpo".into()), roles: vec![Role::Dpo] };
-    let step = passerelle_domain::entry::OverrideStep::Reviewed { upheld: false };
+    let step = passerelle_domain::handover::overrides::OverrideStep::Reviewed { upheld: false };
     let handover = HandoverId::new(NOW, [1; 10]);
-    node.engine.submit(Command::FollowOverride { caller, id: handover, step }).await.expect("reviewed");
+    node.engine.submit(SafeguardCommand::FollowOverride { caller, id: handover, step }.into()).await.expect("reviewed");
     assert!(safeguards(&node).list_overrides(due()).await.expect("listed").into_inner().overrides.is_empty());
     assert!(!alarms().await.contains(&late));
 }

@@ -10,12 +10,12 @@ use crate::{
         RejectReason, Role, Section, Service, SplitReason, StopReason, VitalReason,
     },
     consent::{ConsentDraft, Decision, sample as consent_sample},
-    decide::{Caller, Command, Member, Reply, missing_approvals},
+    decide::{Caller, Command, Member, Reply, SafeguardCommand, missing_approvals},
     digest::Digest,
-    entry::{Actor, Body, OverrideStep},
+    entry::{Actor, Body},
     envelope::{Attachment, Kind},
     fold::Content,
-    handover::{HandoverDraft, ServiceRequest, State, Step, Verdict, sample as handover_sample},
+    handover::{HandoverDraft, OverrideStep, ServiceRequest, State, Step, Verdict, sample as handover_sample},
     ids::{HandoverId, IdEntropy},
     refusal::{Code, Refusal},
 };
@@ -92,11 +92,11 @@ fn offer(caller: Caller, seed: u8, draft: HandoverDraft, release_on_acceptance: 
 }
 
 fn approve(caller: Caller, seed: u8) -> Command {
-    Command::Approve { caller, id: id(seed), overriding: false, role: None }
+    SafeguardCommand::Approve { caller, id: id(seed), overriding: false, role: None }.into()
 }
 
 fn send(caller: Caller, seed: u8) -> Command {
-    Command::SendHandover { caller, entropy: entropy(seed + 100), id: id(seed) }
+    SafeguardCommand::SendHandover { caller, entropy: entropy(seed + 100), id: id(seed) }.into()
 }
 
 fn accept(caller: Caller, seed: u8) -> Command {
@@ -274,7 +274,7 @@ fn ambulance(draft: &mut HandoverDraft) {
 
 fn request(caller: Caller, seed: u8, draft: Option<HandoverDraft>) -> Command {
     let member = |draft| Box::new(Member { id: id(seed), case: case(seed), draft, package: Some(package(seed)) });
-    Command::RequestOverride {
+    SafeguardCommand::RequestOverride {
         caller,
         entropy: entropy(seed),
         id: id(seed),
@@ -282,14 +282,15 @@ fn request(caller: Caller, seed: u8, draft: Option<HandoverDraft>) -> Command {
         note: "Found unconscious on the beach.".parse().expect("a note"),
         offering: draft.map(member),
     }
+    .into()
 }
 
 fn approve_override(caller: Caller, seed: u8) -> Command {
-    Command::Approve { caller, id: id(seed), overriding: true, role: None }
+    SafeguardCommand::Approve { caller, id: id(seed), overriding: true, role: None }.into()
 }
 
 fn follow(caller: Caller, seed: u8, step: OverrideStep) -> Command {
-    Command::FollowOverride { caller, id: id(seed), step }
+    SafeguardCommand::FollowOverride { caller, id: id(seed), step }.into()
 }
 
 #[test]
@@ -388,11 +389,11 @@ fn family(world: &mut World) -> Vec<Member> {
 
 fn offer_group(members: Vec<Member>) -> Command {
     let reference = "g.rosso.7".parse().expect("a code");
-    Command::OfferGroup { caller: caseworker(), entropy: entropy(60), reference, members }
+    SafeguardCommand::OfferGroup { caller: caseworker(), entropy: entropy(60), reference, members }.into()
 }
 
 fn answer_group(verdict: Verdict) -> Command {
-    Command::AnswerGroup { caller: duty_officer(), entropy: entropy(61), id: id(2), verdict }
+    SafeguardCommand::AnswerGroup { caller: duty_officer(), entropy: entropy(61), id: id(2), verdict }.into()
 }
 
 fn yes() -> Verdict {
@@ -400,7 +401,7 @@ fn yes() -> Verdict {
 }
 
 fn split(caller: Caller) -> Command {
-    Command::SplitGroup { caller, entropy: entropy(62), id: id(1), reason: SplitReason::OwnWish }
+    SafeguardCommand::SplitGroup { caller, entropy: entropy(62), id: id(1), reason: SplitReason::OwnWish }.into()
 }
 
 /// The family was offered and has reached Mali.
@@ -524,7 +525,8 @@ fn a_whole_family_can_be_rejected_and_a_part_of_one_cannot_be_accepted() {
     let reply = world.at("ML").deliver(society("SN"), lane, position, opened).expect("judged");
     assert!(matches!(reply, Reply::Received { accepted: true, .. }));
     let mali = world.at("ML");
-    let all = Command::AnswerGroup { caller: duty_officer(), entropy: entropy(61), id: id(1), verdict: yes() };
+    let all = SafeguardCommand::AnswerGroup { caller: duty_officer(), entropy: entropy(61), id: id(1), verdict: yes() }
+        .into();
     assert_eq!(code(mali.ask(all)), Some(Code::GroupIncomplete));
     assert_eq!(code(mali.ask(accept(duty_officer(), 1))), Some(Code::GroupTogether));
     mali.ask(split(supervisor())).expect("adults");
@@ -672,7 +674,7 @@ mod at_random {
                 };
                 world.settle("SN", "ML");
                 let journal = &world.at("SN").journal;
-                let proposer = journal.entries.iter().find(|entry| matches!(entry.body, Body::HandoverProposed { .. }));
+                let proposer = journal.entries.iter().find(|entry| matches!(entry.body, Body::HandoverProposed(_)));
                 let proposer = proposer.map(|entry| entry.actor.clone());
                 let sent = issued(journal, Kind::HandoverOffer).next().is_some();
                 let released = issued(journal, Kind::HandoverRelease).next().map(|entry| entry.actor.clone());
