@@ -5,6 +5,7 @@ mod audit;
 mod consent;
 mod handover;
 mod peer;
+mod safeguard;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -12,9 +13,10 @@ pub use alert::{AlertCommand, CancelReason, ContentArgs, ExportFormat, ExportMes
 pub use audit::AuditCommand;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 pub use consent::{ConsentCommand, NoticeArg, RecordArgs};
-pub use handover::{HandoverCommand, Step};
+pub use handover::{HandoverCommand, LetterArg, Step};
 use passerelle_domain::society::Society;
 pub use peer::PeerCommand;
+pub use safeguard::{GroupCommand, MemberArg, OverrideCommand};
 
 use crate::failure::EXIT_CODES;
 
@@ -114,6 +116,9 @@ pub enum Command {
     /// Handovers of cases between Societies: offer, answer, release, report, read
     #[command(subcommand)]
     Handover(HandoverCommand),
+    /// Going on without consent when a life is at stake: ask, approve, review
+    #[command(subcommand)]
+    Override(OverrideCommand),
     /// Other Societies' nodes: trust, subscriptions, links
     #[command(subcommand)]
     Peer(PeerCommand),

@@ -6,7 +6,9 @@ mod alert_page;
 pub mod audit;
 pub mod consent;
 mod consent_form;
+mod group;
 pub mod handover;
+pub mod overrides;
 pub mod peer;
 pub mod status;
 pub mod watch;
@@ -63,6 +65,7 @@ pub async fn run(command: Command, session: &mut Session<'_, '_>) -> Result<Exit
         Command::Alert(command) => alert::run(command, session).await,
         Command::Consent(command) => consent::run(command, session).await,
         Command::Handover(command) => handover::run(command, session).await,
+        Command::Override(command) => overrides::run(command, session).await,
         Command::Peer(command) => peer::run(command, session).await,
         Command::Audit(command) => audit::run(command, session).await,
         Command::Replay(args) => peer::replay(args, session).await,

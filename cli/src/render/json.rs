@@ -25,6 +25,9 @@ macro_rules! named {
 }
 
 named! {
+    AcceptGroupResponse, ApproveHandoverResponse, ApproveOverrideResponse, GetGroupResponse, ListExceptionsResponse,
+    ListOverridesResponse, OfferGroupResponse, RejectGroupResponse, RequestOverrideResponse, ReviewOverrideResponse,
+    SendHandoverResponse, SplitGroupResponse,
     AcceptHandoverResponse, AcknowledgeAlertResponse, AddPeerResponse, CancelAlertResponse, CheckConsentResponse,
     GetAlertResponse, GetBundleResponse, GetCheckpointResponse, GetConsentResponse, GetHandoverResponse,
     GetStatusResponse, ListAlertsResponse, ListCodesResponse, ListConsentsResponse, ListEntriesResponse,

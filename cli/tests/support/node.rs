@@ -15,6 +15,7 @@ use passerelle_proto::v1::{
     consent_service_server::{ConsentService, ConsentServiceServer},
     handover_service_server::{HandoverService, HandoverServiceServer},
     peer_service_server::{PeerService, PeerServiceServer},
+    safeguard_service_server::SafeguardServiceServer,
     status_service_server::{StatusService, StatusServiceServer},
     watch_service_server::{WatchService, WatchServiceServer},
     *,
@@ -50,7 +51,7 @@ pub fn ago(seconds: i64) -> Option<Timestamp> {
     Some(Timestamp { seconds: 1_795_501_800 - seconds, nanos: 0 })
 }
 
-fn words(words: &[&str]) -> Vec<String> {
+pub fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
@@ -62,11 +63,12 @@ impl Node {
             .add_service(ConsentServiceServer::new(self.clone()))
             .add_service(HandoverServiceServer::new(self.clone()))
             .add_service(PeerServiceServer::new(self.clone()))
+            .add_service(SafeguardServiceServer::new(self.clone()))
             .add_service(StatusServiceServer::new(self.clone()))
             .add_service(WatchServiceServer::new(self))
     }
 
-    fn take<T: std::fmt::Debug>(&self, request: Request<T>) -> Result<T, Status> {
+    pub fn take<T: std::fmt::Debug>(&self, request: Request<T>) -> Result<T, Status> {
         let request = request.into_inner();
         self.seen.lock().expect("no panic holds the lock").push(format!("{request:?}"));
         match &self.refusal {
@@ -82,7 +84,7 @@ impl Node {
     }
 }
 
-fn ok<T>(answer: T) -> Result<Response<T>, Status> {
+pub fn ok<T>(answer: T) -> Result<Response<T>, Status> {
     Ok(Response::new(answer))
 }
 
@@ -291,7 +293,7 @@ impl ConsentService for Node {
     }
 }
 
-fn handover(id: String) -> HandoverView {
+pub fn handover(id: String) -> HandoverView {
     HandoverView {
         id,
         from: "SN".into(),
@@ -380,7 +382,17 @@ impl HandoverService for Node {
     ) -> Result<Response<ReadPackageResponse>, Status> {
         let sections = self.take(request)?.sections;
         let package_json = r#"{"travel":{"arrival":"Kayes","accompanied_by":["a sister"]}}"#.into();
-        ok(ReadPackageResponse { package_json, sections, entry_index: 17 })
+        ok(ReadPackageResponse {
+            package_json,
+            sections,
+            entry_index: 17,
+            letters: vec![Letter {
+                kind: "clinical_letter".into(),
+                media_type: "application/pdf".into(),
+                content: b"%PDF-1.7".to_vec(),
+            }],
+            withheld: words(&["health_full"]),
+        })
     }
 }
 

@@ -7,10 +7,11 @@
 use minicbor::{Decode, Encode};
 
 use crate::{
-    catalogue::vocabulary,
+    catalogue::{Role, StopReason, VitalReason, vocabulary},
     consent::ConsentRef,
     digest::Digest,
     envelope::{Attachment, Envelope, Kind, Lane, SignedEnvelope, from_cbor, to_cbor},
+    handover::{OverrideStep, Proposal, Stage},
     ids::{CaseId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
     merkle::leaf_hash,
     refusal::Refusal,
@@ -198,6 +199,59 @@ pub enum Body {
         /// Whether to release as soon as it is accepted.
         #[n(2)]
         release_on_acceptance: bool,
+    },
+    /// A handover was written down and waits: for others to approve it, or to be sent. Its object is the offer.
+    #[n(28)]
+    HandoverProposed(#[n(0)] Proposal),
+    /// An operator approved a step of a handover.
+    #[n(29)]
+    Approved {
+        /// The handover.
+        #[n(0)]
+        handover: HandoverId,
+        /// Which step.
+        #[n(1)]
+        stage: Stage,
+        /// In which role.
+        #[n(2)]
+        role: Role,
+        /// Whether no further approval of the step is needed now.
+        #[n(3)]
+        complete: bool,
+    },
+    /// An operator asked to go on without consent, for a vital interest; its object is the note that says what is at
+    /// stake.
+    #[n(30)]
+    OverrideRequested {
+        /// The handover.
+        #[n(0)]
+        handover: HandoverId,
+        /// Why it cannot wait.
+        #[n(1)]
+        reason: VitalReason,
+        /// SHA-256 of the note.
+        #[n(2)]
+        note: Digest,
+    },
+    /// What an override obliges to was done.
+    #[n(31)]
+    OverrideFollowed {
+        /// The handover.
+        #[n(0)]
+        handover: HandoverId,
+        /// What.
+        #[n(1)]
+        step: OverrideStep,
+    },
+    /// A handover that was never sent was given up.
+    #[n(32)]
+    HandoverDropped {
+        /// The handover.
+        #[n(0)]
+        handover: HandoverId,
+        /// Why.
+        #[n(1)]
+        reason: StopReason,
     },
     /// Somebody read case data here.
     #[n(6)]
@@ -397,6 +451,11 @@ impl Body {
             Self::Receipted { .. } => "receipted",
             Self::Consent { .. } => "consent",
             Self::HandoverOpened { .. } => "handover_opened",
+            Self::HandoverProposed(_) => "handover_proposed",
+            Self::Approved { .. } => "approved",
+            Self::OverrideRequested { .. } => "override_requested",
+            Self::OverrideFollowed { .. } => "override_followed",
+            Self::HandoverDropped { .. } => "handover_dropped",
             Self::PackageRead { .. } => "package_read",
             Self::Refused { .. } => "refused",
             Self::Peer { .. } => "peer",
@@ -416,6 +475,11 @@ impl Body {
             Self::Issued(meta) => meta.subject,
             Self::Received { envelope, .. } => envelope.as_ref().and_then(|meta| meta.subject),
             Self::HandoverOpened { id, .. }
+            | Self::HandoverProposed(Proposal { id, .. })
+            | Self::Approved { handover: id, .. }
+            | Self::OverrideRequested { handover: id, .. }
+            | Self::OverrideFollowed { handover: id, .. }
+            | Self::HandoverDropped { handover: id, .. }
             | Self::PackageRead { handover: id, .. }
             | Self::PackageKept { handover: id, .. } => Some((*id).into()),
             Self::Consent { record, .. } => Some(record.id.into()),

@@ -2,9 +2,13 @@
 
 use crate::{
     envelope::Lane,
-    ids::{AlertId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position},
+    handover::GroupId,
+    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position},
     refusal::Refusal,
-    rows::{AckRow, AlertRow, ConsentRow, EnvelopeRow, HandoverRow, LaneIn, LaneItem, LaneOut, PeerRow, TombstoneRow},
+    rows::{
+        AckRow, AlertRow, CaseAgeRow, ConsentRow, EnvelopeRow, GroupRow, HandoverRow, LaneIn, LaneItem, LaneOut,
+        PeerRow, SafeguardRow, TombstoneRow,
+    },
     society::Society,
 };
 
@@ -18,6 +22,9 @@ pub trait Facts {
     fn envelope(&self, origin: Society, id: EnvelopeId) -> Result<Option<EnvelopeRow>, Refusal>;
     fn consent(&self, id: ConsentId) -> Result<Option<ConsentRow>, Refusal>;
     fn handover(&self, id: HandoverId) -> Result<Option<HandoverRow>, Refusal>;
+    fn safeguard(&self, id: HandoverId) -> Result<Option<SafeguardRow>, Refusal>;
+    fn case_age(&self, case: CaseId) -> Result<Option<CaseAgeRow>, Refusal>;
+    fn group(&self, id: GroupId) -> Result<Option<GroupRow>, Refusal>;
     fn peer(&self, society: Society) -> Result<Option<PeerRow>, Refusal>;
     /// Every peer that is not removed, by code.
     fn peers(&self) -> Result<Vec<(Society, PeerRow)>, Refusal>;

@@ -62,6 +62,8 @@ pub const ORPHAN_WAIT_SECONDS: u64 = 600;
 pub const LIST_MAX: usize = 64;
 /// Services asked for in one handover.
 pub const SERVICES_MAX: usize = 16;
+/// People of one group that is handed over together: one command decides for all of them at once.
+pub const GROUP_MEMBERS_MAX: usize = 32;
 /// Purposes, recipients, exclusions or events of one consent record.
 pub const CONSENT_LIST_MAX: usize = 128;
 /// The CBOR of one consent record: it stands in one value of the store, with room for its framing.

@@ -70,11 +70,14 @@ codes! {
         BadPlace = "bad_place": "Check the coordinates: latitude first, then longitude, in degrees.";
         BadReference = "bad_reference": "Refer to an alert that this node knows and that its own Society issued.";
         NotCap = "not_cap": "Give a CAP 1.2 document in the namespace urn:oasis:names:tc:emergency:cap:1.2.";
+        ConsentWitness = "consent_witness": "Have it witnessed by somebody independent: not the interpreter, an official, a relative or whoever organised the journey.";
         HardBlocked = "hard_blocked": "Take the blocked category out; it is never sent to anybody.";
     }
     Permission {
         Unauthenticated = "unauthenticated": "Connect as a user or with a certificate that the node's configuration lists.";
         RoleMissing = "role_missing": "Ask someone with the role that the message names.";
+        SelfApproval = "self_approval": "Ask another person with the role; nobody approves what they asked for themselves.";
+        NeedsPerson = "needs_person": "Have a person do it; the node never does this by itself.";
         NotOrigin = "not_origin": "Only the Society that issued it can do this; raise an alert of your own with the same incident instead.";
         NotRecipient = "not_recipient": "Only the Society that it was sent to can do this.";
     }
@@ -90,6 +93,12 @@ codes! {
         ConsentMissing = "consent_missing": "Ask the person for the data categories that the message lists, or leave the service out.";
         ConsentIntegrity = "consent_integrity": "Record the consent again; this record does not belong to the case or is damaged.";
         ConsentOnward = "consent_onward": "Ask the person for consent to pass it on to this further recipient.";
+        ApprovalMissing = "approval_missing": "Have people with the roles that the message names approve it: `passerelle handover approve`, or `passerelle override approve`.";
+        OverrideRefused = "override_refused": "Ask the person; an override serves a vital interest alone and never stands against a no.";
+        AgeDisputed = "age_disputed": "Have a child-protection officer or medical staff assess the age and record the consent anew.";
+        FamilyUnverified = "family_unverified": "Verify the family link before the child travels to it.";
+        GroupTogether = "group_together": "Act for the whole group with `passerelle handover group`, or split it deliberately first.";
+        GroupIncomplete = "group_incomplete": "Wait until all members are here, or split the group deliberately.";
         AuthorityRecipient = "authority_recipient": "Person-level data is never addressed to an authority; offer an aggregate instead.";
         PeerSuspended = "peer_suspended": "Lift the suspension of the peer first, if that is right.";
         NotIssuedYet = "not_issued_yet": "Check the clocks of both nodes; `passerelle status` shows the skew.";

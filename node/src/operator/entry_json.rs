@@ -3,6 +3,7 @@
 use passerelle_domain::{
     consent::ConsentRef,
     entry::{Actor, Body, EnvelopeMeta, PackageRef, PeerChange, Verdict},
+    handover::{OverrideStep, Proposal},
     society::Society,
 };
 use serde_json::{Value, json};
@@ -52,6 +53,11 @@ pub(super) fn societies(body: &Body) -> Vec<Society> {
         | Body::LaneAdvanced { peer, .. } => vec![*peer],
         Body::Consent { .. }
         | Body::HandoverOpened { .. }
+        | Body::HandoverProposed(_)
+        | Body::Approved { .. }
+        | Body::OverrideRequested { .. }
+        | Body::OverrideFollowed { .. }
+        | Body::HandoverDropped { .. }
         | Body::PackageRead { .. }
         | Body::Forgotten { .. }
         | Body::Refused { .. }
@@ -67,6 +73,8 @@ pub(super) fn object_digest(body: &Body) -> String {
             digest.to_string()
         }
         Body::Consent { record, .. } => record.hash.to_string(),
+        Body::HandoverProposed(Proposal { offer, .. }) => offer.to_string(),
+        Body::OverrideRequested { note, .. } => note.to_string(),
         _ => String::new(),
     }
 }
@@ -88,6 +96,20 @@ pub(super) fn body(body: &Body) -> Value {
         Body::HandoverOpened { id, case, release_on_acceptance } => {
             json!({"handover": id, "case": case, "release_on_acceptance": release_on_acceptance})
         }
+        Body::HandoverProposed(Proposal { id, case, offer, sealed, ready }) => {
+            json!({"handover": id, "case": case, "offer": offer, "sealed": sealed, "ready": ready})
+        }
+        Body::Approved { handover, stage, role, complete } => {
+            json!({"handover": handover, "stage": stage, "role": role, "complete": complete})
+        }
+        Body::OverrideRequested { handover, reason, note } => {
+            json!({"handover": handover, "reason": reason, "note": note})
+        }
+        Body::OverrideFollowed { handover, step } => match step {
+            OverrideStep::Told => json!({"handover": handover, "step": "told"}),
+            OverrideStep::Reviewed { upheld } => json!({"handover": handover, "step": "reviewed", "upheld": upheld}),
+        },
+        Body::HandoverDropped { handover, reason } => json!({"handover": handover, "reason": reason}),
         Body::PackageRead { handover, sections, purpose } => {
             json!({"handover": handover, "sections": sections, "purpose": purpose})
         }

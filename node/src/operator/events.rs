@@ -54,6 +54,15 @@ impl Operator {
             Body::HandoverOpened { id, .. } if topics.handovers => {
                 handover_event(view, *id, entry.index, "opened", self.own)?
             }
+            Body::HandoverProposed(handover::Proposal { id, .. }) if topics.handovers => {
+                handover_event(view, *id, entry.index, "proposed", self.own)?
+            }
+            Body::Approved { handover, .. } if topics.handovers => {
+                handover_event(view, *handover, entry.index, "approved", self.own)?
+            }
+            Body::HandoverDropped { handover, .. } if topics.handovers => {
+                handover_event(view, *handover, entry.index, "cancelled", self.own)?
+            }
             Body::Receipted { peer, lane: Lane::Routine, position, .. } if topics.handovers => {
                 return delivered(view, *peer, *position, entry.index);
             }
@@ -71,7 +80,11 @@ impl Operator {
     ) -> Result<Option<v1::WatchResponse>, Refusal> {
         let wanted = match meta.kind {
             Kind::Alert | Kind::AlertCancel | Kind::AlertAck => topics.alerts,
-            Kind::HandoverOffer | Kind::HandoverAnswer | Kind::HandoverRelease | Kind::HandoverStep => topics.handovers,
+            Kind::HandoverOffer
+            | Kind::HandoverAnswer
+            | Kind::HandoverRelease
+            | Kind::HandoverStep
+            | Kind::GroupSplit => topics.handovers,
             Kind::Subscription => false,
         };
         let Some(subject) = meta.subject.filter(|_| wanted) else { return Ok(None) };
@@ -138,6 +151,7 @@ fn name(kind: Kind, content: Option<&Content>) -> &'static str {
         (Kind::HandoverAnswer, _) => "answered",
         (Kind::HandoverRelease, _) => "released",
         (Kind::HandoverStep, _) => "reported",
+        (Kind::GroupSplit, _) => "group_split",
         (Kind::Subscription, _) => "subscribed",
     }
 }

@@ -13,10 +13,12 @@ mod events;
 mod handovers;
 mod json;
 mod lanes;
+mod overrides;
 mod packages;
 mod peers;
 pub mod ports;
 mod releaser;
+mod safeguards;
 mod server;
 mod status;
 #[cfg(test)]

@@ -16,6 +16,9 @@
 //! | `v` | Society, 2; envelope id, 16 | `EnvelopeRow` | view |
 //! | `c` | consent id, 16 | `ConsentRow` | view |
 //! | `h` | handover id, 16 | `HandoverRow` | view |
+//! | `j` | 1; handover id, 16 | `SafeguardRow` | view |
+//! | `j` | 2; case id, 16 | `CaseAgeRow` | view |
+//! | `g` | group id, 16 | `GroupRow` | view |
 //! | `p` | Society, 2 | `PeerRow` | view |
 //! | `q` | Society, 2; lane, 1 | `LaneOut` | view |
 //! | `i` | Society, 2; lane, 1; position, 8 | `LaneItem` | view |
@@ -24,7 +27,8 @@
 
 use passerelle_domain::{
     envelope::Lane,
-    ids::{AlertId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position},
+    handover::GroupId,
+    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position},
     society::Society,
 };
 
@@ -32,7 +36,7 @@ use passerelle_domain::{
 pub type Key = Vec<u8>;
 
 /// The letters of all views: what `rebuild` drops and folds again.
-pub const VIEWS: [u8; 10] = *b"aktvchpqir";
+pub const VIEWS: [u8; 12] = *b"aktvchjgpqir";
 
 /// The schema version.
 pub const SCHEMA: &[u8] = b"s";
@@ -115,6 +119,36 @@ pub fn handover(id: HandoverId) -> Key {
     key(b'h', &[&id.bytes()])
 }
 
+/// What stands around a handover.
+#[must_use]
+pub fn safeguard(id: HandoverId) -> Key {
+    key(b'j', &[&[1], &id.bytes()])
+}
+
+/// The range of what stands around all handovers: from, until.
+#[must_use]
+pub fn safeguards() -> (Key, Key) {
+    (vec![b'j', 1], vec![b'j', 2])
+}
+
+/// The handover in a key of [`safeguards`].
+#[must_use]
+pub fn safeguarded(key: &[u8]) -> Option<HandoverId> {
+    key.get(2..18)?.try_into().ok().map(HandoverId::from_bytes)
+}
+
+/// The age of the person of a case.
+#[must_use]
+pub fn case_age(case: CaseId) -> Key {
+    key(b'j', &[&[2], &case.bytes()])
+}
+
+/// A group.
+#[must_use]
+pub fn group(id: GroupId) -> Key {
+    key(b'g', &[&id.bytes()])
+}
+
 /// A peer.
 #[must_use]
 pub fn peer(society: Society) -> Key {
@@ -183,7 +217,7 @@ mod tests {
         let mut letters: Vec<u8> = VIEWS.iter().copied().chain(*b"smneobw").collect();
         letters.sort_unstable();
         letters.dedup();
-        assert_eq!(letters.len(), 17);
+        assert_eq!(letters.len(), 19);
     }
 
     #[test]

@@ -9,12 +9,13 @@ use passerelle_domain::{
     envelope::Lane,
     facts::Facts,
     fold::Residue,
-    ids::{AlertId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position},
+    handover::GroupId,
+    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position},
     limits::STORE_VALUE_BYTES_MAX,
     refusal::{Code, Refusal},
     rows::{
-        AckRow, AlertRow, ConsentRow, EnvelopeRow, HandoverRow, HeadRow, LaneIn, LaneItem, LaneOut, PeerRow, Row,
-        TombstoneRow,
+        AckRow, AlertRow, CaseAgeRow, ConsentRow, EnvelopeRow, GroupRow, HandoverRow, HeadRow, LaneIn, LaneItem,
+        LaneOut, PeerRow, Row, SafeguardRow, TombstoneRow,
     },
     society::Society,
 };
@@ -169,6 +170,9 @@ pub fn encode_row(row: &Row) -> (keys::Key, Vec<u8>) {
         Row::Envelope(society, id, row) => (keys::envelope(*society, *id), encode(row)),
         Row::Consent(id, row) => (keys::consent(*id), encode(row)),
         Row::Handover(id, row) => (keys::handover(*id), encode(row)),
+        Row::Safeguard(id, row) => (keys::safeguard(*id), encode(row)),
+        Row::CaseAge(case, row) => (keys::case_age(*case), encode(row)),
+        Row::Group(id, row) => (keys::group(*id), encode(row)),
         Row::Peer(society, row) => (keys::peer(*society), encode(row)),
         Row::LaneOut(society, lane, row) => (keys::lane_out(*society, *lane), encode(row)),
         Row::LaneItem(society, lane, position, row) => (keys::lane_item(*society, *lane, *position), encode(row)),
@@ -199,6 +203,18 @@ impl Facts for View<'_> {
 
     fn handover(&self, id: HandoverId) -> Result<Option<HandoverRow>, Refusal> {
         self.row(&keys::handover(id))
+    }
+
+    fn safeguard(&self, id: HandoverId) -> Result<Option<SafeguardRow>, Refusal> {
+        self.row(&keys::safeguard(id))
+    }
+
+    fn case_age(&self, case: CaseId) -> Result<Option<CaseAgeRow>, Refusal> {
+        self.row(&keys::case_age(case))
+    }
+
+    fn group(&self, id: GroupId) -> Result<Option<GroupRow>, Refusal> {
+        self.row(&keys::group(id))
     }
 
     fn peer(&self, society: Society) -> Result<Option<PeerRow>, Refusal> {

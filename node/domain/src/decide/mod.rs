@@ -3,20 +3,26 @@
 //! a rebuild, so that the views cannot disagree with the journal.
 
 mod alerts;
+mod approvals;
 mod consents;
 mod context;
 mod delivery;
 mod forget;
+mod groups;
 mod handovers;
+mod overrides;
 mod peers;
 mod receipts;
+mod safeguards;
 #[cfg(test)]
 mod tests;
 
+pub use approvals::missing_approvals;
 pub use context::{Caller, Context, PeerPolicy, Policy, Pseudonyms};
 pub use delivery::{Letter, Opened, open};
 pub use forget::forget;
 pub use handovers::recheck;
+pub use safeguards::{Member, SafeguardCommand};
 
 use crate::{
     alert::{Alert, AlertAck, AlertCancel},
@@ -27,7 +33,7 @@ use crate::{
     entry::{Body, EnvelopeMeta, PackageRef},
     envelope::{Attachment, Envelope, Lane},
     fold::{Content, Residue},
-    handover::{HandoverDraft, Step, Verdict},
+    handover::{HandoverDraft, Note, Step, Verdict},
     ids::{AlertId, CaseId, EntryIndex, EnvelopeId, Epoch, HandoverId, IdEntropy, Position},
     receipt::{Receipt, SignedReceipt},
     refusal::{Code, Refusal},
@@ -95,6 +101,8 @@ pub enum Command {
         /// Whether to release as soon as it is accepted.
         release_on_acceptance: bool,
     },
+    /// What others approve, what overrides consent, and who stays together.
+    Safeguard(SafeguardCommand),
     /// Answers an offer.
     AnswerHandover {
         /// Who asks.
@@ -131,6 +139,8 @@ pub enum Command {
         id: HandoverId,
         /// The step.
         step: Step,
+        /// A short note that identifies nobody.
+        note: Option<Note>,
     },
     /// Records that somebody reads a package, before they do.
     ReadPackage {
@@ -319,9 +329,10 @@ pub fn decide(context: &Context<'_>, command: Command) -> Result<Decision, Refus
         Command::AcknowledgeAlert { caller, entropy, ack } => alerts::acknowledge(context, &caller, entropy, ack),
         Command::RecordConsent { caller, case, record } => consents::record(context, &caller, case, *record),
         Command::OfferHandover { caller, id, case, entropy, draft, package, release_on_acceptance } => {
-            let offer = handovers::Offering { id, case, draft: *draft, package, release_on_acceptance };
+            let offer = handovers::Offering { id, case, draft: *draft, package, release_on_acceptance, entropy };
             handovers::offer(context, &caller, entropy, offer)
         }
+        Command::Safeguard(command) => safeguards::decide(context, command),
         Command::AnswerHandover { caller, entropy, id, verdict } => {
             handovers::answer(context, &caller, entropy, id, verdict)
         }
@@ -329,7 +340,9 @@ pub fn decide(context: &Context<'_>, command: Command) -> Result<Decision, Refus
             let release = handovers::Releasing { id, package, attachment, sections };
             handovers::release(context, &caller, entropy, release)
         }
-        Command::ReportHandover { caller, entropy, id, step } => handovers::report(context, &caller, entropy, id, step),
+        Command::ReportHandover { caller, entropy, id, step, note } => {
+            handovers::report(context, &caller, entropy, id, step, note)
+        }
         Command::ReadPackage { caller, id, sections, purpose } => {
             handovers::read(context, &caller, id, sections, purpose)
         }
@@ -409,6 +422,7 @@ impl Command {
             Self::AcknowledgeAlert { .. } => "acknowledge_alert",
             Self::RecordConsent { .. } => "record_consent",
             Self::OfferHandover { .. } => "offer_handover",
+            Self::Safeguard(command) => command.name(),
             Self::AnswerHandover { .. } => "answer_handover",
             Self::ReleaseHandover { .. } => "release_handover",
             Self::ReportHandover { .. } => "report_handover",
@@ -448,6 +462,7 @@ impl Command {
             | Self::TakeReceipt { peer, .. }
             | Self::MeetEpoch { peer, .. }
             | Self::AdvanceLane { peer, .. } => Actor::Peer(*peer),
+            Self::Safeguard(command) => command.caller().actor.clone(),
             Self::RecordRefusal { actor, .. } => actor.clone(),
             Self::Begin { .. } | Self::EndExpired { .. } => Actor::System,
         }
@@ -461,6 +476,7 @@ impl Command {
             Self::CancelAlert { cancel, .. } => Some(cancel.alert.into()),
             Self::AcknowledgeAlert { ack, .. } => Some(ack.answer().alert.into()),
             Self::RecordConsent { record, .. } => Some(record.id.into()),
+            Self::Safeguard(command) => command.handover().map(Into::into),
             Self::OfferHandover { id, .. }
             | Self::AnswerHandover { id, .. }
             | Self::ReleaseHandover { id, .. }

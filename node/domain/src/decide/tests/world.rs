@@ -13,13 +13,14 @@ use crate::{
     envelope::{Envelope, Kind, Lane, SignedEnvelope},
     facts::Facts,
     fold::{self, check_object, object_named},
+    handover::GroupId,
     ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
     parcel,
     receipt::{Receipt, Rejection, SignedReceipt},
     refusal::Refusal,
     rows::{
-        AckRow, AlertRow, ConsentRow, Ended, EnvelopeRow, HandoverRow, LaneIn, LaneItem, LaneOut, PeerRow, Row,
-        TombstoneRow,
+        AckRow, AlertRow, CaseAgeRow, ConsentRow, Ended, EnvelopeRow, GroupRow, HandoverRow, LaneIn, LaneItem, LaneOut,
+        PeerRow, Row, SafeguardRow, TombstoneRow,
     },
     signing::{PublicKey, Signature, Signer, Verifier},
     society::Society,
@@ -64,6 +65,9 @@ pub(super) struct Rows {
     pub(super) envelopes: BTreeMap<(Society, EnvelopeId), EnvelopeRow>,
     pub(super) consents: BTreeMap<ConsentId, ConsentRow>,
     pub(super) handovers: BTreeMap<HandoverId, HandoverRow>,
+    pub(super) safeguards: BTreeMap<HandoverId, SafeguardRow>,
+    pub(super) ages: BTreeMap<CaseId, CaseAgeRow>,
+    pub(super) groups: BTreeMap<GroupId, GroupRow>,
     pub(super) peers: BTreeMap<Society, PeerRow>,
     pub(super) lanes_out: BTreeMap<(Society, Lane), LaneOut>,
     pub(super) items: BTreeMap<(Society, Lane, Position), LaneItem>,
@@ -79,6 +83,11 @@ impl Rows {
             Row::Envelope(origin, id, row) => drop(self.envelopes.insert((origin, id), row)),
             Row::Consent(id, row) => drop(self.consents.insert(id, row)),
             Row::Handover(id, row) => drop(self.handovers.insert(id, row)),
+            Row::Safeguard(id, row) => drop(self.safeguards.insert(id, row)),
+            Row::CaseAge(case, row) => {
+                self.ages.insert(case, row);
+            }
+            Row::Group(id, row) => drop(self.groups.insert(id, row)),
             Row::Peer(society, row) => drop(self.peers.insert(society, row)),
             Row::LaneOut(peer, lane, row) => {
                 self.lanes_out.insert((peer, lane), row);
@@ -117,6 +126,15 @@ impl Facts for Journal {
     }
     fn handover(&self, id: HandoverId) -> Result<Option<HandoverRow>, Refusal> {
         Ok(self.rows.handovers.get(&id).cloned())
+    }
+    fn safeguard(&self, id: HandoverId) -> Result<Option<SafeguardRow>, Refusal> {
+        Ok(self.rows.safeguards.get(&id).cloned())
+    }
+    fn case_age(&self, case: CaseId) -> Result<Option<CaseAgeRow>, Refusal> {
+        Ok(self.rows.ages.get(&case).copied())
+    }
+    fn group(&self, id: GroupId) -> Result<Option<GroupRow>, Refusal> {
+        Ok(self.rows.groups.get(&id).cloned())
     }
     fn peer(&self, society: Society) -> Result<Option<PeerRow>, Refusal> {
         Ok(self.rows.peers.get(&society).cloned())
