@@ -1,0 +1,1 @@
+//! The checker against small documents, a rule at a time.
