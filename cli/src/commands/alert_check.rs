@@ -157,8 +157,7 @@ fn lines(name: &str, report: &Report) -> String {
 /// A text of the document on one short line, without what would steer a terminal.
 fn printable(text: &str) -> String {
     const CHARS_MAX: usize = 120;
-    let mut line: String =
-        text.chars().take(CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut line: String = text.chars().take(CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect();
     if text.chars().nth(CHARS_MAX).is_some() {
         line.push('…');
     }

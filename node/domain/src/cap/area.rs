@@ -15,7 +15,7 @@ use crate::{
 type Point = (f64, f64);
 
 /// Pairs of edges that are looked at in one document to find crossings; what lies beyond is not looked at.
-const PAIRS_MAX: usize = 2_000_000;
+const PAIRS_MAX: usize = 10_000_000;
 /// The frame of the member countries, in degrees.
 const SAHEL_LATITUDES: std::ops::RangeInclusive<f64> = 4.0..=38.0;
 /// As above.
@@ -41,7 +41,9 @@ pub(super) fn check(area: &Element, path: &Path<'_>, budget: &mut Budget, findin
     }
     let elsewhere = pairs(area, "geocode").any(|(_, name, value)| {
         name == "ISO3166-1"
-            && !MEMBERS.iter().any(|one| one.alpha3.eq_ignore_ascii_case(value) || one.society.code().eq_ignore_ascii_case(value))
+            && !MEMBERS
+                .iter()
+                .any(|one| one.alpha3.eq_ignore_ascii_case(value) || one.society.code().eq_ignore_ascii_case(value))
     });
     let mut swapped = None;
     for (index, element) in children(area, "polygon").enumerate() {
@@ -81,7 +83,8 @@ fn heights(area: &Element, path: &Path<'_>, findings: &mut Findings) {
 
 fn point(text: &str) -> Option<Point> {
     // Words such as NaN and inf are numbers to the parser, and not to WGS 84.
-    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b',' | b'e' | b'E'));
+    let plain =
+        text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b',' | b'e' | b'E'));
     let (latitude, longitude) = text.split_once(',').filter(|_| plain)?;
     let point: Point = (latitude.parse().ok()?, longitude.parse().ok()?);
     ((-90.0..=90.0).contains(&point.0) && (-180.0..=180.0).contains(&point.1)).then_some(point)
@@ -139,7 +142,8 @@ fn circle(element: &Element, path: &Path<'_>, budget: &mut Budget, findings: &mu
     count(1, element, path, budget, findings);
     let parts: Vec<&str> = element.text.split_whitespace().take(3).collect();
     let good = |radius: &str| {
-        let number = radius.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E'));
+        let number =
+            radius.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E'));
         number && radius.parse::<f64>().is_ok_and(|radius| radius.is_finite() && radius >= 0.0)
     };
     let found = match parts[..] {
@@ -151,51 +155,42 @@ fn circle(element: &Element, path: &Path<'_>, budget: &mut Budget, findings: &mu
 
 /// Whether a shape lies outside the frame of the members, and would lie inside with its coordinates exchanged.
 fn looks_swapped(points: &[Point]) -> bool {
-    let inside = |latitude: f64, longitude: f64| SAHEL_LATITUDES.contains(&latitude) && SAHEL_LONGITUDES.contains(&longitude);
+    let inside =
+        |latitude: f64, longitude: f64| SAHEL_LATITUDES.contains(&latitude) && SAHEL_LONGITUDES.contains(&longitude);
     points.iter().all(|(latitude, longitude)| inside(*longitude, *latitude))
         && !points.iter().any(|(latitude, longitude)| inside(*latitude, *longitude))
 }
 
-/// Whether two edges of a closed ring cross, in the plane of degrees. Edges are put into the cells of a grid, so
-/// that only near ones are compared; `pairs` is how many comparisons are left.
+/// Whether two edges of a closed ring cross, in the plane of degrees: a sweep from west to east, so that only
+/// edges with a meridian in common are compared. `pairs` is how many comparisons are left.
 fn crosses(ring: &[Point], pairs: &mut usize) -> bool {
-    let edges: Vec<(Point, Point)> = ring.windows(2).map(|two| (two[0], two[1])).filter(|(a, b)| a != b).collect();
-    let low = ring.iter().fold((f64::MAX, f64::MAX), |low, p| (low.0.min(p.0), low.1.min(p.1)));
-    let high = ring.iter().fold((f64::MIN, f64::MIN), |high, p| (high.0.max(p.0), high.1.max(p.1)));
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "1 to 256")]
-    let side = ((edges.len() as f64).sqrt() as usize).clamp(1, 256);
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "held in the grid")]
-    let cell = |value: f64, low: f64, high: f64| {
-        let share = if high > low { (value - low) / (high - low) } else { 0.0 };
-        ((share * side as f64) as usize).min(side - 1)
-    };
-    let mut cells: Vec<Vec<usize>> = vec![Vec::new(); side * side];
-
-    for (index, (a, b)) in edges.iter().enumerate() {
-        let rows = cell(a.0.min(b.0), low.0, high.0)..=cell(a.0.max(b.0), low.0, high.0);
-        let columns = cell(a.1.min(b.1), low.1, high.1)..=cell(a.1.max(b.1), low.1, high.1);
-        
-        for row in rows {
-            for column in columns.clone() {
-                let entries = &mut cells[row * side + column];
-                if *pairs < entries.len() + 1 {
-                    return false;
-                }
-                *pairs -= entries.len() + 1;
-                for other in entries.iter().copied() {
-                    if edges_cross(edges[other], (*a, *b)) {
-                        return true;
-                    }
-                }
-                entries.push(index);
-            }
+    let mut edges: Vec<(Point, Point)> = ring
+        .windows(2)
+        .map(|two| if two[0].1 <= two[1].1 { (two[0], two[1]) } else { (two[1], two[0]) })
+        .filter(|(a, b)| a != b)
+        .collect();
+    edges.sort_by(|one, two| one.0.1.total_cmp(&two.0.1));
+    let mut active: Vec<(Point, Point)> = Vec::new();
+    for edge in edges {
+        active.retain(|(_, east)| east.1 > edge.0.1);
+        if *pairs < active.len() {
+            return false;
         }
+        *pairs -= active.len();
+        if active.iter().any(|other| edges_cross(*other, edge)) {
+            return true;
+        }
+        active.push(edge);
     }
     false
 }
 
 /// Whether two edges cross in a point inside both; edges that only touch do not.
 fn edges_cross(first: (Point, Point), second: (Point, Point)) -> bool {
+    let below = |one: (Point, Point), two: (Point, Point)| one.0.0.max(one.1.0) < two.0.0.min(two.1.0);
+    if below(first, second) || below(second, first) {
+        return false;
+    }
     let side = |a: Point, b: Point, p: Point| (b.0 - a.0) * (p.1 - a.1) - (b.1 - a.1) * (p.0 - a.0);
     let (a, b) = first;
     let (c, d) = second;

@@ -79,7 +79,9 @@ pub fn check(bytes: &[u8]) -> Report {
         format: document.format,
         verdict,
         languages: root.map(languages).unwrap_or_default(),
-        references: of("references").map(|text| text.split_whitespace().map(str::to_owned).collect()).unwrap_or_default(),
+        references: of("references")
+            .map(|text| text.split_whitespace().map(str::to_owned).collect())
+            .unwrap_or_default(),
         identifier: of("identifier"),
         sender: of("sender"),
         sent: of("sent"),
@@ -120,7 +122,10 @@ pub(super) fn examine(bytes: &[u8]) -> (Document, Findings) {
                 Format::EdxlDe => Rule::FormatWrapper,
                 Format::Cap12 | Format::Other => Rule::FormatOther,
             };
-            findings.add(rule, "", document.root_at, rule.sentence());
+            // A document without a root is no XML, which was said already.
+            if let Some(at) = document.root_at {
+                findings.add(rule, "", at, rule.sentence());
+            }
         }
     }
     (document, findings)

@@ -69,12 +69,17 @@ fn labelled<'a>(name: &str, bytes: &'a [u8]) -> Decoded<'a> {
         if decoded.faults.is_empty()
             && let Some(at) = bytes.iter().position(|byte| !byte.is_ascii())
         {
-            decoded.faults.push((Rule::XmlEncoding, at, "a byte is not of US-ASCII, which the document declares".into()));
+            decoded.faults.push((
+                Rule::XmlEncoding,
+                at,
+                "a byte is not of US-ASCII, which the document declares".into(),
+            ));
         }
         return decoded;
     }
     // The standard of the web reads ISO-8859-1 as windows-1252; in XML it is what it says.
-    if is(name, &["iso-8859-1", "iso_8859-1", "iso8859-1", "latin1", "latin-1", "l1", "iso-ir-100", "cp819", "ibm819"]) {
+    if is(name, &["iso-8859-1", "iso_8859-1", "iso8859-1", "latin1", "latin-1", "l1", "iso-ir-100", "cp819", "ibm819"])
+    {
         return Decoded { text: encoding_rs::mem::decode_latin1(bytes), faults: Vec::new() };
     }
     match Encoding::for_label_no_replacement(name.trim().as_bytes()) {

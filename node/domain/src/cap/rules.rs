@@ -10,8 +10,8 @@ use super::{
     finding::{Findings, Rule},
     form::{child, children, pairs, text},
     schema::Path,
-    types::{instant, is_absolute},
-    xml::Element,
+    types::{instant, is_absolute, is_uri},
+    xml::{Element, Space},
 };
 use crate::limits::{REFERENCES_MAX, TEXTS_MAX};
 
@@ -125,13 +125,11 @@ fn references(root: &Element, findings: &mut Findings) {
 
 /// Optional elements without content, and texts with markup in them, throughout the document.
 fn empty(parent: &Element, path: &Path<'_>, findings: &mut Findings) {
-    const REPEATED: [&str; 10] = [
-        "info", "category", "responseType", "code", "eventCode", "parameter", "resource", "area", "polygon", "circle",
-    ];
-    const SILENT: [&str; 9] = [
-        // Errors of their own, or values that often have nothing to say.
-        "identifier", "sender", "event", "areaDesc", "value", "valueName", "Signature", "resourceDesc", "mimeType",
-    ];
+    const REPEATED: [&str; 10] =
+        ["info", "category", "responseType", "code", "eventCode", "parameter", "resource", "area", "polygon", "circle"];
+    // What the schema allows to be empty, and what says nothing then. An empty value often has a meaning.
+    const OPTIONAL: &str = " source restriction addresses code note incidents language audience senderName headline \
+                            description instruction web contact uri derefUri digest polygon circle ";
     let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
     for element in &parent.children {
         let name = element.name.as_str();
@@ -139,7 +137,7 @@ fn empty(parent: &Element, path: &Path<'_>, findings: &mut Findings) {
         *number += 1;
         let repeats = REPEATED.contains(&name) || name == "geocode";
         let here = path.child(name, if repeats { *number } else { 0 });
-        if element.children.is_empty() && element.text.is_empty() && !SILENT.contains(&name) {
+        if element.text.is_empty() && OPTIONAL.contains(&format!(" {name} ")) && element.space == Space::Cap {
             findings.add(Rule::Empty, here, element.at(), format!("{name} is empty: leave it out"));
         }
         if has_markup(&element.text) {
@@ -171,7 +169,7 @@ fn block(root: &Element, info: &Element, path: &Path<'_>, findings: &mut Finding
     for element in children(info, "event").filter(|event| event.text.trim().is_empty()).take(1) {
         about(Rule::TextBlank, element, path, findings);
     }
-    if let Some(web) = child(info, "web").filter(|web| !is_absolute(&web.text)) {
+    if let Some(web) = child(info, "web").filter(|web| is_uri(&web.text) && !is_absolute(&web.text)) {
         about(Rule::Web, web, path, findings);
     }
     if let Some(expires) = child(info, "expires")
@@ -196,9 +194,8 @@ fn resource_rules(resource: &Element, path: &Path<'_>, findings: &mut Findings) 
                 parts.is_none().then_some(Rule::Mime)
             }
             "size" => text.starts_with('-').then_some(Rule::ResourceSize),
-            "uri" if !text.is_empty() => {
-                (!is_absolute(text) && child(resource, "derefUri").is_none()).then_some(Rule::ResourceUri)
-            }
+            "uri" if !text.is_empty() => (is_uri(text) && !is_absolute(text) && child(resource, "derefUri").is_none())
+                .then_some(Rule::ResourceUri),
             "derefUri" if !text.is_empty() => {
                 let packed: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
                 STANDARD.decode(packed).is_err().then_some(Rule::ResourceDeref)
@@ -238,11 +235,14 @@ fn compare(root: &Element, findings: &mut Findings) {
         let same = |earlier: &&&Element| {
             text(earlier, "language") == text(info, "language")
                 && text(earlier, "event") == text(info, "event")
-                && children(earlier, "area").any(|one| children(info, "area").any(|two| text(one, "areaDesc") == text(two, "areaDesc")))
+                && children(earlier, "area")
+                    .any(|one| children(info, "area").any(|two| text(one, "areaDesc") == text(two, "areaDesc")))
         };
         if let Some(earlier) = infos[..index].iter().find(same) {
             for name in ["urgency", "severity", "certainty"] {
-                if let Some(element) = child(info, name).filter(|element| Some(element.text.as_str()) != text(earlier, name)) {
+                if let Some(element) =
+                    child(info, name).filter(|element| Some(element.text.as_str()) != text(earlier, name))
+                {
                     about(Rule::InfoOverride, element, &path, findings);
                 }
             }

@@ -11,7 +11,7 @@ use quick_xml::{
 use super::{
     CAP_NAMESPACE,
     encoding::{self, Decoded},
-    finding::{Findings, Rule},
+    finding::{Findings, Rule, Severity},
 };
 use crate::{
     limits::{XML_DEPTH_MAX, XML_ELEMENTS_MAX},
@@ -123,8 +123,8 @@ impl Format {
 /// What was read. Only CAP 1.2 has a root, and not even that where the document could not be read to its end.
 pub(super) struct Document {
     pub(super) format: Format,
-    /// Line and column of the root element; 1,1 where there is none.
-    pub(super) root_at: (usize, usize),
+    /// Line and column of the root element, where one was found.
+    pub(super) root_at: Option<(usize, usize)>,
     pub(super) root: Option<Element>,
     /// Comments, with their lines; they mean nothing, but they travel with the original.
     pub(super) comments: Vec<(usize, String)>,
@@ -138,6 +138,7 @@ pub(super) fn refused(code: Code, line: usize, message: &str) -> Refusal {
 /// Reads a document in the encoding that it declares. Whatever is wrong with it as XML goes to `findings`.
 pub(super) fn read(bytes: &[u8], findings: &mut Findings) -> Document {
     let Decoded { text, faults } = encoding::decode(bytes);
+    let garbled = faults.iter().any(|(rule, ..)| rule.severity() == Severity::Error);
     for (rule, at, message) in faults {
         let mut place = Place { text: &text, position: 0, line: 1, column: 1 };
         place.advance(at);
@@ -164,7 +165,10 @@ pub(super) fn read(bytes: &[u8], findings: &mut Findings) -> Document {
             Ok(()) => {}
             Err(Stop::End) => return builder.finish(),
             Err(Stop::Malformed(message)) => {
-                builder.fault(Rule::XmlMalformed, message);
+                // What was not decoded well says little about the XML.
+                if !garbled {
+                    builder.fault(Rule::XmlMalformed, message);
+                }
                 builder.root = None;
                 return builder.finish();
             }
@@ -222,7 +226,7 @@ struct Builder<'a> {
     skipping: usize,
     elements: usize,
     format: Option<Format>,
-    root_at: (usize, usize),
+    root_at: Option<(usize, usize)>,
     root: Option<Element>,
     comments: Vec<(usize, String)>,
 }
@@ -236,7 +240,7 @@ impl<'a> Builder<'a> {
             skipping: 0,
             elements: 0,
             format: None,
-            root_at: (1, 1),
+            root_at: None,
             root: None,
             comments: vec![],
         }
@@ -264,6 +268,10 @@ impl<'a> Builder<'a> {
             Event::Text(text) => {
                 if text.contains("]]>") {
                     return Err(Stop::Malformed("]]> stands in a text"));
+                }
+                if self.open.is_empty() {
+                    // Outside the root, only white space may stand; what follows it is at fault.
+                    self.place.advance(self.place.position + text.len() - text.trim_start_matches(is_xml_space).len());
                 }
                 self.append(&text.xml10_content())
             }
@@ -351,7 +359,7 @@ impl<'a> Builder<'a> {
         if self.open.is_empty() {
             let format = Format::of(namespace, name);
             self.format = Some(format);
-            self.root_at = (self.place.line, self.place.column);
+            self.root_at = Some((self.place.line, self.place.column));
             if format != Format::Cap12 {
                 return Err(Stop::End);
             }
