@@ -121,7 +121,7 @@ fn each_fault_is_told_with_its_line() {
         (Code::MalformedFile, 1, sample("UTF-8", "UTF-16")),
         (Code::MalformedFile, 67, sample("</alert>", "")),
         (Code::MalformedFile, 4, sample("<identifier>", &format!("{deep}<identifier>"))),
-        (Code::MalformedFile, 66, format!("{SAMPLE}text")),
+        (Code::MalformedFile, 67, format!("{SAMPLE}text")),
         (Code::NotCap, 4, sample("<identifier>", "<colour/><identifier>")),
         (Code::NotCap, 4, sample("<identifier>", "<y xmlns='urn:y'/><identifier>")),
         (Code::NotCap, 5, sample("<sender>", "<identifier>two</identifier><sender>")),
