@@ -198,6 +198,13 @@ const BROKEN: &[(&str, &str, Rule, usize, &str)] = &[
     ("06:00:00+00:00</sent>", "06:00:00Z</sent>", Rule::SchemaTime, 5, "alert/sent"),
     ("11-25T06:00:00+00:00</expires>", "31-25T06:00:00+00:00</expires>", Rule::SchemaTime, 18, "alert/info[1]/expires"),
     ("<expires>2026-11-25T06:00:00+00:00<", "<expires><", Rule::SchemaTime, 18, "alert/info[1]/expires"),
+    (
+        "<status>",
+        "<status xmlns:x='http://www.w3.org/2001/XMLSchema-instance' x:nil='false'>",
+        Rule::SchemaAttribute,
+        6,
+        "alert/status",
+    ),
     ("<language>fr", "<language>fr_SN", Rule::SchemaLanguage, 12, "alert/info[1]/language"),
     ("<web>https://example.org/a", "<web>https://example.org/%", Rule::SchemaUri, 20, "alert/info[1]/web"),
     ("<size>12", "<size>12 kB", Rule::SchemaInteger, 25, "alert/info[1]/resource[1]/size"),

@@ -137,7 +137,11 @@ fn empty(parent: &Element, path: &Path<'_>, findings: &mut Findings) {
         *number += 1;
         let repeats = REPEATED.contains(&name) || name == "geocode";
         let here = path.child(name, if repeats { *number } else { 0 });
-        if element.text.is_empty() && OPTIONAL.contains(&format!(" {name} ")) && element.space == Space::Cap {
+        if element.text.is_empty()
+            && element.children.is_empty()
+            && OPTIONAL.contains(&format!(" {name} "))
+            && element.space == Space::Cap
+        {
             findings.add(Rule::Empty, here, element.at(), format!("{name} is empty: leave it out"));
         }
         if has_markup(&element.text) {
