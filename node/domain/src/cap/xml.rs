@@ -14,7 +14,7 @@ use super::{
     finding::{Findings, Rule, Severity},
 };
 use crate::{
-    limits::{XML_DEPTH_MAX, XML_ELEMENTS_MAX},
+    limits::{ORIGINAL_BYTES_MAX, XML_DEPTH_MAX, XML_ELEMENTS_MAX},
     refusal::{Code, Refusal},
 };
 
@@ -133,6 +133,22 @@ pub(super) struct Document {
 /// A refusal about a line.
 pub(super) fn refused(code: Code, line: usize, message: &str) -> Refusal {
     Refusal::new(code, format!("line {line}: {message}"))
+}
+
+/// An alert of CAP 1.2 that was read to its end.
+pub(super) struct AlertTree {
+    pub(super) root: Element,
+    /// As in [`Document`].
+    pub(super) comments: Vec<(usize, String)>,
+}
+
+/// The alert in a document, whether valid or not; none when it is no CAP 1.2, no good XML or too large to have been
+/// imported.
+pub(super) fn alert(bytes: &[u8]) -> Option<AlertTree> {
+    let mut findings = Findings::default();
+    let document = (bytes.len() <= ORIGINAL_BYTES_MAX).then(|| read(bytes, &mut findings))?;
+    let Document { root: Some(root), comments, .. } = document else { return None };
+    (!findings.any(Severity::Error)).then_some(AlertTree { root, comments })
 }
 
 /// Reads a document in the encoding that it declares. Whatever is wrong with it as XML goes to `findings`.
