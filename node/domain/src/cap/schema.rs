@@ -188,7 +188,7 @@ fn element(element: &Element, content: Content, path: &Path<'_>, findings: &mut 
         }
         Instant => instant(text).is_none().then_some(Rule::SchemaTime),
         // The schema has a default, en-US, for an empty language.
-        Language => (!(text.is_empty() && !element.padded) && !is_language(text)).then_some(Rule::SchemaLanguage),
+        Language => ((!text.is_empty() || element.padded) && !is_language(text)).then_some(Rule::SchemaLanguage),
         Uri => (!is_uri(text)).then_some(Rule::SchemaUri),
         Integer => (!is_integer(text)).then_some(Rule::SchemaInteger),
         Decimal => (!is_decimal(text)).then_some(Rule::SchemaDecimal),
