@@ -19,7 +19,7 @@ use crate::{
     society::Society,
 };
 
-use super::{Context, Decision, NewEntry, Reply, handovers};
+use super::{Context, Decision, NewEntry, Reply, handovers, redact};
 
 /// What a parcel turned out to be.
 #[derive(Clone, Debug)]
@@ -142,12 +142,14 @@ pub(super) fn deliver(
     let accepted = verdict == Verdict::Accepted;
     let handover = meta.as_ref().and_then(|meta| meta.subject);
     let body = Body::Received { peer, lane, position, digest, envelope: meta, verdict };
+    let redaction = letter.as_ref().filter(|_| accepted).and_then(|letter| redact::obeyed(context, letter));
     let mut entries = vec![match letter {
         Some(letter) if accepted => {
             NewEntry { body, object: Some(letter.signed.to_object()), content: Some(letter.content) }
         }
         _ => NewEntry::bare(body),
     }];
+    entries.extend(redaction);
     if let (true, Some(Ok(package)), Some(handover)) = (accepted, package, handover) {
         entries.push(NewEntry::bare(Body::PackageKept { handover: handover.into(), package }));
     }
@@ -203,6 +205,10 @@ fn judge_content(
 ) -> Result<(), Refusal> {
     match &letter.content {
         Content::Alert(alert) => {
+            let tombstone = context.facts.tombstone(letter.envelope.id.into())?;
+            if tombstone.is_some_and(|row| row.of(by).is_some_and(|claim| claim.redacted.is_some())) {
+                return Err(Refusal::new(Code::Redacted, "its origin has redacted the alert"));
+            }
             let foreign = alert.kind == AlertKind::Update && alert.supersedes.iter().any(|parent| parent.origin != by);
             if foreign {
                 return Err(Refusal::new(Code::NotOrigin, "an update refers to an alert of another Society"));
@@ -218,11 +224,19 @@ fn judge_content(
             Some(row) if row.origin == context.own || by == context.own => Ok(()),
             _ => Err(Refusal::new(Code::BadReference, "an answer to an alert that is not ours")),
         },
+        Content::Redact(redact) => match context.facts.alert(redact.alert)? {
+            Some(row) if row.origin != by => Err(Refusal::new(Code::NotOrigin, "a redaction of another Society's alert")),
+            _ => Ok(()),
+        },
+        Content::Erased(erased) => match context.facts.alert(erased.alert)? {
+            Some(row) if row.origin == context.own && row.redacted.is_some() || by == context.own => Ok(()),
+            _ => Err(Refusal::new(Code::BadReference, "the alert is not ours, or not redacted")),
+        },
         Content::Subscription(_) => Ok(()),
         Content::Offer(_) | Content::Answer(_) | Content::Release(_) | Content::Step(_) => {
             handovers::judge(context, &letter.content, by, package)
         }
-        Content::Receipt(_) | Content::Bundle(_) | Content::Consent(_) => {
+        Content::Receipt(_) | Content::Bundle(_) | Content::Consent(_) | Content::Draft(_) => {
             Err(Refusal::new(Code::Malformed, "this does not travel in an envelope"))
         }
     }
@@ -230,7 +244,16 @@ fn judge_content(
 
 fn meta_of(letter: &Letter) -> EnvelopeMeta {
     let (subject, basis) = about(&letter.envelope, &letter.content);
-    EnvelopeMeta::of(&letter.envelope, &letter.signed, subject, basis)
+    EnvelopeMeta {
+        supersedes: supersedes(&letter.content),
+        ..EnvelopeMeta::of(&letter.envelope, &letter.signed, subject, basis)
+    }
+}
+
+/// What an update supersedes: its entry says so still when its content is erased.
+pub(super) fn supersedes(content: &Content) -> Option<Vec<AlertId>> {
+    let Content::Alert(alert) = content else { return None };
+    Some(alert.supersedes.iter().map(|parent| parent.id).collect::<Vec<_>>()).filter(|parents| !parents.is_empty())
 }
 
 /// What an envelope is about, and on what consent it rests.
@@ -239,10 +262,16 @@ pub(super) fn about(envelope: &Envelope, content: &Content) -> (Option<EnvelopeI
         Content::Alert(_) => (Some(envelope.id), None),
         Content::Cancel(cancel) => (Some(cancel.alert.into()), None),
         Content::Ack(ack) => (Some(ack.answer().alert.into()), None),
+        Content::Redact(redact) => (Some(redact.alert.into()), None),
+        Content::Erased(erased) => (Some(erased.alert.into()), None),
         Content::Offer(offer) => (Some(offer.id.into()), Some(offer.consent)),
         Content::Answer(HandoverAnswer { id, .. }) => (Some((*id).into()), None),
         Content::Release(release) => (Some(release.id.into()), Some(release.obligations.consent)),
         Content::Step(step) => (Some(step.id.into()), None),
-        Content::Subscription(_) | Content::Receipt(_) | Content::Bundle(_) | Content::Consent(_) => (None, None),
+        Content::Subscription(_)
+        | Content::Receipt(_)
+        | Content::Bundle(_)
+        | Content::Consent(_)
+        | Content::Draft(_) => (None, None),
     }
 }

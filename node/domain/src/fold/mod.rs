@@ -3,6 +3,7 @@
 
 mod alerts;
 mod content;
+mod drafts;
 mod handovers;
 mod lanes;
 
@@ -10,7 +11,9 @@ pub use content::{Content, Named, Subscription, check_object, content, object_na
 pub use handovers::side_of;
 
 use crate::{
+    alert::life::Event,
     entry::{Body, Entry, EnvelopeMeta, PeerChange, Verdict},
+    envelope::Kind,
     facts::Facts,
     refusal::Refusal,
     rows::{ConsentRow, EnvelopeRow, PeerRow, PublicKeyRow, Row},
@@ -55,6 +58,14 @@ pub fn rows(own: Society, facts: &dyn Facts, entry: &Entry, content: Option<&Con
                 row.package = Some(*package);
             })?;
         }
+        Body::AlertDrafted { id, digest, source, needs_approval } => {
+            fold.drafted(*id, *digest, source, *needs_approval)?;
+        }
+        Body::DraftApproved { id, .. } => fold.approved(*id)?,
+        Body::DraftEnded { id, end } => fold.draft_ended(*id, *end)?,
+        Body::AlertEscalated { alert, step, .. } => fold.escalated(*alert, *step)?,
+        Body::EscalationEnded { alert, step, outcome, .. } => fold.escalation_ended(*alert, *step, *outcome)?,
+        Body::OrphanReleased { alert } => fold.release_orphan(*alert, Event::WaitOver)?,
         Body::Peer { society, change } => fold.peer(*society, change, content)?,
         Body::DeliveryEnded { peer, lane, position } => fold.delivery_ended(*peer, *lane, *position)?,
         Body::Replayed { peer, entries, .. } => fold.replayed(*peer, entries)?,
@@ -80,7 +91,7 @@ struct Fold<'a> {
 impl Fold<'_> {
     /// An envelope that took effect is known again by its id. An alert's own row does that for alerts.
     fn remember(&mut self, meta: &EnvelopeMeta) {
-        if meta.kind != crate::envelope::Kind::Alert {
+        if meta.kind != Kind::Alert {
             let row = EnvelopeRow { digest: meta.digest, entry: self.entry.index };
             self.rows.push(Row::Envelope(meta.origin, meta.id, row));
         }
@@ -95,7 +106,10 @@ impl Fold<'_> {
         deliveries: Vec<crate::rows::Delivery>,
     ) -> Result<(), Refusal> {
         match content {
-            Some(Content::Alert(alert)) => self.alert(meta, alert, deliveries),
+            Some(Content::Alert(alert)) => self.alert(meta, Some(alert), deliveries),
+            None if meta.kind == Kind::Alert => self.alert(meta, None, deliveries),
+            Some(Content::Redact(redact)) => self.redact(redact, by),
+            Some(Content::Erased(erased)) => self.erased(erased, by),
             Some(Content::Cancel(cancel)) => self.cancel(cancel, by),
             Some(Content::Ack(ack)) => {
                 self.ack(ack, by);
@@ -109,7 +123,7 @@ impl Fold<'_> {
             Some(Content::Release(release)) => self.release(release, by),
             Some(Content::Step(step)) => self.step(step, by),
             Some(Content::Subscription(subscription)) => self.subscription(by, subscription),
-            Some(Content::Receipt(_) | Content::Bundle(_) | Content::Consent(_)) | None => Ok(()),
+            Some(Content::Receipt(_) | Content::Bundle(_) | Content::Consent(_) | Content::Draft(_)) | None => Ok(()),
         }
     }
 
