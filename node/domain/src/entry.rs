@@ -68,9 +68,6 @@ pub struct EnvelopeMeta {
     /// What travels behind it.
     #[n(9)]
     pub attachment: Option<Attachment>,
-    /// Alerts that it supersedes; absent when it is no update.
-    #[n(10)]
-    pub supersedes: Option<Vec<AlertId>>,
 }
 
 impl EnvelopeMeta {
@@ -93,7 +90,6 @@ impl EnvelopeMeta {
             subject,
             basis,
             attachment: envelope.attachment,
-            supersedes: None,
         }
     }
 }
@@ -399,6 +395,16 @@ pub enum Body {
         #[n(0)]
         alert: AlertId,
     },
+    /// Objects of earlier entries were removed; what the views need of each is left in its place.
+    #[n(48)]
+    Forgotten {
+        /// Why.
+        #[n(0)]
+        reason: ForgetReason,
+        /// The entries, and the digest of what is left of each object; at most [`FORGET_MAX`].
+        #[n(1)]
+        objects: Vec<(EntryIndex, Digest)>,
+    },
     /// A package lies in the vault for a handover.
     #[n(13)]
     PackageKept {
@@ -410,6 +416,19 @@ pub enum Body {
         package: PackageRef,
     },
 }
+
+vocabulary! {
+    /// Why objects were removed.
+    ForgetReason {
+        1 Redacted = "redacted",
+        2 Withdrawn = "withdrawn",
+        3 Retention = "retention",
+        4 Erasure = "erasure",
+    }
+}
+
+/// Objects that one entry may remove, so that it stays one value of the store.
+pub const FORGET_MAX: usize = 256;
 
 /// A change of a peer.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -495,6 +514,7 @@ impl Body {
             Self::AlertEscalated { .. } => "alert_escalated",
             Self::EscalationEnded { .. } => "escalation_ended",
             Self::OrphanReleased { .. } => "orphan_released",
+            Self::Forgotten { .. } => "forgotten",
             Self::PackageKept { .. } => "package_kept",
         }
     }

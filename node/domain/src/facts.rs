@@ -4,7 +4,10 @@ use crate::{
     envelope::Lane,
     ids::{AlertId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position},
     refusal::Refusal,
-    rows::{AckRow, AlertRow, ConsentRow, DraftRow, EnvelopeRow, HandoverRow, LaneIn, LaneItem, LaneOut, PeerRow, TombstoneRow},
+    rows::{
+        AckRow, AlertRow, ConsentRow, DraftRow, EnvelopeRow, HandoverRow, LaneIn, LaneItem, LaneOut, PeerRow,
+        TombstoneRow,
+    },
     society::Society,
 };
 

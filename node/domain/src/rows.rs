@@ -76,18 +76,18 @@ pub struct AlertRow {
     /// Until when it holds.
     #[n(4)]
     pub expires_at: Time,
-    /// What happened; this and the next three are absent once the content is erased.
+    /// What happened.
     #[n(5)]
-    pub event: Option<Event>,
+    pub event: Event,
     /// How bad.
     #[n(6)]
-    pub severity: Option<Severity>,
+    pub severity: Severity,
     /// How soon.
     #[n(7)]
-    pub urgency: Option<Urgency>,
+    pub urgency: Urgency,
     /// Actual, Exercise, System or Test.
     #[n(8)]
-    pub mode: Option<Mode>,
+    pub mode: Mode,
     /// The alert that superseded it; of several the one with the last id.
     #[n(9)]
     pub superseded_by: Option<AlertId>,
@@ -97,7 +97,7 @@ pub struct AlertRow {
     /// Where it stands in the lanes to peers, when it is ours.
     #[n(11)]
     pub deliveries: Vec<Delivery>,
-    /// When it was sent, as it says itself; absent once the content is erased.
+    /// When it was sent, as it says itself; absent where an earlier release kept only its outline.
     #[n(12)]
     pub sent_at: Option<Time>,
     /// What it supersedes, by id.

@@ -39,8 +39,7 @@ pub(super) fn issue(context: &Context<'_>, id: AlertId, alert: Alert) -> Result<
     let body = alert.to_cbor();
     if alert.kind == AlertKind::Update {
         for (n, parent) in alert.supersedes.iter().enumerate() {
-            check_parent(context, parent)
-                .map_err(|refusal| refusal.at(format!("supersedes[{n}]")))?;
+            check_parent(context, parent).map_err(|refusal| refusal.at(format!("supersedes[{n}]")))?;
         }
     }
     if context.now >= alert.expires_at {

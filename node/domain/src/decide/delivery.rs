@@ -142,11 +142,12 @@ pub(super) fn deliver(
     let accepted = verdict == Verdict::Accepted;
     let handover = meta.as_ref().and_then(|meta| meta.subject);
     let body = Body::Received { peer, lane, position, digest, envelope: meta, verdict };
-    let redaction = letter.as_ref().filter(|_| accepted).and_then(|letter| redact::obeyed(context, letter));
+    let redaction = match &letter {
+        Some(letter) if accepted => redact::obeyed(context, letter)?,
+        _ => Vec::new(),
+    };
     let mut entries = vec![match letter {
-        Some(letter) if accepted => {
-            NewEntry { body, object: Some(letter.signed.to_object()), content: Some(letter.content) }
-        }
+        Some(letter) if accepted => NewEntry::with_object(body, letter.signed.to_object(), Some(letter.content)),
         _ => NewEntry::bare(body),
     }];
     entries.extend(redaction);
@@ -225,7 +226,9 @@ fn judge_content(
             _ => Err(Refusal::new(Code::BadReference, "an answer to an alert that is not ours")),
         },
         Content::Redact(redact) => match context.facts.alert(redact.alert)? {
-            Some(row) if row.origin != by => Err(Refusal::new(Code::NotOrigin, "a redaction of another Society's alert")),
+            Some(row) if row.origin != by => {
+                Err(Refusal::new(Code::NotOrigin, "a redaction of another Society's alert"))
+            }
             _ => Ok(()),
         },
         Content::Erased(erased) => match context.facts.alert(erased.alert)? {
@@ -236,7 +239,7 @@ fn judge_content(
         Content::Offer(_) | Content::Answer(_) | Content::Release(_) | Content::Step(_) => {
             handovers::judge(context, &letter.content, by, package)
         }
-        Content::Receipt(_) | Content::Bundle(_) | Content::Consent(_) | Content::Draft(_) => {
+        Content::Receipt(_) | Content::Bundle(_) | Content::Consent(_) | Content::Draft(_) | Content::Residue(_) => {
             Err(Refusal::new(Code::Malformed, "this does not travel in an envelope"))
         }
     }
@@ -244,16 +247,7 @@ fn judge_content(
 
 fn meta_of(letter: &Letter) -> EnvelopeMeta {
     let (subject, basis) = about(&letter.envelope, &letter.content);
-    EnvelopeMeta {
-        supersedes: supersedes(&letter.content),
-        ..EnvelopeMeta::of(&letter.envelope, &letter.signed, subject, basis)
-    }
-}
-
-/// What an update supersedes: its entry says so still when its content is erased.
-pub(super) fn supersedes(content: &Content) -> Option<Vec<AlertId>> {
-    let Content::Alert(alert) = content else { return None };
-    Some(alert.supersedes.iter().map(|parent| parent.id).collect::<Vec<_>>()).filter(|parents| !parents.is_empty())
+    EnvelopeMeta::of(&letter.envelope, &letter.signed, subject, basis)
 }
 
 /// What an envelope is about, and on what consent it rests.
@@ -272,6 +266,7 @@ pub(super) fn about(envelope: &Envelope, content: &Content) -> (Option<EnvelopeI
         | Content::Receipt(_)
         | Content::Bundle(_)
         | Content::Consent(_)
-        | Content::Draft(_) => (None, None),
+        | Content::Draft(_)
+        | Content::Residue(_) => (None, None),
     }
 }

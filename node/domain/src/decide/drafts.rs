@@ -5,14 +5,14 @@ use crate::{
     alert::{self, Alert, life},
     catalogue::Role,
     digest::Digest,
-    entry::{Actor, Body, DraftEnd, DraftSource},
+    entry::{Actor, Body, DraftEnd, DraftSource, ForgetReason},
     fold::Content,
     ids::AlertId,
     refusal::{Code, Refusal},
     rows::DraftRow,
 };
 
-use super::{Caller, Context, Decision, NewEntry, Reply, alerts};
+use super::{Caller, Context, Decision, NewEntry, Reply, alerts, forget};
 
 const WRITERS: [Role; 2] = [Role::AlertAuthor, Role::AlertApprover];
 
@@ -31,6 +31,7 @@ pub(super) fn draft(
     }
     let object = alert.to_cbor();
     let digest = Digest::of(&object);
+    let mut earlier = Vec::new();
     if let Some(row) = context.facts.draft(id)? {
         open(&row)?;
         if row.digest == digest && row.source == source {
@@ -39,13 +40,15 @@ pub(super) fn draft(
         if row.source != source {
             return Err(Refusal::new(Code::DuplicateId, "a draft with this id and another source exists").at("id"));
         }
+        earlier = forget(context, [row.entry], ForgetReason::Retention)?;
     }
     // What a feed says, nobody of ours has said yet: a person looks at it first.
     let needs_approval = alert::needs_second_person(alert) || source != DraftSource::Operator;
     let body = Body::AlertDrafted { id, digest, source, needs_approval };
     let content = Some(Content::Draft(Box::new(alert.clone())));
-    let entry = NewEntry { body, object: Some(object), content };
-    Ok(Decision { entries: vec![entry], reply: Reply::Done { entry: context.next } })
+    let mut entries = vec![NewEntry::with_object(body, object, content)];
+    entries.extend(earlier);
+    Ok(Decision { entries, reply: Reply::Done { entry: context.next } })
 }
 
 /// Approves what another person drafted.
@@ -96,6 +99,8 @@ pub(super) fn publish(context: &Context<'_>, caller: &Caller, id: AlertId) -> Re
     let draft = Alert::from_cbor(&context.facts.object(row.entry)?.ok_or_else(absent)?)?;
     let mut decision = alerts::issue(context, id, draft.published_at(context.now)?)?;
     decision.entries.push(NewEntry::bare(Body::DraftEnded { id, end: DraftEnd::Published }));
+    // What it says stands in the alert now, where a redaction finds it.
+    decision.entries.extend(forget(context, [row.entry], ForgetReason::Retention)?);
     Ok(decision)
 }
 
@@ -107,8 +112,9 @@ pub(super) fn discard(context: &Context<'_>, caller: &Caller, id: AlertId) -> Re
         return Ok(done(entry));
     }
     open(&row)?;
-    let entry = NewEntry::bare(Body::DraftEnded { id, end: DraftEnd::Discarded });
-    Ok(Decision { entries: vec![entry], reply: Reply::Done { entry: context.next } })
+    let mut entries = vec![NewEntry::bare(Body::DraftEnded { id, end: DraftEnd::Discarded })];
+    entries.extend(forget(context, [row.entry], ForgetReason::Retention)?);
+    Ok(Decision { entries, reply: Reply::Done { entry: context.next } })
 }
 
 fn known(context: &Context<'_>, id: AlertId) -> Result<DraftRow, Refusal> {

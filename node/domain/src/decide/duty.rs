@@ -56,8 +56,8 @@ pub(super) fn end_escalation(
 /// Shows an update whose wait is over.
 pub(super) fn release_orphan(context: &Context<'_>, alert: AlertId) -> Result<Decision, Refusal> {
     let row = alerts::known(context, alert)?;
-    let over = row.state == State::HeldOrphan
-        && row.held_since.is_some_and(|since| context.now >= orphan_wait_ends(since));
+    let over =
+        row.state == State::HeldOrphan && row.held_since.is_some_and(|since| context.now >= orphan_wait_ends(since));
     let entries = if over { vec![NewEntry::bare(Body::OrphanReleased { alert })] } else { Vec::new() };
     Ok(Decision { entries, reply: Reply::Done { entry: context.next } })
 }

@@ -1,37 +1,32 @@
 //! Rows of alerts: raised, superseded, cancelled, redacted, acknowledged. What peers send leads to the
-//! same rows whatever the order in which it comes, and an alert whose content is erased folds to the row
-//! that its redaction leaves.
-
-use std::time::Duration;
+//! same rows whatever the order in which it comes.
 
 use crate::{
     alert::{
-        Alert, AlertAck, AlertCancel, AlertErased, AlertRedact,
+        AlertErased, AlertRedact,
         life::{Event, Known, State, arrival, transition},
     },
-    catalogue::AckKind,
-    entry::{Body, EnvelopeMeta},
+    catalogue::{AckKind, CancelReason},
+    entry::EnvelopeMeta,
     ids::AlertId,
-    limits::EXPIRY_SKEW_SECONDS,
     refusal::Refusal,
-    rows::{AckRow, AckWanted, AlertRow, Delivery, Redaction, Row, TombstoneRow},
+    rows::{AckRow, AlertRow, Delivery, Redaction, Row, TombstoneRow},
     society::Society,
-    time::Time,
 };
 
-use super::Fold;
+use super::{AlertOutline, Fold};
 
 impl Fold<'_> {
-    /// An alert of `meta.origin` is here now. `alert` is absent when its content has been erased since.
+    /// An alert of `meta.origin` is here now.
     pub(super) fn alert(
         &mut self,
         meta: &EnvelopeMeta,
-        alert: Option<&Alert>,
+        alert: &AlertOutline,
         deliveries: Vec<Delivery>,
     ) -> Result<(), Refusal> {
         let id = AlertId::from(meta.id);
         let foretold = self.tombstone_row(id)?.of(meta.origin).cloned();
-        let parents = parents(meta, alert);
+        let parents = parents(id, alert);
         let mut parent_missing = false;
         for parent in &parents {
             parent_missing |= !self.supersede(*parent, id, meta.origin)?;
@@ -45,31 +40,27 @@ impl Fold<'_> {
             parent_missing,
         };
         let state = arrival(known);
-        let alert = alert.filter(|_| redacted.is_none());
         let row = AlertRow {
             entry: self.entry.index,
             digest: meta.digest,
             origin: meta.origin,
             state,
-            expires_at: alert.map_or_else(|| expiry_of(meta), |alert| alert.expires_at),
-            event: alert.map(|alert| alert.event),
-            severity: alert.map(|alert| alert.severity),
-            urgency: alert.map(|alert| alert.urgency),
-            mode: alert.map(|alert| alert.mode),
+            expires_at: alert.expires_at,
+            event: alert.event,
+            severity: alert.severity,
+            urgency: alert.urgency,
+            mode: alert.mode,
             superseded_by: foretold.as_ref().and_then(|claim| claim.superseded_by),
             cancelled: foretold.and_then(|claim| claim.cancelled),
             deliveries,
-            sent_at: alert.map(|alert| alert.sent_at),
+            sent_at: alert.sent_at,
             parents: Some(parents).filter(|parents| !parents.is_empty()),
             children: Some(children.clone()).filter(|children| !children.is_empty()),
             held_since: (state == State::HeldOrphan).then_some(self.entry.time),
-            ack: alert.filter(|alert| alert.ack_required).map(|alert| AckWanted { by: alert.ack_by }),
+            ack: alert.ack,
             redacted: redacted.map(|(reason, entry)| Redaction { reason, entry, erased: Vec::new() }),
             escalation: None,
         };
-        if row.redacted.is_some() {
-            self.forget(self.entry.index);
-        }
         self.rows.push(Row::Alert(id, row));
         for child in children {
             self.release_orphan(child, Event::ParentCame)?;
@@ -139,9 +130,9 @@ impl Fold<'_> {
     }
 
     /// The origin cancels.
-    pub(super) fn cancel(&mut self, cancel: &AlertCancel, by: Society) -> Result<(), Refusal> {
-        let cancelled = Some((cancel.reason, self.entry.index));
-        match self.alert_row(cancel.alert)? {
+    pub(super) fn cancel(&mut self, alert: AlertId, reason: CancelReason, by: Society) -> Result<(), Refusal> {
+        let cancelled = Some((reason, self.entry.index));
+        match self.alert_row(alert)? {
             Some(mut row) if row.origin == by => {
                 if row.cancelled.is_none()
                     && let Ok(state) = transition(row.state, Event::Cancel)
@@ -149,14 +140,14 @@ impl Fold<'_> {
                     row.state = state;
                     row.held_since = None;
                     row.cancelled = cancelled;
-                    self.rows.push(Row::Alert(cancel.alert, row));
+                    self.rows.push(Row::Alert(alert, row));
                 }
             }
             Some(_) => {}
             None => {
-                let mut row = self.tombstone_row(cancel.alert)?;
+                let mut row = self.tombstone_row(alert)?;
                 row.claim(by, |claim| claim.cancelled = claim.cancelled.or(cancelled));
-                self.rows.push(Row::Tombstone(cancel.alert, row));
+                self.rows.push(Row::Tombstone(alert, row));
             }
         }
         Ok(())
@@ -166,7 +157,12 @@ impl Fold<'_> {
     pub(super) fn redact(&mut self, redact: &AlertRedact, by: Society) -> Result<(), Refusal> {
         let (id, reason, entry) = (redact.alert, redact.reason, self.entry.index);
         match self.alert_row(id)? {
-            Some(row) if row.origin == by && row.redacted.is_none() => self.erase_alert(id, row, redact)?,
+            Some(mut row) if row.origin == by && row.redacted.is_none() => {
+                row.state = transition(row.state, Event::Redact).unwrap_or(State::Redacted);
+                row.held_since = None;
+                row.redacted = Some(Redaction { reason, entry, erased: Vec::new() });
+                self.rows.push(Row::Alert(id, row));
+            }
             Some(_) => {}
             None => {
                 let mut row = self.tombstone_row(id)?;
@@ -180,29 +176,6 @@ impl Fold<'_> {
                     self.release_orphan(child, Event::ParentCame)?;
                 }
             }
-        }
-        Ok(())
-    }
-
-    fn erase_alert(&mut self, id: AlertId, mut row: AlertRow, redact: &AlertRedact) -> Result<(), Refusal> {
-        let kept = self.facts.entry(row.entry)?.map(|entry| entry.body);
-        if let Some(Body::Issued(meta) | Body::Received { envelope: Some(meta), .. }) = &kept {
-            row.expires_at = expiry_of(meta);
-        }
-        row.state = transition(row.state, Event::Redact).unwrap_or(State::Redacted);
-        (row.event, row.severity, row.urgency, row.mode) = (None, None, None, None);
-        (row.sent_at, row.held_since, row.ack) = (None, None, None);
-        row.redacted = Some(Redaction { reason: redact.reason, entry: self.entry.index, erased: Vec::new() });
-        let mut parents = row.parents.take().unwrap_or_default();
-        parents.extend(&redact.supersedes);
-        parents.sort_unstable();
-        parents.dedup();
-        row.parents = Some(parents).filter(|parents| !parents.is_empty());
-        self.forget(row.entry);
-        let origin = row.origin;
-        self.rows.push(Row::Alert(id, row));
-        for parent in &redact.supersedes {
-            self.supersede(*parent, id, origin)?;
         }
         Ok(())
     }
@@ -222,28 +195,17 @@ impl Fold<'_> {
     }
 
     /// A human at `by` answered.
-    pub(super) fn ack(&mut self, ack: &AlertAck, by: Society) {
-        let answer = ack.answer();
-        let row = AckRow { entry: self.entry.index, error: answer.kind == AckKind::Error, at: self.entry.time };
-        self.rows.push(Row::Ack(answer.alert, by, row));
+    pub(super) fn ack(&mut self, alert: AlertId, kind: AckKind, by: Society) {
+        let row = AckRow { entry: self.entry.index, error: kind == AckKind::Error, at: self.entry.time };
+        self.rows.push(Row::Ack(alert, by, row));
     }
 }
 
 /// What an alert supersedes, by id, each once.
-fn parents(meta: &EnvelopeMeta, alert: Option<&Alert>) -> Vec<AlertId> {
-    let own = AlertId::from(meta.id);
-    let mut parents = match (&meta.supersedes, alert) {
-        (Some(parents), _) => parents.clone(),
-        (None, Some(alert)) => alert.supersedes.iter().map(|parent| parent.id).collect(),
-        (None, None) => Vec::new(),
-    };
+fn parents(own: AlertId, alert: &AlertOutline) -> Vec<AlertId> {
+    let mut parents = alert.supersedes.clone();
     parents.retain(|parent| *parent != own);
     parents.sort_unstable();
     parents.dedup();
     parents
-}
-
-/// Until when an alert holds, by what its envelope says.
-fn expiry_of(meta: &EnvelopeMeta) -> Time {
-    meta.expires_at.unwrap_or_default().minus(Duration::from_secs(EXPIRY_SKEW_SECONDS))
 }

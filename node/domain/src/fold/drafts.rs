@@ -13,17 +13,8 @@ use crate::{
 use super::Fold;
 
 impl Fold<'_> {
-    /// An alert is drafted, or drafted anew: then what it said before is forgotten, and any approval of it with it.
-    pub(super) fn drafted(
-        &mut self,
-        id: AlertId,
-        digest: Digest,
-        source: &DraftSource,
-        needs_approval: bool,
-    ) -> Result<(), Refusal> {
-        if let Some(earlier) = self.facts.draft(id)? {
-            self.forget(earlier.entry);
-        }
+    /// An alert is drafted, or drafted anew, and then nobody has approved it.
+    pub(super) fn drafted(&mut self, id: AlertId, digest: Digest, source: &DraftSource, needs_approval: bool) {
         let row = DraftRow {
             entry: self.entry.index,
             digest,
@@ -34,7 +25,6 @@ impl Fold<'_> {
             ended: None,
         };
         self.rows.push(Row::Draft(id, row));
-        Ok(())
     }
 
     /// A second person approved a draft.
@@ -53,7 +43,6 @@ impl Fold<'_> {
     pub(super) fn draft_ended(&mut self, id: AlertId, end: DraftEnd) -> Result<(), Refusal> {
         if let Some(mut row) = self.facts.draft(id)?.filter(|row| row.ended.is_none()) {
             row.ended = Some((end, self.entry.index));
-            self.forget(row.entry);
             self.rows.push(Row::Draft(id, row));
         }
         Ok(())
@@ -70,12 +59,7 @@ impl Fold<'_> {
     }
 
     /// What became of calling a post on duty.
-    pub(super) fn escalation_ended(
-        &mut self,
-        alert: AlertId,
-        step: u32,
-        outcome: HookOutcome,
-    ) -> Result<(), Refusal> {
+    pub(super) fn escalation_ended(&mut self, alert: AlertId, step: u32, outcome: HookOutcome) -> Result<(), Refusal> {
         if let Some(mut row) = self.facts.alert(alert)?
             && let Some(escalation) = row.escalation.as_mut().filter(|escalation| escalation.step == step)
         {
