@@ -5,7 +5,9 @@
 mod alerts;
 mod audit;
 mod auth;
+mod codes;
 mod consents;
+mod drafts;
 mod entry_json;
 mod errors;
 mod events;
@@ -20,6 +22,7 @@ mod server;
 mod status;
 #[cfg(test)]
 mod tests;
+mod thread;
 mod watch;
 
 use std::{path::PathBuf, sync::Arc};
@@ -181,6 +184,8 @@ impl Operator {
             | Reply::Alert { entry, .. }
             | Reply::Received { entry, .. }
             | Reply::Replayed { entry, .. } => entry,
+            // No operator asks for a call of a post on duty.
+            Reply::Escalated { .. } => EntryIndex(self.engine.durable().borrow().entries),
         })
     }
 
