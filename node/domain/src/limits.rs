@@ -64,6 +64,8 @@ pub const UPDATES_MAX: usize = 64;
 pub const CLAIMED_UPDATES_MAX: usize = 8;
 /// Societies whose word is remembered of an alert that is not here yet.
 pub const CLAIMS_MAX: usize = 64;
+/// How long a human has to acknowledge an alert that asks for it and does not say by when.
+pub const ANSWER_SECONDS_DEFAULT: u64 = 1_800;
 /// Posts of the duty list: who is not found among so many is not found by one more.
 pub const DUTY_POSTS_MAX: usize = 16;
 /// Words of the command that calls a post on duty.

@@ -1,5 +1,7 @@
 //! Alerts: raised, updated, cancelled, acknowledged, read.
 
+use std::collections::BTreeMap;
+
 use passerelle_domain::{
     alert::{Alert, AlertAck, AlertCancel, life::Shown},
     catalogue::{self, Mode, Role},
@@ -383,16 +385,25 @@ impl Operator {
         })
     }
 
-    /// How many alerts are active.
-    pub(super) fn alerts_active(&self) -> Result<u64, Refusal> {
-        let now = self.clock.now();
+    /// How many alerts are active, and how many answers are overdue, by who owes them.
+    pub(super) fn alerts_active(&self) -> Result<(u64, BTreeMap<Society, u64>), Refusal> {
+        let (view, now) = (self.view(), self.clock.now());
         let (from, until) = keys::all(b'a');
-        let mut active = 0;
+        let (mut active, mut overdue) = (0, BTreeMap::new());
         for pair in self.engine.store().scan(&from, &until, Direction::Forward) {
-            let row: AlertRow = decode(&pair.map_err(failed)?.1)?;
+            let (key, value) = pair.map_err(failed)?;
+            let row: AlertRow = decode(&value)?;
             active += u64::from(thread::shown_as(&row, now) == Shown::Active);
+            if row.ack.is_some()
+                && let Some(id) = keys::id_bytes(&key).map(AlertId::from_bytes)
+            {
+                let thread = thread::Thread::of(&view, self.own, id, &row, now)?;
+                for society in thread.unacknowledged.into_iter().filter(|_| thread.ack_overdue) {
+                    *overdue.entry(society).or_insert(0) += 1;
+                }
+            }
         }
-        Ok(active)
+        Ok((active, overdue))
     }
 }
 
