@@ -35,6 +35,8 @@ pub struct Node {
     pub seen: Seen,
     /// What it refuses everything with.
     pub refusal: Option<Arc<Status>>,
+    /// What it refuses to publish at once with.
+    pub refused_raise: Option<Arc<Status>>,
     /// Faults that a verification finds.
     pub faults: Vec<String>,
     /// Whether a peer's bundle is the first of its Society.
@@ -113,6 +115,10 @@ fn draft(id: String) -> DraftView {
 impl AlertService for Node {
     async fn raise_alert(&self, request: Request<RaiseAlertRequest>) -> Result<Response<RaiseAlertResponse>, Status> {
         let id = self.take(request)?.id;
+        if let Some(status) = &self.refused_raise {
+            let details = status.details().to_vec().into();
+            return Err(Status::with_details(status.code(), status.message(), details));
+        }
         ok(RaiseAlertResponse { id, entry_index: 7, digest: "d1".into(), recipients: words(&["GM", "MR"]) })
     }
 
@@ -635,6 +641,7 @@ impl WatchService for Node {
                 state: "active".into(),
                 society: "MR".into(),
                 summary: "Convoi vers Rosso".into(),
+                mode: String::new(),
             })
         };
         // The first stream breaks after an event and a sign of life; the next one tells the rest and ends.
