@@ -262,16 +262,16 @@ impl Operator {
             return Err(Refusal::new(code, text).at("supersedes").into());
         }
         let (id, alert) = self.taken_up(id, message)?;
-        published(self.submit(Command::RaiseAlert { caller, id, alert: Box::new(alert) }).await?)
+        Ok(published(self.submit(Command::RaiseAlert { caller, id, alert: Box::new(alert) }).await?)?)
     }
 
     /// The alert that a request describes, and its id. The same request again is taken up at the instant at which it
     /// was first, so that it is the same alert.
-    pub(super) fn taken_up(&self, id: &str, message: v1::Alert) -> Result<(AlertId, Alert), Refused> {
+    pub(super) fn taken_up(&self, id: &str, message: v1::Alert) -> Result<(AlertId, Alert), Vec<Refusal>> {
         let draft = alert_draft(message)?;
         let now = self.clock.now();
-        let given: Option<AlertId> = optional("id", id)?;
-        let first = given.map(|id| self.first_sent(id)).transpose()?.flatten();
+        let given: Option<AlertId> = optional("id", id).map_err(|refusal| vec![refusal])?;
+        let first = given.map(|id| self.first_sent(id)).transpose().map_err(|refusal| vec![refusal])?.flatten();
         let alert = Alert::from_draft(draft, first.unwrap_or(now))?;
         Ok((given.unwrap_or_else(|| AlertId::new(now, self.entropy.id())), alert))
     }
@@ -366,7 +366,7 @@ impl Operator {
         let segment = alert.and_then(|alert| alert.route_segment.as_ref()).map(|segment| segment.as_str().to_owned());
         let thread = thread::Thread::of(view, self.own, id, row, now)?;
         // The codes of a redacted alert stand in its row; nobody is shown them any more.
-        let code = |code: &dyn std::fmt::Display| row.redacted.is_none().then(|| code.to_string()).unwrap_or_default();
+        let code = |code: &dyn std::fmt::Display| if row.redacted.is_some() { String::new() } else { code.to_string() };
         Ok(v1::AlertSummary {
             id: id.to_string(),
             origin: row.origin.to_string(),
@@ -412,11 +412,11 @@ fn codes(societies: &[Society]) -> Vec<String> {
 }
 
 /// The id, entry, digest and recipients of an alert that was published.
-fn published(reply: Reply) -> Result<(String, u64, String, Vec<String>), Refused> {
+fn published(reply: Reply) -> Result<(String, u64, String, Vec<String>), Refusal> {
     match reply {
         Reply::Alert { id, entry, digest, recipients } => {
             Ok((id.to_string(), entry.0, digest.to_string(), codes(&recipients)))
         }
-        _ => Err(Refusal::new(Code::StoreFailed, "the engine answered something else").into()),
+        _ => Err(Refusal::new(Code::StoreFailed, "the engine answered something else")),
     }
 }
