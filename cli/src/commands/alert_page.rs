@@ -3,7 +3,7 @@
 use passerelle_domain::time::Time;
 use passerelle_proto::v1::{
     Action, Alert, AlertAcknowledgement, AlertDelivery, AlertErasure, AlertEscalation, AlertText, AlertView, Contact,
-    Count, Eta, GetAlertResponse, People, Place,
+    Count, Eta, GetAlertResponse, ImportedDocument, People, Place,
 };
 
 use crate::render::{Answer, page::Page, time};
@@ -39,6 +39,7 @@ impl Answer for GetAlertResponse {
         page.line("");
         page.pairs(facts(&alert, now));
         said(&alert, page, now);
+        view.imported.iter().for_each(|document| imported(document, page, now));
         if !view.erasures.is_empty() {
             page.heading("ERASURES");
             let row =
@@ -150,6 +151,20 @@ fn words(text: &AlertText, page: &mut Page) {
     };
     page.heading(&format!("[{}{origin}] {}", text.language, text.headline));
     [&text.description, &text.instruction].into_iter().filter(|text| !text.is_empty()).for_each(|text| page.line(text));
+}
+
+/// The document that the alert came from, and what of it stands nowhere above.
+fn imported(document: &ImportedDocument, page: &mut Page, now: Time) {
+    page.heading("IMPORTED FROM CAP");
+    page.pairs([
+        ("sender", document.sender.clone()),
+        ("identifier", document.identifier.clone()),
+        ("sent", time::utc_with_age(document.sent.as_ref(), now)),
+        ("languages", document.languages.join(", ")),
+        ("signature", document.signature.replace("_not_", ", not ")),
+        ("digest", document.digest.clone()),
+        ("only in the original", document.only_in_original.join(", ")),
+    ]);
 }
 
 fn joined<const N: usize>(parts: [&String; N]) -> String {

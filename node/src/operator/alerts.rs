@@ -20,7 +20,10 @@ use passerelle_proto::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{Operator, drafts::DRAFT_ROLES, entry_and_content, errors::Refused, needed, optional, page_size, thread};
+use super::{
+    Operator, alert_export, drafts::DRAFT_ROLES, entry_and_content, errors::Refused, needed, optional, page_size,
+    thread,
+};
 use crate::store::{
     Direction, keys,
     view::{View, decode, failed},
@@ -182,6 +185,17 @@ impl AlertService for Operator {
         .await
     }
 
+    async fn export_alert(
+        &self,
+        request: Request<v1::ExportAlertRequest>,
+    ) -> Result<Response<v1::ExportAlertResponse>, Status> {
+        self.serve("export_alert", request, |operator, _, message| async move {
+            let wanted = alert_export::Wanted::read(&message, operator.own)?;
+            Ok(operator.blocking(move |operator| operator.export(&wanted)).await?)
+        })
+        .await
+    }
+
     async fn list_alerts(
         &self,
         request: Request<v1::ListAlertsRequest>,
@@ -296,9 +310,11 @@ impl Operator {
         let unknown = || Refusal::new(Code::UnknownAlert, "this node has no such alert").at("id");
         let row = view.alert(id)?.ok_or_else(unknown)?;
         let found = entry_and_content(&view, row.entry)?;
-        let alert = match &found {
-            Some((_, Some(Content::Alert(alert)))) => Some(alert_message(alert.to_draft(), now)),
-            _ => None,
+        let (alert, imported) = match &found {
+            Some((_, Some(Content::Alert(alert)))) => {
+                (Some(alert_message(alert.to_draft(), now)), alert_export::imported(id, row.origin, alert))
+            }
+            _ => (None, None),
         };
         let cancel = row.cancelled.map(|(_, entry)| entry_and_content(&view, entry)).transpose()?.flatten();
         let cancel_note = match cancel {
@@ -328,6 +344,7 @@ impl Operator {
             unacknowledged: codes(&thread.unacknowledged),
             ack_overdue: thread.ack_overdue,
             supersedes: row.parents().iter().map(ToString::to_string).collect(),
+            imported,
         })
     }
 

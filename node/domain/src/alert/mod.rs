@@ -14,6 +14,8 @@ mod place;
 mod route;
 mod shape;
 #[cfg(test)]
+pub(crate) mod strategies;
+#[cfg(test)]
 mod tests;
 
 use minicbor::{Decode, Encode};
