@@ -25,13 +25,7 @@ macro_rules! named {
 }
 
 named! {
-    AcceptGroupResponse, ApproveHandoverResponse, ApproveOverrideResponse, GetGroupResponse, ListExceptionsResponse,
-    ListOverridesResponse, OfferGroupResponse, RejectGroupResponse, RequestOverrideResponse, ReviewOverrideResponse,
-    SendHandoverResponse, SplitGroupResponse,
-    AcceptHandoverResponse, AcknowledgeAlertResponse, AddPeerResponse, CancelAlertResponse, CheckConsentResponse,
-    GetAlertResponse, GetBundleResponse, GetCheckpointResponse, GetConsentResponse, GetHandoverResponse,
-    GetStatusResponse, ListAlertsResponse, ListCodesResponse, ListConsentsResponse, ListEntriesResponse,
-    ListHandoversResponse, ListPeersResponse, OfferHandoverResponse, PeerStatus, RaiseAlertResponse,
+AcceptGroupResponse, AcceptHandoverResponse, AcknowledgeAlertResponse, AddPeerResponse, ApproveAlertResponse, ApproveHandoverResponse, ApproveOverrideResponse, CancelAlertResponse, CheckConsentResponse, DiscardAlertResponse, DraftAlertResponse, GetAlertResponse, GetBundleResponse, GetCheckpointResponse, GetConsentResponse, GetDraftResponse, GetGroupResponse, GetHandoverResponse, GetStatusResponse, ListAlertsResponse, ListCodesResponse, ListConsentsResponse, ListDraftsResponse, ListEntriesResponse, ListExceptionsResponse, ListHandoversResponse, ListOverridesResponse, ListPeersResponse, OfferGroupResponse, OfferHandoverResponse, PeerStatus, PublishAlertResponse, RaiseAlertResponse, RedactAlertResponse, RejectGroupResponse, RequestOverrideResponse, ReviewOverrideResponse, SendHandoverResponse, SplitGroupResponse,
     ReadPackageResponse, RecordConsentResponse, RejectHandoverResponse, ReleaseHandoverResponse,
     RemovePeerResponse, ReplayToPeerResponse, ReportHandoverResponse, SetSubscriptionResponse,
     UpdateAlertResponse, VerifyJournalResponse, WatchResponse,

@@ -32,6 +32,8 @@ vocabulary! {
         7 HandoverStep = "handover_step",
         14 GroupSplit = "group_split",
         8 Subscription = "subscription",
+        9 AlertRedact = "alert_redact",
+        10 AlertErased = "alert_erased",
     }
 }
 

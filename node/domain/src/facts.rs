@@ -6,8 +6,8 @@ use crate::{
     ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position},
     refusal::Refusal,
     rows::{
-        AckRow, AlertRow, CaseAgeRow, ConsentRow, EnvelopeRow, GroupRow, HandoverRow, LaneIn, LaneItem, LaneOut,
-        PeerRow, SafeguardRow, TombstoneRow,
+        AckRow, AlertRow, CaseAgeRow, ConsentRow, DraftRow, EnvelopeRow, GroupRow, HandoverRow, LaneIn, LaneItem,
+        LaneOut, PeerRow, SafeguardRow, TombstoneRow,
     },
     society::Society,
 };
@@ -18,6 +18,7 @@ use crate::{
 pub trait Facts {
     fn alert(&self, id: AlertId) -> Result<Option<AlertRow>, Refusal>;
     fn ack(&self, id: AlertId, society: Society) -> Result<Option<AckRow>, Refusal>;
+    fn draft(&self, id: AlertId) -> Result<Option<DraftRow>, Refusal>;
     fn tombstone(&self, id: AlertId) -> Result<Option<TombstoneRow>, Refusal>;
     fn envelope(&self, origin: Society, id: EnvelopeId) -> Result<Option<EnvelopeRow>, Refusal>;
     fn consent(&self, id: ConsentId) -> Result<Option<ConsentRow>, Refusal>;

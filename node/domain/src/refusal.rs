@@ -100,11 +100,14 @@ codes! {
         GroupTogether = "group_together": "Act for the whole group with `passerelle handover group`, or split it deliberately first.";
         GroupIncomplete = "group_incomplete": "Wait until all members are here, or split the group deliberately.";
         AuthorityRecipient = "authority_recipient": "Person-level data is never addressed to an authority; offer an aggregate instead.";
+        ApprovalRequired = "approval_required": "Draft it with `passerelle alert draft`, and have a second person approve it: `passerelle alert approve`.";
         PeerSuspended = "peer_suspended": "Lift the suspension of the peer first, if that is right.";
         NotIssuedYet = "not_issued_yet": "Check the clocks of both nodes; `passerelle status` shows the skew.";
     }
     State {
         UnknownAlert = "unknown_alert": "List the alerts of this node with `passerelle alert list`.";
+        UnknownDraft = "unknown_draft": "List the drafts of this node with `passerelle alert drafts`.";
+        Redacted = "redacted": "Its origin has redacted it; nothing of it may be kept or sent any more.";
         UnknownHandover = "unknown_handover": "List the handovers of this node with `passerelle handover list`.";
         UnknownConsent = "unknown_consent": "Record the consent first with `passerelle consent record`.";
         UnknownPeer = "unknown_peer": "Exchange bundles with that Society first: `passerelle peer add`.";

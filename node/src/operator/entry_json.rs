@@ -2,7 +2,7 @@
 
 use passerelle_domain::{
     consent::ConsentRef,
-    entry::{Actor, Body, EnvelopeMeta, PackageRef, PeerChange, Verdict},
+    entry::{Actor, Body, DraftSource, EnvelopeMeta, PackageRef, PeerChange, Verdict},
     handover::{OverrideStep, Proposal},
     society::Society,
 };
@@ -61,6 +61,12 @@ pub(super) fn societies(body: &Body) -> Vec<Society> {
         | Body::PackageRead { .. }
         | Body::Forgotten { .. }
         | Body::Refused { .. }
+        | Body::AlertDrafted { .. }
+        | Body::DraftApproved { .. }
+        | Body::DraftEnded { .. }
+        | Body::AlertEscalated { .. }
+        | Body::EscalationEnded { .. }
+        | Body::OrphanReleased { .. }
         | Body::PackageKept { .. } => Vec::new(),
     }
 }
@@ -75,6 +81,7 @@ pub(super) fn object_digest(body: &Body) -> String {
         Body::Consent { record, .. } => record.hash.to_string(),
         Body::HandoverProposed(Proposal { offer, .. }) => offer.to_string(),
         Body::OverrideRequested { note, .. } => note.to_string(),
+        Body::AlertDrafted { digest, .. } => digest.to_string(),
         _ => String::new(),
     }
 }
@@ -119,6 +126,20 @@ pub(super) fn body(body: &Body) -> Value {
         Body::Forgotten { reason, objects } => json!({
             "reason": reason, "entries": objects.iter().map(|(entry, _)| entry).collect::<Vec<_>>(),
         }),
+        Body::AlertDrafted { id, digest, source, needs_approval } => {
+            let source = match source {
+                DraftSource::Operator => "operator".to_owned(),
+                DraftSource::Feed(name) => format!("feed {name}"),
+            };
+            json!({"alert": id, "digest": digest, "source": source, "needs_approval": needs_approval})
+        }
+        Body::DraftApproved { id, drafted } => json!({"alert": id, "drafted": drafted}),
+        Body::DraftEnded { id, end } => json!({"alert": id, "end": end}),
+        Body::AlertEscalated { alert, step, post } => json!({"alert": alert, "step": step, "post": post}),
+        Body::EscalationEnded { alert, step, outcome, status } => {
+            json!({"alert": alert, "step": step, "outcome": outcome, "status": status})
+        }
+        Body::OrphanReleased { alert } => json!({"alert": alert}),
         Body::Peer { society, change } => match change {
             PeerChange::Bundle { version, digest } => {
                 json!({"society": society, "bundle": {"version": version, "digest": digest}})

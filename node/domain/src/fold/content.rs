@@ -3,7 +3,7 @@
 use minicbor::{Decode, Encode};
 
 use crate::{
-    alert::{Alert, AlertAck, AlertCancel},
+    alert::{Alert, AlertAck, AlertCancel, AlertErased, AlertRedact},
     bundle::Bundle,
     catalogue::Segment,
     consent::ConsentRecord,
@@ -23,6 +23,9 @@ pub enum Content {
     Alert(Box<Alert>),
     Cancel(AlertCancel),
     Ack(AlertAck),
+    Redact(AlertRedact),
+    Erased(AlertErased),
+    Draft(Box<Alert>),
     Offer(Box<Offer>),
     Answer(HandoverAnswer),
     Release(Box<HandoverRelease>),
@@ -66,6 +69,7 @@ pub fn object_named(body: &Body) -> Option<Named> {
         Body::Consent { record, .. } => Some(Named::Bytes(record.hash)),
         Body::HandoverProposed(Proposal { offer, .. }) => Some(Named::Bytes(*offer)),
         Body::OverrideRequested { note, .. } => Some(Named::Bytes(*note)),
+        Body::AlertDrafted { digest, .. } => Some(Named::Bytes(*digest)),
         Body::Peer { change: PeerChange::Bundle { digest, .. }, .. } => Some(Named::Bytes(*digest)),
         _ => None,
     }
@@ -101,6 +105,7 @@ pub fn content(body: &Body, object: &[u8]) -> Result<Content, Refusal> {
             }
             Ok(Content::Receipt(receipt))
         }
+        Body::AlertDrafted { .. } => Alert::from_cbor(object).map(|alert| Content::Draft(Box::new(alert))),
         Body::Consent { .. } => ConsentRecord::from_cbor(object).map(|record| Content::Consent(Box::new(record))),
         Body::HandoverProposed(_) => Offer::from_cbor(object).map(|offer| Content::Offer(Box::new(offer))),
         Body::OverrideRequested { .. } => {
@@ -135,6 +140,8 @@ pub fn of_envelope(envelope: &Envelope) -> Result<Content, Refusal> {
         Kind::Alert => Content::Alert(Box::new(Alert::from_cbor(body)?)),
         Kind::AlertCancel => Content::Cancel(AlertCancel::from_cbor(body)?),
         Kind::AlertAck => Content::Ack(AlertAck::from_cbor(body)?),
+        Kind::AlertRedact => Content::Redact(AlertRedact::from_cbor(body)?),
+        Kind::AlertErased => Content::Erased(AlertErased::from_cbor(body)?),
         Kind::HandoverOffer => Content::Offer(Box::new(Offer::from_cbor(body)?)),
         Kind::HandoverAnswer => Content::Answer(HandoverAnswer::from_cbor(body)?),
         Kind::HandoverRelease => Content::Release(Box::new(HandoverRelease::from_cbor(body)?)),

@@ -16,6 +16,7 @@ use crate::{
     handover::{Group, HandoverAnswer, Offer, Verdict, safeguards},
     ids::{AlertId, EntryIndex, HandoverId},
     refusal::{Code, Refusal},
+    rows::AckWanted,
     society::Society,
     time::Time,
 };
@@ -103,6 +104,12 @@ pub struct AlertOutline {
     /// What it supersedes.
     #[n(5)]
     pub supersedes: Vec<AlertId>,
+    /// When it was sent, as it says itself.
+    #[n(6)]
+    pub sent_at: Option<Time>,
+    /// Whether, and until when, a human at each recipient is to acknowledge it.
+    #[n(7)]
+    pub ack: Option<AckWanted>,
 }
 
 impl AlertOutline {
@@ -116,6 +123,8 @@ impl AlertOutline {
             urgency: alert.urgency,
             mode: alert.mode,
             supersedes: alert.supersedes.iter().map(|parent| parent.id).collect(),
+            sent_at: Some(alert.sent_at),
+            ack: alert.ack_required.then_some(AckWanted { by: alert.ack_by }),
         }
     }
 }
@@ -185,8 +194,10 @@ impl Residue {
                 Self::Answer(answer)
             }
             Content::Consent(record) => Self::Age(record.age_band),
-            Content::Receipt(_) | Content::Note(_) => Self::Nothing,
-            Content::Release(_)
+            Content::Receipt(_) | Content::Note(_) | Content::Draft(_) => Self::Nothing,
+            Content::Redact(_)
+            | Content::Erased(_)
+            | Content::Release(_)
             | Content::Step(_)
             | Content::Split(_)
             | Content::Subscription(_)

@@ -4,4 +4,5 @@
 mod histories;
 mod refusals;
 mod safeguards;
+mod threads;
 mod world;
