@@ -25,6 +25,7 @@ pub mod lint;
 pub mod merkle;
 pub mod parcel;
 pub mod receipt;
+pub mod retention;
 pub mod refusal;
 pub mod rows;
 pub mod signing;
