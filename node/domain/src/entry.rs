@@ -13,7 +13,9 @@ use crate::{
     envelope::{Attachment, Envelope, Kind, Lane, SignedEnvelope, from_cbor, to_cbor},
     ids::{CaseId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
     merkle::leaf_hash,
+    aggregate::{ReportId, ReportStep},
     refusal::Refusal,
+    retention::{HoldKind, Rule},
     society::Society,
     time::Time,
 };
@@ -291,6 +293,65 @@ pub enum Body {
         #[n(3)]
         hash: Digest,
     },
+    /// Retention purged something; the entries after it say which objects went.
+    #[n(34)]
+    Purged {
+        /// By which rule.
+        #[n(0)]
+        rule: Rule,
+        /// The handovers, consent records or alerts; none when the rule is about evidence alone.
+        #[n(1)]
+        subjects: Vec<EnvelopeId>,
+        /// The local case whose package went, where there was one.
+        #[n(2)]
+        case: Option<CaseId>,
+    },
+    /// A hold was placed over something, or lifted from it.
+    #[n(35)]
+    Hold {
+        /// A case, handover, consent record or alert.
+        #[n(0)]
+        subject: EnvelopeId,
+        /// What the hold does.
+        #[n(1)]
+        kind: HoldKind,
+        /// Whether it was lifted, and not placed.
+        #[n(2)]
+        lifted: bool,
+        /// Why, as the officer wrote it; it identifies nobody.
+        #[n(3)]
+        reason: String,
+    },
+    /// An officer suspended the exchange of cases with a peer, or resumed it.
+    #[n(36)]
+    Suspension {
+        /// The peer.
+        #[n(0)]
+        peer: Society,
+        /// Whether it is suspended from here on.
+        #[n(1)]
+        suspended: bool,
+        /// Why, as the officer wrote it; it identifies nobody.
+        #[n(2)]
+        reason: String,
+    },
+    /// A person found that a received package is still needed.
+    #[n(37)]
+    Reviewed {
+        /// The handover whose package it is.
+        #[n(0)]
+        handover: HandoverId,
+    },
+    /// A step of an aggregate report.
+    #[n(38)]
+    Report {
+        /// The report.
+        #[n(0)]
+        id: ReportId,
+        /// The step.
+        #[n(1)]
+        step: ReportStep,
+    },
     /// Objects of earlier entries were removed; what the views need of each is left in its place.
     #[n(48)]
     Forgotten {
@@ -404,6 +465,11 @@ impl Body {
             Self::Replayed { .. } => "replayed",
             Self::EpochChanged { .. } => "epoch_changed",
             Self::LaneAdvanced { .. } => "lane_advanced",
+            Self::Purged { .. } => "purged",
+            Self::Hold { .. } => "hold",
+            Self::Suspension { .. } => "suspension",
+            Self::Reviewed { .. } => "reviewed",
+            Self::Report { .. } => "report",
             Self::Forgotten { .. } => "forgotten",
             Self::PackageKept { .. } => "package_kept",
         }
@@ -419,6 +485,10 @@ impl Body {
             | Self::PackageRead { handover: id, .. }
             | Self::PackageKept { handover: id, .. } => Some((*id).into()),
             Self::Consent { record, .. } => Some(record.id.into()),
+            Self::Reviewed { handover } => Some((*handover).into()),
+            Self::Hold { subject, .. } => Some(*subject),
+            Self::Report { id, .. } => Some((*id).into()),
+            Self::Purged { subjects, .. } => subjects.first().copied(),
             Self::Refused { subject, .. } => *subject,
             _ => None,
         }

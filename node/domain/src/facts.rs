@@ -2,7 +2,9 @@
 
 use crate::{
     envelope::Lane,
-    ids::{AlertId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position},
+    ids::{AlertId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position, ReportId},
+    aggregate::ReportRow,
+    retention::{HoldKind, HoldRow, KeepingRow, SuspensionRow},
     refusal::Refusal,
     rows::{AckRow, AlertRow, ConsentRow, EnvelopeRow, HandoverRow, LaneIn, LaneItem, LaneOut, PeerRow, TombstoneRow},
     society::Society,
@@ -18,6 +20,13 @@ pub trait Facts {
     fn envelope(&self, origin: Society, id: EnvelopeId) -> Result<Option<EnvelopeRow>, Refusal>;
     fn consent(&self, id: ConsentId) -> Result<Option<ConsentRow>, Refusal>;
     fn handover(&self, id: HandoverId) -> Result<Option<HandoverRow>, Refusal>;
+    /// What retention has to know of a handover; empty when nothing happened yet.
+    fn keeping(&self, id: HandoverId) -> Result<KeepingRow, Refusal>;
+    fn hold(&self, subject: EnvelopeId, kind: HoldKind) -> Result<Option<HoldRow>, Refusal>;
+    fn suspension(&self, peer: Society) -> Result<Option<SuspensionRow>, Refusal>;
+    fn report(&self, id: ReportId) -> Result<Option<ReportRow>, Refusal>;
+    /// Every aggregate report that was ever proposed.
+    fn reports(&self) -> Result<Vec<(ReportId, ReportRow)>, Refusal>;
     fn peer(&self, society: Society) -> Result<Option<PeerRow>, Refusal>;
     /// Every peer that is not removed, by code.
     fn peers(&self) -> Result<Vec<(Society, PeerRow)>, Refusal>;

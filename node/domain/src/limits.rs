@@ -58,6 +58,12 @@ pub const XML_ELEMENTS_MAX: usize = 50_000;
 pub const FAULTS_MAX: usize = 100;
 /// How long an update whose earlier alert has not arrived waits for it before it is shown.
 pub const ORPHAN_WAIT_SECONDS: u64 = 600;
+/// The fewest handovers that a cell of an aggregate report may count: fewer could be recognised.
+pub const REPORT_CELL_MIN: u64 = 5;
+/// Cells of one aggregate report, so that its entry stays one value of the store.
+pub const REPORT_CELLS_MAX: usize = 200;
+/// Persons who approve an aggregate report, each of them another than who proposed it.
+pub const REPORT_APPROVALS: usize = 2;
 /// Entries of any other list of an alert: needs, arrivals, nationalities, languages.
 pub const LIST_MAX: usize = 64;
 /// Services asked for in one handover.

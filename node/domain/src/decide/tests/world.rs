@@ -13,7 +13,9 @@ use crate::{
     envelope::{Envelope, Kind, Lane, SignedEnvelope},
     facts::Facts,
     fold::{self, check_object, object_named},
-    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
+    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position, ReportId},
+    aggregate::ReportRow,
+    retention::{HoldKind, HoldRow, KeepingRow, SuspensionRow, Transfer, TransferGround},
     parcel,
     receipt::{Receipt, Rejection, SignedReceipt},
     refusal::Refusal,
@@ -64,6 +66,10 @@ pub(super) struct Rows {
     pub(super) envelopes: BTreeMap<(Society, EnvelopeId), EnvelopeRow>,
     pub(super) consents: BTreeMap<ConsentId, ConsentRow>,
     pub(super) handovers: BTreeMap<HandoverId, HandoverRow>,
+    pub(super) keeping: BTreeMap<HandoverId, KeepingRow>,
+    pub(super) holds: BTreeMap<(EnvelopeId, HoldKind), HoldRow>,
+    pub(super) suspensions: BTreeMap<Society, SuspensionRow>,
+    pub(super) reports: BTreeMap<ReportId, ReportRow>,
     pub(super) peers: BTreeMap<Society, PeerRow>,
     pub(super) lanes_out: BTreeMap<(Society, Lane), LaneOut>,
     pub(super) items: BTreeMap<(Society, Lane, Position), LaneItem>,
@@ -79,6 +85,10 @@ impl Rows {
             Row::Envelope(origin, id, row) => drop(self.envelopes.insert((origin, id), row)),
             Row::Consent(id, row) => drop(self.consents.insert(id, row)),
             Row::Handover(id, row) => drop(self.handovers.insert(id, row)),
+            Row::Keeping(id, row) => drop(self.keeping.insert(id, row)),
+            Row::Hold(subject, kind, row) => drop(self.holds.insert((subject, kind), row)),
+            Row::Suspension(peer, row) => drop(self.suspensions.insert(peer, row)),
+            Row::Report(id, row) => drop(self.reports.insert(id, row)),
             Row::Peer(society, row) => drop(self.peers.insert(society, row)),
             Row::LaneOut(peer, lane, row) => {
                 self.lanes_out.insert((peer, lane), row);
@@ -117,6 +127,21 @@ impl Facts for Journal {
     }
     fn handover(&self, id: HandoverId) -> Result<Option<HandoverRow>, Refusal> {
         Ok(self.rows.handovers.get(&id).cloned())
+    }
+    fn keeping(&self, id: HandoverId) -> Result<KeepingRow, Refusal> {
+        Ok(self.rows.keeping.get(&id).cloned().unwrap_or_default())
+    }
+    fn hold(&self, subject: EnvelopeId, kind: HoldKind) -> Result<Option<HoldRow>, Refusal> {
+        Ok(self.rows.holds.get(&(subject, kind)).cloned())
+    }
+    fn suspension(&self, peer: Society) -> Result<Option<SuspensionRow>, Refusal> {
+        Ok(self.rows.suspensions.get(&peer).cloned())
+    }
+    fn report(&self, id: ReportId) -> Result<Option<ReportRow>, Refusal> {
+        Ok(self.rows.reports.get(&id).cloned())
+    }
+    fn reports(&self) -> Result<Vec<(ReportId, ReportRow)>, Refusal> {
+        Ok(self.rows.reports.clone().into_iter().collect())
     }
     fn peer(&self, society: Society) -> Result<Option<PeerRow>, Refusal> {
         Ok(self.rows.peers.get(&society).cloned())
@@ -182,6 +207,15 @@ impl Journal {
     }
 }
 
+/// A policy under which cases may go between all of the world's countries.
+pub(super) fn open_policy() -> Policy {
+    let societies = ["SN", "ML", "GM"].map(society);
+    let pairs = societies.iter().flat_map(|from| societies.iter().map(move |to| (*from, *to)));
+    let (ground, valid_from, note) = (TransferGround::Agreement, Time::default(), String::new());
+    let basis = |(from, to)| Transfer { from, to, ground, valid_from, valid_until: None, note: note.clone() };
+    Policy { transfers: pairs.map(basis).collect(), ..Policy::default() }
+}
+
 /// One Society's node.
 pub(super) struct Node {
     pub(super) own: Society,
@@ -194,7 +228,7 @@ pub(super) struct Node {
 impl Node {
     fn new(own: Society, now: Time) -> Self {
         let pseudonyms = Pseudonyms::new(Digest::of(&own.bytes()).0);
-        Self { own, journal: Journal::default(), policy: Policy::default(), now, pseudonyms }
+        Self { own, journal: Journal::default(), policy: open_policy(), now, pseudonyms }
     }
 
     /// Decides a command and writes what follows; a refusal is recorded and changes no row.
