@@ -7,13 +7,13 @@
 use minicbor::{Decode, Encode};
 
 use crate::{
+    aggregate::{ReportId, ReportStep},
     catalogue::vocabulary,
     consent::ConsentRef,
     digest::Digest,
     envelope::{Attachment, Envelope, Kind, Lane, SignedEnvelope, from_cbor, to_cbor},
     ids::{CaseId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
     merkle::leaf_hash,
-    aggregate::{ReportId, ReportStep},
     refusal::Refusal,
     retention::{HoldKind, Rule},
     society::Society,

@@ -1,11 +1,11 @@
 //! The read side of a decision: rows and objects of the store, as a trait.
 
 use crate::{
+    aggregate::ReportRow,
     envelope::Lane,
     ids::{AlertId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position, ReportId},
-    aggregate::ReportRow,
-    retention::{HoldKind, HoldRow, KeepingRow, SuspensionRow},
     refusal::Refusal,
+    retention::{HoldKind, HoldRow, KeepingRow, SuspensionRow},
     rows::{AckRow, AlertRow, ConsentRow, EnvelopeRow, HandoverRow, LaneIn, LaneItem, LaneOut, PeerRow, TombstoneRow},
     society::Society,
 };

@@ -4,6 +4,7 @@
 use minicbor::{Decode, Encode};
 
 use crate::{
+    aggregate::ReportRow,
     alert::life::State as AlertState,
     catalogue::{CancelReason, Event, HandoverKind, Mode, Segment, Service, Severity, Urgency},
     consent::ConsentRef,
@@ -12,7 +13,6 @@ use crate::{
     envelope::{Kind, Lane},
     handover::{Action, State as HandoverState},
     ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position, ReportId},
-    aggregate::ReportRow,
     merkle::Frontier,
     retention::{HoldKind, HoldRow, KeepingRow, SuspensionRow},
     signing::PublicKey,

@@ -255,12 +255,12 @@ impl Operator {
         Ok(v1::ListAlertsResponse { alerts, next_page_token })
     }
 
-    /// How many alerts are active.
+    /// How many of the newest alerts are active.
     pub(super) fn alerts_active(&self) -> Result<u64, Refusal> {
         let now = self.clock.now();
         let (from, until) = keys::all(b'a');
         let mut active = 0;
-        for pair in self.engine.store().scan(&from, &until, Direction::Forward) {
+        for pair in self.engine.store().scan(&from, &until, Direction::Backward).take(super::COUNTED_MAX) {
             let row: AlertRow = decode(&pair.map_err(failed)?.1)?;
             active += u64::from(shown(row.state, row.expires_at, now) == Shown::Active);
         }

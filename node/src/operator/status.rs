@@ -54,6 +54,10 @@ impl Operator {
         if root_days_left < CREDENTIAL_ALARM_DAYS {
             alarms.push("root_ending".to_owned());
         }
+        let kept = self.upkeep.snapshot();
+        if kept.clock_in_doubt {
+            alarms.push("clock_in_doubt".to_owned());
+        }
         for peer in &peers {
             alarms.extend(peer.alarms.iter().map(|alarm| format!("{}: {alarm}", peer.society)));
         }
@@ -76,6 +80,7 @@ impl Operator {
             alarms,
             operator: String::new(),
             roles: Vec::new(),
+            purges_soon: kept.soon_total,
         })
     }
 }

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use super::{PATIENCE, now};
 
 /// The tester may do everything.
-const ROLES: &str = r#"["alert_author", "alert_approver", "duty_officer", "caseworker", "supervisor", "medical", "rfl_officer", "node_admin", "auditor"]"#;
+const ROLES: &str = r#"["alert_author", "alert_approver", "duty_officer", "caseworker", "supervisor", "medical", "rfl_officer", "node_admin", "auditor", "dpo"]"#;
 
 const STEP: Duration = Duration::from_millis(20);
 
@@ -93,7 +93,8 @@ impl Site {
         format!(
             "society = \"{society}\"\ndata_dir = {folder:?}\n\n[store]\ncache_mib = 8\n\n\
              [link]\nlisten = \"{address}\"\n\n[metrics]\nlisten = \"off\"\n\n\
-             [[operators]]\nuser = {uid}\nroles = {ROLES}\n"
+             [[operators]]\nuser = {uid}\nroles = {ROLES}\n{}",
+            bases(society)
         )
     }
 
@@ -175,6 +176,16 @@ impl Site {
         std::fs::remove_dir_all(&self.folder)?;
         copy_folder(from, &self.folder)
     }
+}
+
+/// The Societies of a world have agreed to hand cases over to each other.
+fn bases(own: Society) -> String {
+    let others = passerelle_domain::society::MEMBERS.iter().map(|member| member.society).filter(|other| *other != own);
+    let both = others.flat_map(|other| [(own, other), (other, own)]);
+    let block = |(from, to)| {
+        format!("[[transfer_basis]]\nfrom = \"{from}\"\nto = \"{to}\"\nbasis = \"agreement\"\nvalid_from = \"2020-01-01\"\n")
+    };
+    both.map(block).collect()
 }
 
 /// Copies a folder with all below it, permissions included.

@@ -85,7 +85,13 @@ impl Aggregate {
     ///
     /// # Errors
     /// `bad_times` unless the period is of whole months in the past, `too_many` past the cells of one report.
-    pub fn of(by: Dimension, from: Time, until: Time, now: Time, counts: &BTreeMap<String, u64>) -> Result<Self, Refusal> {
+    pub fn of(
+        by: Dimension,
+        from: Time,
+        until: Time,
+        now: Time,
+        counts: &BTreeMap<String, u64>,
+    ) -> Result<Self, Refusal> {
         if counts.len() > REPORT_CELLS_MAX {
             return Err(Refusal::new(Code::TooMany, format!("a report has at most {REPORT_CELLS_MAX} cells")));
         }
@@ -104,7 +110,8 @@ impl Aggregate {
     pub fn check(&self, now: Time) -> Result<(), Refusal> {
         let whole = begins_a_month(self.from) && begins_a_month(self.until);
         if !whole || self.from >= self.until || self.until > now {
-            let message = "a report covers whole months that have passed, from the first of one to the first of another";
+            let message =
+                "a report covers whole months that have passed, from the first of one to the first of another";
             return Err(Refusal::new(Code::BadTimes, message).at("until"));
         }
         let small = |band: &Band| matches!(band, Band::Exactly(count) if *count < REPORT_CELL_MIN);

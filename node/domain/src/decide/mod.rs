@@ -388,7 +388,9 @@ pub fn decide(context: &Context<'_>, command: Command) -> Result<Decision, Refus
         Command::ReadPackage { caller, id, sections, purpose } => {
             handovers::read(context, &caller, id, sections, purpose)
         }
-        Command::Hold { caller, scope, kind, lift, reason } => holds::hold(context, &caller, scope, kind, lift, &reason),
+        Command::Hold { caller, scope, kind, lift, reason } => {
+            holds::hold(context, &caller, scope, kind, lift, &reason)
+        }
         Command::SuspendPeer { caller, peer, suspended, reason } => {
             holds::suspend(context, &caller, peer, suspended, &reason)
         }

@@ -84,7 +84,10 @@ fn alert(context: &Context<'_>, id: AlertId) -> Result<Purge, Refusal> {
     };
     let rule = check(context, due, &[Scope::Alert(id)])?;
     let cancel = row.cancelled.map(|(_, entry)| entry);
-    Ok((Body::Purged { rule, subjects: vec![id.into()], case: None }, std::iter::once(row.entry).chain(cancel).collect()))
+    Ok((
+        Body::Purged { rule, subjects: vec![id.into()], case: None },
+        std::iter::once(row.entry).chain(cancel).collect(),
+    ))
 }
 
 fn consent(context: &Context<'_>, id: ConsentId) -> Result<Purge, Refusal> {

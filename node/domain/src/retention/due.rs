@@ -35,7 +35,11 @@ pub fn handover_due(row: &HandoverRow, keeping: &KeepingRow, own: Society, perio
         // An offer that nobody answered ends by its own expiry.
         return Some(due(rule, if row.state.has_ended() { last } else { row.expires_at.max(last) }));
     }
-    if row.from == own { package_sent_due(row, keeping, last, due) } else { package_received_due(row, keeping, last, periods) }
+    if row.from == own {
+        package_sent_due(row, keeping, last, due)
+    } else {
+        package_received_due(row, keeping, last, periods)
+    }
 }
 
 /// The sender's copy goes when the recipient has its own, or when there will be none.

@@ -36,9 +36,6 @@ impl Transfer {
     /// Whether it is the basis of a transfer between these countries at `now`.
     #[must_use]
     pub fn holds(&self, from: Society, to: Society, now: Time) -> bool {
-        self.from == from
-            && self.to == to
-            && self.valid_from <= now
-            && self.valid_until.is_none_or(|until| now < until)
+        self.from == from && self.to == to && self.valid_from <= now && self.valid_until.is_none_or(|until| now < until)
     }
 }

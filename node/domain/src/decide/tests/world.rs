@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
+    aggregate::ReportRow,
     alert::{Alert, AlertDraft, Reference},
     bundle::{Bundle, BundleContent, SEALING_KEY_BYTES},
     consent::{ConsentDraft, ConsentRecord, RecordContext, sample as consent_sample},
@@ -14,11 +15,10 @@ use crate::{
     facts::Facts,
     fold::{self, check_object, object_named},
     ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position, ReportId},
-    aggregate::ReportRow,
-    retention::{HoldKind, HoldRow, KeepingRow, SuspensionRow, Transfer, TransferGround},
     parcel,
     receipt::{Receipt, Rejection, SignedReceipt},
     refusal::Refusal,
+    retention::{HoldKind, HoldRow, KeepingRow, SuspensionRow, Transfer, TransferGround},
     rows::{
         AckRow, AlertRow, ConsentRow, Ended, EnvelopeRow, HandoverRow, LaneIn, LaneItem, LaneOut, PeerRow, Row,
         TombstoneRow,
