@@ -25,7 +25,9 @@ macro_rules! named {
 }
 
 named! {
-    AcceptHandoverResponse, AcknowledgeAlertResponse, AddPeerResponse, CancelAlertResponse, CheckConsentResponse,
+    AcceptHandoverResponse, AcknowledgeAlertResponse, AddPeerResponse, ApproveReportResponse, ExportReportResponse,
+    GetRetentionResponse, LiftHoldResponse, ListHoldsResponse, ListReportsResponse, PlaceHoldResponse,
+    ProposeReportResponse, ReviewPackageResponse, RunRetentionResponse, SuspendPeerResponse, CancelAlertResponse, CheckConsentResponse,
     GetAlertResponse, GetBundleResponse, GetCheckpointResponse, GetConsentResponse, GetHandoverResponse,
     GetStatusResponse, ListAlertsResponse, ListCodesResponse, ListConsentsResponse, ListEntriesResponse,
     ListHandoversResponse, ListPeersResponse, OfferHandoverResponse, PeerStatus, RaiseAlertResponse,

@@ -183,7 +183,9 @@ fn bases(own: Society) -> String {
     let others = passerelle_domain::society::MEMBERS.iter().map(|member| member.society).filter(|other| *other != own);
     let both = others.flat_map(|other| [(own, other), (other, own)]);
     let block = |(from, to)| {
-        format!("[[transfer_basis]]\nfrom = \"{from}\"\nto = \"{to}\"\nbasis = \"agreement\"\nvalid_from = \"2020-01-01\"\n")
+        format!(
+            "[[transfer_basis]]\nfrom = \"{from}\"\nto = \"{to}\"\nbasis = \"agreement\"\nvalid_from = \"2020-01-01\"\n"
+        )
     };
     both.map(block).collect()
 }

@@ -2,5 +2,6 @@
 //! and each refusal reached once.
 
 mod histories;
+mod keeping;
 mod refusals;
 mod world;
