@@ -3,14 +3,17 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use anyhow::{Context as _, ensure};
-use passerelle_domain::society::Society;
+use passerelle_domain::{society::Society, time::Time};
 use passerelle_node::{
-    clock::SystemClock,
+    clock::{Clock, SystemClock},
     config::Config,
     entropy::{Entropy as _, SystemEntropy},
     metrics::Metrics,
@@ -37,12 +40,36 @@ struct Running {
     exit: oneshot::Receiver<Exit>,
 }
 
+/// The machine's clock, and how far that of a node is moved ahead of it.
+#[derive(Clone)]
+struct ShiftedClock {
+    machine: SystemClock,
+    ahead: Arc<AtomicU64>,
+}
+
+impl ShiftedClock {
+    fn new() -> Self {
+        Self { machine: SystemClock::new(), ahead: Arc::default() }
+    }
+}
+
+impl Clock for ShiftedClock {
+    fn now(&self) -> Time {
+        self.machine.now().plus(Duration::from_millis(self.ahead.load(Ordering::Relaxed)))
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.machine.monotonic()
+    }
+}
+
 /// Where one Society's node lives, whether it runs or not.
 pub struct Site {
     society: Society,
     folder: PathBuf,
     address: SocketAddr,
     running: Option<Running>,
+    clock: ShiftedClock,
 }
 
 impl Site {
@@ -54,7 +81,7 @@ impl Site {
         let entropy = SystemEntropy::new();
         let fill = move |bytes: &mut [u8]| entropy.fill(bytes);
         TrustFolder::init(folder, society, vec![address.to_string().parse()?], now(), &fill)?;
-        Ok(Self { society, folder: folder.to_owned(), address, running: None })
+        Ok(Self { society, folder: folder.to_owned(), address, running: None, clock: ShiftedClock::new() })
     }
 
     /// Another node of the same Society: the same keys and peers, a folder and a store of its own.
@@ -64,7 +91,13 @@ impl Site {
     pub fn twin(&self, folder: &Path, address: SocketAddr) -> anyhow::Result<Self> {
         copy_folder(&self.folder.join("trust"), &folder.join("trust"))?;
         copy_folder(&self.folder.join("peers"), &folder.join("peers"))?;
-        Ok(Self { society: self.society, folder: folder.to_owned(), address, running: None })
+        Ok(Self {
+            society: self.society,
+            folder: folder.to_owned(),
+            address,
+            running: None,
+            clock: ShiftedClock::new(),
+        })
     }
 
     /// Whose node it is.
@@ -98,6 +131,12 @@ impl Site {
         )
     }
 
+    /// Lets time pass at this node alone.
+    pub fn pass(&self, time: Duration) {
+        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.clock.ahead.fetch_add(millis, Ordering::Relaxed);
+    }
+
     /// Starts the node.
     ///
     /// # Errors
@@ -107,7 +146,7 @@ impl Site {
         let mut waited = Duration::ZERO;
         let config = Config::parse(&self.folder.join("node.toml"), &self.config(), std::iter::empty())
             .map_err(|faults| anyhow::anyhow!("{faults}"))?;
-        let around = Surroundings { clock: Arc::new(SystemClock::new()), entropy: Arc::new(SystemEntropy::new()) };
+        let around = Surroundings { clock: Arc::new(self.clock.clone()), entropy: Arc::new(SystemEntropy::new()) };
         let metrics = Metrics::new();
         let (signals, mut supervisor, node) = loop {
             let (signals, heard) = mpsc::unbounded_channel();
