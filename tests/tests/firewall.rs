@@ -42,7 +42,8 @@ fn every_argument_that_names_a_recipient_takes_a_society_but_that_of_an_aggregat
 fn every_field_of_the_wire_that_names_a_recipient_is_known() {
     let set = prost_types::FileDescriptorSet::decode(passerelle_proto::DESCRIPTOR_SET).expect("descriptors");
     let mut found = BTreeSet::new();
-    for message in set.file.iter().filter(|file| file.package() == "passerelle.v1").flat_map(|file| &file.message_type) {
+    for message in set.file.iter().filter(|file| file.package() == "passerelle.v1").flat_map(|file| &file.message_type)
+    {
         for field in message.field.iter().filter(|field| addresses(field.name())) {
             if field.type_name().is_empty() {
                 found.insert(format!("{}.{}", message.name(), field.name()));
@@ -83,7 +84,9 @@ fn no_consent_names_an_authority_whatever_it_calls_itself() {
         serde_json::from_value(serde_json::json!({"organisation": code, "kind": kind})).expect("a recipient")
     };
     for kind in OrganisationKind::ALL {
-        for code in ["police.rosso", "Gendarmerie", "dgsn-immigration", "frontex", "consulat.espagne", "ministry.interior"] {
+        for code in
+            ["police.rosso", "Gendarmerie", "dgsn-immigration", "frontex", "consulat.espagne", "ministry.interior"]
+        {
             let outcome = organisation(code, kind.as_str()).check().map_err(|refusal| refusal.code);
             assert_eq!(outcome, Err(Code::AuthorityRecipient), "{code} {kind}");
         }

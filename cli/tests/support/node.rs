@@ -331,11 +331,7 @@ impl HandoverService for Node {
         request: Request<ReleaseHandoverRequest>,
     ) -> Result<Response<ReleaseHandoverResponse>, Status> {
         self.take(request)?;
-        ok(ReleaseHandoverResponse {
-            entry_index: 15,
-            sections: words(&["contact"]),
-            data_will_be_in: "Mali".into(),
-        })
+        ok(ReleaseHandoverResponse { entry_index: 15, sections: words(&["contact"]), data_will_be_in: "Mali".into() })
     }
 
     async fn report_handover(
