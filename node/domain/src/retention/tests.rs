@@ -67,7 +67,8 @@ fn each_end_purges_what_its_rule_says_when_it_says() {
     let purged = KeepingRow { purged_at: Some(after(9)), ..delivered.clone() };
     let reviewed = KeepingRow { reviewed_at: Some(after(80)), ..none.clone() };
     let until = KeepingRow { retention_until: Some(after(10)), ..none.clone() };
-    let cases: [(&str, State, &[Action], bool, &KeepingRow, Option<(Rule, u64)>); 17] = [
+    type Case<'a> = (&'a str, State, &'a [Action], bool, &'a KeepingRow, Option<(Rule, u64)>);
+    let cases: [Case<'_>; 17] = [
         ("SN", State::Rejected, REJECTED, true, &none, Some((Rule::OfferSent, 14))),
         ("ML", State::Rejected, REJECTED, false, &none, Some((Rule::OfferReceived, 1))),
         ("SN", State::Offered, OFFERED, true, &none, Some((Rule::OfferSent, 17))),
