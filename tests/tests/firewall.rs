@@ -28,7 +28,7 @@ fn every_argument_that_names_a_recipient_takes_a_society_but_that_of_an_aggregat
             found.insert(format!("{name} {} {}", arg.get_id(), if society { "Society" } else { "text" }));
         }
         for child in command.get_subcommands() {
-            walk(child, &format!("{name} {}", child.get_name()).trim_start().to_owned(), found);
+            walk(child, format!("{name} {}", child.get_name()).trim_start(), found);
         }
     }
     let mut found = BTreeSet::new();

@@ -4,6 +4,7 @@
 mod alerts;
 mod audit;
 mod handovers;
+mod retention;
 mod server;
 mod watch;
 
