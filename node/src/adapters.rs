@@ -12,14 +12,18 @@ use passerelle_domain::{
     refusal::{Code, Refusal},
     society::Society,
 };
+use passerelle_proto::{convert::timestamp, v1};
 use zeroize::Zeroizing;
 
 use crate::{
     link::{LinkStatus, Statuses},
-    operator::ports::{AddedPeer, BundleFile, LinkSnapshot, LinkView, OwnCertificates, Packages, PeerBook},
+    operator::ports::{
+        AddedPeer, BundleFile, Kept, LinkSnapshot, LinkView, OwnCertificates, Packages, PeerBook, Upkeeping,
+    },
     packages,
     peers::Peers,
     trust::bundle_to_json,
+    upkeep::{Found, Upkeep},
 };
 
 /// The peers of the node, as the operators' interface sees them.
@@ -115,5 +119,34 @@ impl Packages for packages::Packages {
 
     fn discard(&self, package: &PackageRef) -> Result<(), Refusal> {
         Self::discard(self, package)
+    }
+}
+
+/// Retention, as the operators' interface sees it.
+pub struct Keeping(pub Arc<Upkeep>);
+
+#[tonic::async_trait]
+impl Upkeeping for Keeping {
+    fn snapshot(&self) -> Kept {
+        let seen = self.0.snapshot();
+        let soon = |found: Found| v1::PurgeSoon {
+            rule: found.due.rule.to_string(),
+            kind: found.kind.to_owned(),
+            id: found.id.map(|id| id.to_string()).unwrap_or_default(),
+            at: Some(timestamp(found.due.at)),
+            held: found.held,
+        };
+        Kept {
+            swept_at: seen.swept_at,
+            soon: seen.soon.into_iter().map(soon).collect(),
+            soon_total: seen.soon_total,
+            purged: seen.purged.into_iter().map(|(rule, count)| (rule.as_str(), count)).collect(),
+            clock_in_doubt: seen.clock_in_doubt,
+        }
+    }
+
+    async fn run(&self) -> Result<v1::RunRetentionResponse, Refusal> {
+        let swept = self.0.sweep().await?;
+        Ok(v1::RunRetentionResponse { purged: swept.purged, held: swept.held, clock_in_doubt: swept.clock_in_doubt })
     }
 }

@@ -17,7 +17,7 @@ pub(crate) const PACKAGE_EXAMPLE: &str = include_str!("../../../config/demo/pack
 pub enum HandoverCommand {
     /// Offer a case to another Society; no identity crosses the border with the offer
     ///
-    /// The answer says in which country the data will lie after release.
+    /// Says in which country the data will lie after release, and asks first where a person is at the terminal.
     #[command(after_long_help = format!(
         "Example:\n  passerelle handover offer --file offer.toml --case 019ab0f2-1c00-7000-8000-000000000002\n\n\
          where offer.toml holds, say,\n\n{}\nand package.toml, for --package, holds, say,\n\n{}",
@@ -43,6 +43,9 @@ pub enum HandoverCommand {
         /// Consent record that it rests on, instead of the one that the file names
         #[arg(long, value_name = "ID")]
         consent: Option<String>,
+        /// Do not ask whether the data may lie in that country
+        #[arg(long)]
+        yes: bool,
         /// Id of the handover, a UUIDv7; the same command with the same id takes effect once
         #[arg(long, value_name = "ID")]
         id: Option<String>,

@@ -10,8 +10,9 @@ use passerelle_domain::limits::OPERATOR_MESSAGE_BYTES_MAX;
 use passerelle_proto::v1::{
     alert_service_client::AlertServiceClient, audit_service_client::AuditServiceClient,
     consent_service_client::ConsentServiceClient, handover_service_client::HandoverServiceClient,
-    peer_service_client::PeerServiceClient, safeguard_service_client::SafeguardServiceClient,
-    status_service_client::StatusServiceClient, watch_service_client::WatchServiceClient,
+    peer_service_client::PeerServiceClient, retention_service_client::RetentionServiceClient,
+    safeguard_service_client::SafeguardServiceClient, status_service_client::StatusServiceClient,
+    watch_service_client::WatchServiceClient,
 };
 use tokio::net::UnixStream;
 use tonic::{
@@ -74,6 +75,7 @@ impl Client {
         handovers: HandoverServiceClient,
         peers: PeerServiceClient,
         safeguards: SafeguardServiceClient,
+        retention: RetentionServiceClient,
         status: StatusServiceClient,
         watch: WatchServiceClient,
     }

@@ -29,13 +29,15 @@ use crate::{
 pub(super) async fn run(command: HandoverCommand, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let client = session.client.clone();
     match command {
-        HandoverCommand::Offer { file, case_id, package, letters, release_on_acceptance, consent, id } => {
+        HandoverCommand::Offer { file, case_id, package, letters, release_on_acceptance, consent, yes, id } => {
             let (id, _) = given_or_new::<HandoverId>(id.as_deref(), (session.console.now)())?;
             let id = id.to_string();
+            let draft_json = offer(&file, consent.as_deref(), session)?;
+            say_where(&draft_json, yes, session)?;
             let request = OfferHandoverRequest {
                 id: id.clone(),
                 case_id,
-                draft_json: offer(&file, consent.as_deref(), session)?,
+                draft_json,
                 package_json: package.map(|file| package_of(&file, session)).transpose()?.unwrap_or_default(),
                 release_on_acceptance,
                 letters: letters_of(&letters, session)?,
@@ -142,6 +144,18 @@ pub(super) fn offer(file: &Path, consent: Option<&str>, session: &mut Session<'_
     Ok(draft.to_string())
 }
 
+/// Says in which country the data will lie, before anything goes there.
+fn say_where(draft_json: &str, yes: bool, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+    let to = json::document(draft_json).and_then(|draft| draft.get("to")?.as_str()?.parse::<Society>().ok());
+    let Some(to) = to else { return Ok(()) };
+    let console = &mut session.console;
+    console.say(format!("After release the data will lie in {}, under the laws of that country.", to.country()));
+    if !yes && console.terminals.stdin && !console.confirm("Offer it?", "Repeat it with --yes.")? {
+        return Err(Failure::usage("not confirmed; nothing was offered", ""));
+    }
+    Ok(())
+}
+
 /// The package of a file as JSON. Personal data: no error shows any of it.
 pub(super) fn package_of(file: &Path, session: &mut Session<'_, '_>) -> Result<String, Failure> {
     Ok(files::json_of::<Package>(file, Content::Personal, session.console)?.to_string())
@@ -192,6 +206,9 @@ impl Answer for RejectHandoverResponse {
 impl Answer for ReleaseHandoverResponse {
     fn page(&self, page: &mut Page, _: Time) {
         page.line(format!("Released, by entry {} of the journal.", self.entry_index));
+        if !self.data_will_be_in.is_empty() {
+            page.line(format!("The data will lie in {}.", self.data_will_be_in));
+        }
         page.pairs([("sections", self.sections.join(", "))]);
     }
 }
@@ -217,6 +234,10 @@ impl Answer for GetHandoverResponse {
             ("kind", view.kind.clone()),
             ("state", view.state.clone()),
             ("reason", view.reason.clone()),
+            (
+                "frozen",
+                if view.frozen { "by a breach freeze: not read, not released".to_owned() } else { String::new() },
+            ),
             ("responsible", view.responsible.clone()),
             ("priority", view.priority.clone()),
             ("services", view.services.join(", ")),

@@ -12,6 +12,7 @@ mod group;
 pub mod handover;
 pub mod overrides;
 pub mod peer;
+pub mod retention;
 pub mod status;
 pub mod watch;
 
@@ -69,6 +70,9 @@ pub async fn run(command: Command, session: &mut Session<'_, '_>) -> Result<Exit
         Command::Handover(command) => handover::run(command, session).await,
         Command::Override(command) => overrides::run(command, session).await,
         Command::Peer(command) => peer::run(command, session).await,
+        Command::Retention(command) => retention::run(command, session).await,
+        Command::Hold(command) => retention::hold(command, session).await,
+        Command::Report(command) => retention::report(command, session).await,
         Command::Audit(command) => audit::run(command, session).await,
         Command::Replay(args) => peer::replay(args, session).await,
         Command::Status => status::run(session).await,

@@ -7,6 +7,7 @@
 use minicbor::{Decode, Encode};
 
 use crate::{
+    aggregate::{ReportId, ReportStep},
     catalogue::{Role, StopReason, VitalReason, vocabulary},
     consent::ConsentRef,
     digest::Digest,
@@ -15,6 +16,7 @@ use crate::{
     ids::{AlertId, CaseId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
     merkle::leaf_hash,
     refusal::Refusal,
+    retention::{HoldKind, Rule},
     society::Society,
     time::Time,
 };
@@ -449,6 +451,65 @@ pub enum Body {
         #[n(0)]
         alert: AlertId,
     },
+    /// Retention purged something; the entries after it say which objects went.
+    #[n(34)]
+    Purged {
+        /// By which rule.
+        #[n(0)]
+        rule: Rule,
+        /// The handovers, consent records or alerts; none when the rule is about evidence alone.
+        #[n(1)]
+        subjects: Vec<EnvelopeId>,
+        /// The local case whose package went, where there was one.
+        #[n(2)]
+        case: Option<CaseId>,
+    },
+    /// A hold was placed over something, or lifted from it.
+    #[n(35)]
+    Hold {
+        /// A case, handover, consent record or alert.
+        #[n(0)]
+        subject: EnvelopeId,
+        /// What the hold does.
+        #[n(1)]
+        kind: HoldKind,
+        /// Whether it was lifted, and not placed.
+        #[n(2)]
+        lifted: bool,
+        /// Why, as the officer wrote it; it identifies nobody.
+        #[n(3)]
+        reason: String,
+    },
+    /// An officer suspended the exchange of cases with a peer, or resumed it.
+    #[n(36)]
+    Suspension {
+        /// The peer.
+        #[n(0)]
+        peer: Society,
+        /// Whether it is suspended from here on.
+        #[n(1)]
+        suspended: bool,
+        /// Why, as the officer wrote it; it identifies nobody.
+        #[n(2)]
+        reason: String,
+    },
+    /// A person found that a received package is still needed.
+    #[n(37)]
+    Reviewed {
+        /// The handover whose package it is.
+        #[n(0)]
+        handover: HandoverId,
+    },
+    /// A step of an aggregate report.
+    #[n(38)]
+    Report {
+        /// The report.
+        #[n(0)]
+        id: ReportId,
+        /// The step.
+        #[n(1)]
+        step: ReportStep,
+    },
     /// Objects of earlier entries were removed; what the views need of each is left in its place.
     #[n(48)]
     Forgotten {
@@ -573,6 +634,11 @@ impl Body {
             Self::AlertEscalated { .. } => "alert_escalated",
             Self::EscalationEnded { .. } => "escalation_ended",
             Self::OrphanReleased { .. } => "orphan_released",
+            Self::Purged { .. } => "purged",
+            Self::Hold { .. } => "hold",
+            Self::Suspension { .. } => "suspension",
+            Self::Reviewed { .. } => "reviewed",
+            Self::Report { .. } => "report",
             Self::Forgotten { .. } => "forgotten",
             Self::PackageKept { .. } => "package_kept",
         }
@@ -593,6 +659,10 @@ impl Body {
             | Self::PackageRead { handover: id, .. }
             | Self::PackageKept { handover: id, .. } => Some((*id).into()),
             Self::Consent { record, .. } => Some(record.id.into()),
+            Self::Reviewed { handover } => Some((*handover).into()),
+            Self::Hold { subject, .. } => Some(*subject),
+            Self::Report { id, .. } => Some((*id).into()),
+            Self::Purged { subjects, .. } => subjects.first().copied(),
             Self::Refused { subject, .. } => *subject,
             Self::AlertDrafted { id, .. }
             | Self::DraftApproved { id, .. }

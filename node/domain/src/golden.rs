@@ -33,6 +33,8 @@ use crate::{
     time::Time,
 };
 
+mod keeping;
+
 const NOW: Time = Time::from_millis(1_795_500_000_000);
 
 fn society(code: &str) -> Society {

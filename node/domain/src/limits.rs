@@ -76,6 +76,12 @@ pub const HOOK_WORDS_MAX: usize = 32;
 pub const HOOK_SECONDS_MAX: u64 = 30;
 /// Calls of posts on duty an hour; beyond, the steps are written down and nobody is called.
 pub const HOOKS_AN_HOUR_MAX: u32 = 60;
+/// The fewest handovers that a cell of an aggregate report may count: fewer could be recognised.
+pub const REPORT_CELL_MIN: u64 = 5;
+/// Cells of one aggregate report, so that its entry stays one value of the store.
+pub const REPORT_CELLS_MAX: usize = 200;
+/// Persons who approve an aggregate report, each of them another than who proposed it.
+pub const REPORT_APPROVALS: usize = 2;
 /// Entries of any other list of an alert: needs, arrivals, nationalities, languages.
 pub const LIST_MAX: usize = 64;
 /// Services asked for in one handover.

@@ -102,6 +102,12 @@ codes! {
         AuthorityRecipient = "authority_recipient": "Person-level data is never addressed to an authority; offer an aggregate instead.";
         ApprovalRequired = "approval_required": "Draft it with `passerelle alert draft`, and have a second person approve it: `passerelle alert approve`.";
         PeerSuspended = "peer_suspended": "Lift the suspension of the peer first, if that is right.";
+        NoTransferBasis = "no_transfer_basis": "Agree on a basis for transfers between the two countries and write it into the configuration as [[transfer_basis]].";
+        Frozen = "frozen": "A breach freeze is over it; the data protection officer lifts it with a reason.";
+        OnHold = "on_hold": "A hold keeps it; the data protection officer lifts it with a reason.";
+        OwnApproval = "own_approval": "Have another person approve it: nobody approves what they proposed, or twice.";
+        OverlappingReport = "overlapping_report": "Choose whole months of which no report was made yet; two over the same months could be subtracted.";
+        NotApproved = "not_approved": "Have two different persons approve it first.";
         NotIssuedYet = "not_issued_yet": "Check the clocks of both nodes; `passerelle status` shows the skew.";
     }
     State {
@@ -110,6 +116,8 @@ codes! {
         Redacted = "redacted": "Its origin has redacted it; nothing of it may be kept or sent any more.";
         UnknownHandover = "unknown_handover": "List the handovers of this node with `passerelle handover list`.";
         UnknownConsent = "unknown_consent": "Record the consent first with `passerelle consent record`.";
+        UnknownReport = "unknown_report": "Make the report first: `passerelle report aggregate`.";
+        UnknownSubject = "unknown_subject": "Name a case, handover, consent record or alert that this node has.";
         UnknownPeer = "unknown_peer": "Exchange bundles with that Society first: `passerelle peer add`.";
         UnknownEntry = "unknown_entry": "Choose an entry that the journal has; `passerelle audit list` shows them.";
         DuplicateId = "duplicate_id": "The id is taken by other content; use a new id for new content.";

@@ -4,6 +4,7 @@
 use minicbor::{Decode, Encode};
 
 use crate::{
+    aggregate::ReportRow,
     alert::life::State as AlertState,
     catalogue::{
         AgeBand, CancelReason, Event, HandoverKind, Mode, RedactReason, Segment, Service, Severity, SplitReason,
@@ -14,9 +15,10 @@ use crate::{
     entry::{DraftEnd, DraftSource, HookOutcome, PackageRef},
     envelope::{Kind, Lane},
     handover::{Action, Approval, GroupId, State as HandoverState, overrides::REVIEW_WITHIN},
-    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
+    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position, ReportId},
     limits::{CLAIMED_UPDATES_MAX, CLAIMS_MAX, UPDATES_MAX},
     merkle::Frontier,
+    retention::{HoldKind, HoldRow, KeepingRow, SuspensionRow},
     signing::PublicKey,
     society::Society,
     time::Time,
@@ -600,6 +602,10 @@ pub enum Row {
     Safeguard(HandoverId, SafeguardRow),
     CaseAge(CaseId, CaseAgeRow),
     Group(GroupId, GroupRow),
+    Keeping(HandoverId, KeepingRow),
+    Hold(EnvelopeId, HoldKind, HoldRow),
+    Suspension(Society, SuspensionRow),
+    Report(ReportId, ReportRow),
     Peer(Society, PeerRow),
     LaneOut(Society, Lane, LaneOut),
     LaneItem(Society, Lane, Position, LaneItem),

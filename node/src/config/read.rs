@@ -19,12 +19,25 @@ use super::{
     Config, ConfigFaults, Duty, Identity, Link, Log, Metrics, Operator, OperatorInterface, Peer, Store, Trust,
     fault::Place,
     reader::{Found, Reader, Section},
+    retention,
     value::{Address, Listen, Mode, Name, Word},
 };
 
 /// A Unix socket's path fits into 107 bytes (`sun_path` of unix(7)).
 const SOCKET_PATH_BYTES_MAX: usize = 107;
-const SECTIONS: [&str; 9] = ["store", "trust", "link", "peers", "operator", "operators", "duty", "log", "metrics"];
+const SECTIONS: [&str; 11] = [
+    "store",
+    "trust",
+    "link",
+    "peers",
+    "retention",
+    "transfer_basis",
+    "operator",
+    "operators",
+    "duty",
+    "log",
+    "metrics",
+];
 
 /// The configuration or its faults, and every key that was asked for.
 pub(super) fn read(
@@ -83,11 +96,27 @@ fn read_all<'a>(reader: &mut Reader<'a>, document: &'a DeTable<'a>, base: &Path)
     let peers = peers(reader, document, society.as_ref().map(|found| found.value), link.listen.is_some());
     let operators = operators(reader, document);
     let duty = duty(reader, document);
+    let periods = retention::retention(reader.section(document, "retention"));
+    let transfers = retention::transfers(reader, document, society.as_ref().map(|found| found.value));
 
     refuse_shared_ports(reader, &[link_listen, operator_listen, metrics_listen]);
     reader.refuse_leftover_variables();
     let society = society?.value;
-    Some(Config { society, data_dir, store, trust, link, peers, operator, operators, duty, log, metrics })
+    Some(Config {
+        society,
+        data_dir,
+        store,
+        trust,
+        link,
+        peers,
+        retention: periods,
+        transfers,
+        operator,
+        operators,
+        duty,
+        log,
+        metrics,
+    })
 }
 
 fn store(mut section: Section<'_, '_>) -> Store {

@@ -1,6 +1,7 @@
 //! The body of an entry as JSON, for people who audit it. An entry holds no personal data.
 
 use passerelle_domain::{
+    aggregate::ReportStep,
     consent::ConsentRef,
     entry::{Actor, Body, DraftSource, EnvelopeMeta, PackageRef, PeerChange, Verdict},
     handover::{OverrideStep, Proposal},
@@ -47,6 +48,7 @@ pub(super) fn societies(body: &Body) -> Vec<Society> {
             societies
         }
         Body::Receipted { peer, .. }
+        | Body::Suspension { peer, .. }
         | Body::DeliveryEnded { peer, .. }
         | Body::Replayed { peer, .. }
         | Body::EpochChanged { peer, .. }
@@ -59,6 +61,10 @@ pub(super) fn societies(body: &Body) -> Vec<Society> {
         | Body::OverrideFollowed { .. }
         | Body::HandoverDropped { .. }
         | Body::PackageRead { .. }
+        | Body::Purged { .. }
+        | Body::Hold { .. }
+        | Body::Reviewed { .. }
+        | Body::Report { .. }
         | Body::Forgotten { .. }
         | Body::Refused { .. }
         | Body::AlertDrafted { .. }
@@ -123,6 +129,21 @@ pub(super) fn body(body: &Body) -> Value {
         Body::Refused { request, code, subject, uncounted } => {
             json!({"request": request, "code": code, "subject": subject, "uncounted": uncounted})
         }
+        Body::Purged { rule, subjects, case } => json!({"rule": rule, "subjects": subjects, "case": case}),
+        Body::Hold { subject, kind, lifted, reason } => {
+            json!({"subject": subject, "kind": kind, "lifted": lifted, "reason": reason})
+        }
+        Body::Suspension { peer, suspended, reason } => {
+            json!({"peer": peer, "suspended": suspended, "reason": reason})
+        }
+        Body::Reviewed { handover } => json!({"handover": handover}),
+        Body::Report { id, step } => match step {
+            ReportStep::Proposed(report) => json!({
+                "report": id, "step": "proposed", "by": report.by, "from": report.from, "until": report.until,
+            }),
+            ReportStep::Approved => json!({"report": id, "step": "approved"}),
+            ReportStep::Given(recipient) => json!({"report": id, "step": "given", "to": recipient}),
+        },
         Body::Forgotten { reason, objects } => json!({
             "reason": reason, "entries": objects.iter().map(|(entry, _)| entry).collect::<Vec<_>>(),
         }),

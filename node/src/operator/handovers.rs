@@ -17,7 +17,9 @@ use passerelle_proto::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{CASE_ROLES, Operator, entry_and_content, errors::Refused, json, needed, optional, page_size, stamp};
+use super::{
+    CASE_ROLES, COUNTED_MAX, Operator, entry_and_content, errors::Refused, json, needed, optional, page_size, stamp,
+};
 use crate::store::{
     Direction, keys,
     view::{View, decode, failed},
@@ -60,7 +62,7 @@ impl HandoverService for Operator {
                 entry_index,
                 short_code: offer.map(|offer| offer.short_code.to_string()).unwrap_or_default(),
                 state: row.state.to_string(),
-                data_will_be_in: country_of(row.to).to_owned(),
+                data_will_be_in: row.to.country(),
             })
         })
         .await
@@ -227,11 +229,11 @@ impl Operator {
         Ok(page)
     }
 
-    /// How many handovers have not ended.
+    /// How many of the newest handovers have not ended.
     pub(super) fn handovers_open(&self) -> Result<u64, Refusal> {
         let (from, until) = keys::all(b'h');
         let mut open = 0;
-        for pair in self.engine.store().scan(&from, &until, Direction::Forward) {
+        for pair in self.engine.store().scan(&from, &until, Direction::Backward).take(COUNTED_MAX) {
             let row: HandoverRow = decode(&pair.map_err(failed)?.1)?;
             open += u64::from(!row.state.has_ended());
         }
@@ -278,6 +280,7 @@ fn handover_view(id: HandoverId, row: &HandoverRow, offer: Option<&Offer>) -> v1
         package_here: row.package.is_some(),
         approvals_missing: Vec::new(),
         group_reference: String::new(),
+        frozen: row.frozen,
     }
 }
 
@@ -303,22 +306,5 @@ fn event_view(event: &passerelle_domain::rows::HandoverEvent) -> v1::HandoverEve
         reason: event.reason.clone().unwrap_or_default(),
         entry_index: event.entry.0,
         note: String::new(),
-    }
-}
-
-/// The country of a Society, for a person who decides whether data may go there.
-pub(super) fn country_of(society: Society) -> &'static str {
-    match society.code() {
-        "BF" => "Burkina Faso",
-        "CV" => "Cabo Verde",
-        "GM" => "The Gambia",
-        "GN" => "Guinea",
-        "GW" => "Guinea-Bissau",
-        "ML" => "Mali",
-        "MR" => "Mauritania",
-        "NE" => "Niger",
-        "SN" => "Senegal",
-        "TD" => "Chad",
-        _ => "the recipient's country",
     }
 }

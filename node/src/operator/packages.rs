@@ -68,11 +68,13 @@ impl Operator {
         caller.require(permitted_roles(Action::Release))?;
         let (row, _) = self.known_handover(id)?;
         if let Some(last) = row.history.last().filter(|last| last.action == Action::Release && last.by == self.own) {
-            return Ok(v1::ReleaseHandoverResponse { entry_index: last.entry.0, sections: row.sections });
+            let (sections, data_will_be_in) = (row.sections, row.to.country());
+            return Ok(v1::ReleaseHandoverResponse { entry_index: last.entry.0, sections, data_will_be_in });
         }
         transition(row.state, Action::Release, side_of(&row, self.own))?;
         let nothing = package_json.is_empty() && letters.is_empty();
         let given = if nothing { None } else { Some(canonical(&package_json, letters)?) };
+        let data_will_be_in = row.to.country();
         let Prepared { package, attachment, sections } =
             self.blocking(move |operator| operator.prepare(id, &row, given)).await?;
         let names = sections.iter().map(ToString::to_string).collect();
@@ -83,7 +85,7 @@ impl Operator {
             self.discard(Some(package)).await;
         }
         let EntryIndex(entry_index) = outcome?;
-        Ok(v1::ReleaseHandoverResponse { entry_index, sections: names })
+        Ok(v1::ReleaseHandoverResponse { entry_index, sections: names, data_will_be_in })
     }
 
     fn prepare(

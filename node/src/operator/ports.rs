@@ -10,6 +10,7 @@ use passerelle_domain::{
     society::Society,
     time::Time,
 };
+use passerelle_proto::v1;
 use zeroize::Zeroizing;
 
 /// A bundle as it is given away.
@@ -104,6 +105,34 @@ pub struct LinkSnapshot {
 pub trait LinkView: Send + Sync + 'static {
     /// How the link to a peer is.
     fn status(&self, peer: Society) -> LinkSnapshot;
+}
+
+/// What the last sweep of retention found and did.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Kept {
+    /// When it was.
+    pub swept_at: Option<Time>,
+    /// What is purged soon, the soonest first.
+    pub soon: Vec<v1::PurgeSoon>,
+    /// How many that is altogether.
+    pub soon_total: u64,
+    /// Purged since the node started, by rule.
+    pub purged: Vec<(&'static str, u64)>,
+    /// Whether purging waits because the clocks are apart.
+    pub clock_in_doubt: bool,
+}
+
+/// Retention at work.
+#[tonic::async_trait]
+pub trait Upkeeping: Send + Sync + 'static {
+    /// What the last sweep found and did.
+    fn snapshot(&self) -> Kept;
+
+    /// Purges all that is due now.
+    ///
+    /// # Errors
+    /// `store_failed`, `shutting_down`.
+    async fn run(&self) -> Result<v1::RunRetentionResponse, Refusal>;
 }
 
 /// The case packages in the vault. Its calls wait for the disk, so they are made on threads that may.

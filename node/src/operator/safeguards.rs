@@ -17,7 +17,7 @@ use passerelle_proto::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{CASE_ROLES, Operator, errors::Refused, handovers::country_of, json, needed, optional, stamp};
+use super::{CASE_ROLES, Operator, errors::Refused, json, needed, optional, stamp};
 
 #[tonic::async_trait]
 impl SafeguardService for Operator {
@@ -44,7 +44,7 @@ impl SafeguardService for Operator {
             let command = SafeguardCommand::SendHandover { caller, entropy: operator.entropy.id(), id }.into();
             let EntryIndex(entry_index) = operator.submit_for_entry(command).await?;
             let (row, _) = operator.known_handover(id)?;
-            let data_will_be_in = country_of(row.to).to_owned();
+            let data_will_be_in = row.to.country();
             Ok(v1::SendHandoverResponse { entry_index, state: row.state.to_string(), data_will_be_in })
         })
         .await

@@ -65,6 +65,10 @@ impl Operator {
             let alerts = if alerts == 1 { "1 alert".to_owned() } else { format!("{alerts} alerts") };
             alarms.push(format!("{society}: ack_overdue, {alerts}"));
         }
+        let kept = self.upkeep.snapshot();
+        if kept.clock_in_doubt {
+            alarms.push("clock_in_doubt".to_owned());
+        }
         for peer in &peers {
             alarms.extend(peer.alarms.iter().map(|alarm| format!("{}: {alarm}", peer.society)));
         }
@@ -87,6 +91,7 @@ impl Operator {
             alarms,
             operator: String::new(),
             roles: Vec::new(),
+            purges_soon: kept.soon_total,
         })
     }
 }

@@ -74,6 +74,8 @@ pub enum Task {
     TrustKeeper,
     /// Wakes what is due: expiry, retention, the checks of the disk.
     Housekeeper,
+    /// Keeps retention.
+    Upkeep,
     /// Decides every command.
     Engine,
     /// Makes the engine's batches durable; waits for the committer's thread.
@@ -89,7 +91,7 @@ impl Task {
         match self {
             Self::PeerListener | Self::OperatorSocket | Self::OperatorTcp | Self::MetricsListener => Phase::Listeners,
             // The watchdog asks the engine, so it ends before the engine does.
-            Self::Link | Self::TrustKeeper | Self::Housekeeper | Self::Watchdog => Phase::Link,
+            Self::Link | Self::TrustKeeper | Self::Housekeeper | Self::Upkeep | Self::Watchdog => Phase::Link,
             Self::Engine => Phase::Engine,
             Self::Committer => Phase::Store,
         }
@@ -105,6 +107,7 @@ impl Task {
             | Self::Link
             | Self::TrustKeeper
             | Self::Housekeeper
+            | Self::Upkeep
             | Self::Engine
             | Self::Committer => OnEnd::StopNode,
             Self::MetricsListener | Self::Watchdog => OnEnd::Log,
@@ -122,6 +125,7 @@ impl fmt::Display for Task {
             Self::Link => "link",
             Self::TrustKeeper => "trust keeper",
             Self::Housekeeper => "housekeeper",
+            Self::Upkeep => "upkeep",
             Self::Engine => "engine",
             Self::Committer => "committer",
             Self::Watchdog => "watchdog",

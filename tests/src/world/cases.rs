@@ -172,6 +172,19 @@ impl Handovers {
         Ok(())
     }
 
+    /// Reports that what was accepted is done.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn completed(&self, id: &str) -> anyhow::Result<()> {
+        let (step, reason) = ("completed".to_owned(), "completed".to_owned());
+        let services_delivered = vec!["transport_family".to_owned()];
+        let request =
+            v1::ReportHandoverRequest { id: id.to_owned(), step, reason, services_delivered, ..Default::default() };
+        self.client().report_handover(request).await?;
+        Ok(())
+    }
+
     /// Reads a package for transport, as JSON.
     ///
     /// # Errors

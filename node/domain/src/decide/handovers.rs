@@ -18,7 +18,7 @@ use crate::{
     time::Time,
 };
 
-use super::{Caller, Context, Decision, NewEntry, Reply, approvals, consents, delivery, groups, overrides};
+use super::{Caller, Context, Decision, NewEntry, Reply, approvals, consents, delivery, groups, holds, overrides};
 
 /// An offer to be made.
 pub(super) struct Offering {
@@ -133,7 +133,8 @@ pub(super) fn draft_offer(
     if context.facts.peer(to)?.is_none_or(|row| row.removed) {
         return Err(Refusal::new(Code::UnknownPeer, format!("{to} is no peer of this node")).at("to"));
     }
-    context.policy.check_handovers(to)?;
+    context.check_exchange(to)?;
+    context.check_transfer(context.own, to)?;
     if offer.age_band != record.age_band {
         let message = format!("the consent was given for an age of {}, not {}", record.age_band, offer.age_band);
         return Err(Refusal::new(Code::AgeDisputed, message).at("age_band"));
@@ -295,7 +296,8 @@ pub(super) fn answer_one(
     }
     let verdict = match verdict {
         Verdict::Accept { team, services } => {
-            context.policy.check_handovers(row.from)?;
+            context.check_exchange(row.from)?;
+            context.check_transfer(row.from, context.own)?;
             let offered: Vec<Service> = offer_of(context, &row)?.service_codes().collect();
             if let Some(other) = services.iter().find(|service| !offered.contains(service)) {
                 return Err(Refusal::new(Code::Malformed, format!("{other} was not asked for")).at("services"));
@@ -316,7 +318,6 @@ pub(super) fn answer_one(
 /// # Errors
 /// The refusal of the gate.
 pub fn recheck(context: &Context<'_>, id: HandoverId, gate: Gate) -> Result<ReleasePlan, Refusal> {
-    context.policy.check_handovers(known(context, id)?.to)?;
     with_case(context, id, |case, services| overrides::plan(context, id, &gate, case, services))
 }
 
@@ -327,6 +328,9 @@ pub(super) fn with_case<T>(
     judge: impl FnOnce(&Case<'_>, &[Service]) -> Result<T, Refusal>,
 ) -> Result<T, Refusal> {
     let row = known(context, id)?;
+    context.check_exchange(row.to)?;
+    context.check_transfer(context.own, row.to)?;
+    holds::check_not_frozen(context, id, &row)?;
     let case = row.case.ok_or_else(|| Refusal::new(Code::NotOrigin, "the case lies at the Society that offered it"))?;
     let offer = offer_of(context, &row)?;
     let record = consents::of_case(context, Some(row.consent.id), case)?;
@@ -348,9 +352,6 @@ pub(super) fn release(
         return Ok(taken);
     }
     transition(row.state, Action::Release, side_of(&row, context.own))?;
-    if row.frozen {
-        return Err(Refusal::new(Code::WrongState, "the handover is frozen"));
-    }
     let offer = offer_of(context, &row)?;
     approvals::by_a_person(caller, &offer)?;
     groups::all_accepted(context, &offer)?;
@@ -422,6 +423,7 @@ pub(super) fn read(
     if row.package.is_none() || row.state.has_ended() && row.state != State::Completed {
         return Err(Refusal::new(Code::PackageAbsent, format!("the handover is {}", row.state)));
     }
+    holds::check_not_frozen(context, id, &row)?;
     for section in sections.iter().filter(|section| !section.sealed_for().is_empty()) {
         caller.require(section.sealed_for())?;
     }
@@ -451,7 +453,7 @@ pub(super) fn judge(
         }
         Content::Release(release) => {
             let row = of_pair(context, release.id, by, Side::From)?;
-            context.policy.check_handovers(by)?;
+            context.check_exchange(by)?;
             transition(row.state, Action::Release, Side::From)?;
             match package {
                 Some(Ok(_)) => Ok(()),
@@ -477,7 +479,7 @@ fn judge_offer(context: &Context<'_>, offer: &Offer, by: Society) -> Result<(), 
     if offer.to != context.own {
         return Err(Refusal::new(Code::WrongRecipient, "the offer is for another Society"));
     }
-    context.policy.check_handovers(by)?;
+    context.check_exchange(by)?;
     if context.now >= offer.expires_at {
         return Err(Refusal::new(Code::Expired, "the offer has expired"));
     }

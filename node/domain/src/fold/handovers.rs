@@ -94,6 +94,8 @@ impl Fold<'_> {
 
     /// The sender released the package.
     pub(super) fn release(&mut self, release: &HandoverRelease, by: Society) -> Result<(), Refusal> {
+        let until = release.obligations.retention_until;
+        self.keeping(release.id, |row, _| row.retention_until = Some(until))?;
         self.step_to(release.id, Action::Release, by, None, |row| {
             row.sections = release.sections.iter().map(|section| section.as_str().to_owned()).collect();
         })

@@ -5,6 +5,7 @@ mod alerts;
 mod content;
 mod drafts;
 mod handovers;
+mod keeping;
 mod lanes;
 mod residue;
 mod safeguards;
@@ -86,6 +87,11 @@ pub fn rows(own: Society, facts: &dyn Facts, entry: &Entry, content: Option<&Con
         Body::AlertEscalated { alert, step, .. } => fold.escalated(*alert, *step)?,
         Body::EscalationEnded { alert, step, outcome, .. } => fold.escalation_ended(*alert, *step, *outcome)?,
         Body::OrphanReleased { alert } => fold.release_orphan(*alert, Event::WaitOver)?,
+        Body::Purged { rule, subjects, .. } => fold.purged(*rule, subjects)?,
+        Body::Hold { subject, kind, lifted, reason } => fold.hold(*subject, *kind, *lifted, reason)?,
+        Body::Suspension { peer, suspended, reason } => fold.suspension(*peer, *suspended, reason),
+        Body::Reviewed { handover } => fold.keeping(*handover, |row, now| row.reviewed_at = Some(now))?,
+        Body::Report { id, step } => fold.report(*id, step)?,
         Body::Peer { society, change } => fold.peer(*society, change, content)?,
         Body::DeliveryEnded { peer, lane, position } => fold.delivery_ended(*peer, *lane, *position)?,
         Body::Replayed { peer, entries, .. } => fold.replayed(*peer, entries)?,

@@ -4,6 +4,7 @@
 mod alerts;
 mod audit;
 mod handovers;
+mod retention;
 mod safeguards;
 mod server;
 mod watch;
@@ -24,6 +25,7 @@ use passerelle_domain::{
     ids::{CaseId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
     receipt::Receipt,
     refusal::{Code, Refusal},
+    retention::{Transfer, TransferGround},
     signing::Signer as _,
     society::Society,
     time::Time,
@@ -44,7 +46,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Operator, Operators, Parts, bind,
-    ports::{AddedPeer, BundleFile, LinkSnapshot, LinkView, OwnCertificates, Packages, PeerBook},
+    ports::{AddedPeer, BundleFile, Kept, LinkSnapshot, LinkView, OwnCertificates, Packages, PeerBook, Upkeeping},
     serve_unix,
 };
 use crate::{
@@ -102,6 +104,33 @@ impl LinkView for Links {
     }
 }
 
+/// What stands in for retention: nothing is ever due.
+struct Idle;
+
+#[tonic::async_trait]
+impl Upkeeping for Idle {
+    fn snapshot(&self) -> Kept {
+        Kept::default()
+    }
+
+    async fn run(&self) -> Result<v1::RunRetentionResponse, Refusal> {
+        Ok(v1::RunRetentionResponse::default())
+    }
+}
+
+/// A policy under which cases may go between Senegal and Mali.
+fn open_policy() -> Policy {
+    let basis = |from, to| Transfer {
+        from: society(from),
+        to: society(to),
+        ground: TransferGround::Agreement,
+        valid_from: Time::default(),
+        valid_until: None,
+        note: String::new(),
+    };
+    Policy { transfers: vec![basis("SN", "ML"), basis("ML", "SN")], ..Policy::default() }
+}
+
 /// What stands in for the vault: it seals nothing, and counts what it holds.
 #[derive(Default)]
 struct Vault(Mutex<HashMap<Digest, Vec<u8>>>);
@@ -156,7 +185,7 @@ impl Node {
         let store = Arc::new(MemoryStore::new());
         let clock = TestClock::at(NOW);
         let signer = Arc::new(SigningKey::from_seed(&Seed::new([1; 32])).expect("a key"));
-        let policy = tokio::sync::watch::channel(Arc::new(Policy::default())).1;
+        let policy = tokio::sync::watch::channel(Arc::new(open_policy())).1;
         let (engine, handle) = Engine::new(engine::Parts {
             own: society("SN"),
             store: Arc::clone(&store) as Arc<dyn Store>,
@@ -187,6 +216,7 @@ impl Node {
             operators: Operators::resolve(&listed, |_| Ok(Some(uid))).expect("the operators are known"),
             peers: Arc::new(Book),
             links: Arc::new(Links),
+            upkeep: Arc::new(Idle),
             packages: Arc::clone(&vault) as _,
             data_dir: folder.path().to_owned(),
             started_at: NOW,

@@ -2,6 +2,7 @@
 //! and each refusal reached once.
 
 mod histories;
+mod keeping;
 mod refusals;
 mod safeguards;
 mod threads;

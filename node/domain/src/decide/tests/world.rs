@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
+    aggregate::ReportRow,
     alert::{Alert, AlertDraft, Reference},
     bundle::{Bundle, BundleContent, SEALING_KEY_BYTES},
     consent::{ConsentDraft, ConsentRecord, RecordContext, sample as consent_sample},
@@ -14,10 +15,11 @@ use crate::{
     facts::Facts,
     fold::{self, check_object, object_named},
     handover::GroupId,
-    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
+    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position, ReportId},
     parcel,
     receipt::{Receipt, Rejection, SignedReceipt},
     refusal::Refusal,
+    retention::{HoldKind, HoldRow, KeepingRow, SuspensionRow, Transfer, TransferGround},
     rows::{
         AckRow, AlertRow, CaseAgeRow, ConsentRow, DraftRow, Ended, EnvelopeRow, GroupRow, HandoverRow, LaneIn,
         LaneItem, LaneOut, PeerRow, Row, SafeguardRow, TombstoneRow,
@@ -69,6 +71,10 @@ pub(super) struct Rows {
     pub(super) safeguards: BTreeMap<HandoverId, SafeguardRow>,
     pub(super) ages: BTreeMap<CaseId, CaseAgeRow>,
     pub(super) groups: BTreeMap<GroupId, GroupRow>,
+    pub(super) keeping: BTreeMap<HandoverId, KeepingRow>,
+    pub(super) holds: BTreeMap<(EnvelopeId, HoldKind), HoldRow>,
+    pub(super) suspensions: BTreeMap<Society, SuspensionRow>,
+    pub(super) reports: BTreeMap<ReportId, ReportRow>,
     pub(super) peers: BTreeMap<Society, PeerRow>,
     pub(super) lanes_out: BTreeMap<(Society, Lane), LaneOut>,
     pub(super) items: BTreeMap<(Society, Lane, Position), LaneItem>,
@@ -90,6 +96,10 @@ impl Rows {
                 self.ages.insert(case, row);
             }
             Row::Group(id, row) => drop(self.groups.insert(id, row)),
+            Row::Keeping(id, row) => drop(self.keeping.insert(id, row)),
+            Row::Hold(subject, kind, row) => drop(self.holds.insert((subject, kind), row)),
+            Row::Suspension(peer, row) => drop(self.suspensions.insert(peer, row)),
+            Row::Report(id, row) => drop(self.reports.insert(id, row)),
             Row::Peer(society, row) => drop(self.peers.insert(society, row)),
             Row::LaneOut(peer, lane, row) => {
                 self.lanes_out.insert((peer, lane), row);
@@ -140,6 +150,21 @@ impl Facts for Journal {
     }
     fn group(&self, id: GroupId) -> Result<Option<GroupRow>, Refusal> {
         Ok(self.rows.groups.get(&id).cloned())
+    }
+    fn keeping(&self, id: HandoverId) -> Result<KeepingRow, Refusal> {
+        Ok(self.rows.keeping.get(&id).cloned().unwrap_or_default())
+    }
+    fn hold(&self, subject: EnvelopeId, kind: HoldKind) -> Result<Option<HoldRow>, Refusal> {
+        Ok(self.rows.holds.get(&(subject, kind)).cloned())
+    }
+    fn suspension(&self, peer: Society) -> Result<Option<SuspensionRow>, Refusal> {
+        Ok(self.rows.suspensions.get(&peer).cloned())
+    }
+    fn report(&self, id: ReportId) -> Result<Option<ReportRow>, Refusal> {
+        Ok(self.rows.reports.get(&id).cloned())
+    }
+    fn reports(&self) -> Result<Vec<(ReportId, ReportRow)>, Refusal> {
+        Ok(self.rows.reports.clone().into_iter().collect())
     }
     fn peer(&self, society: Society) -> Result<Option<PeerRow>, Refusal> {
         Ok(self.rows.peers.get(&society).cloned())
@@ -205,6 +230,15 @@ impl Journal {
     }
 }
 
+/// A policy under which cases may go between all of the world's countries.
+pub(super) fn open_policy() -> Policy {
+    let societies = ["SN", "ML", "GM"].map(society);
+    let pairs = societies.iter().flat_map(|from| societies.iter().map(move |to| (*from, *to)));
+    let (ground, valid_from, note) = (TransferGround::Agreement, Time::default(), String::new());
+    let basis = |(from, to)| Transfer { from, to, ground, valid_from, valid_until: None, note: note.clone() };
+    Policy { transfers: pairs.map(basis).collect(), ..Policy::default() }
+}
+
 /// One Society's node.
 pub(super) struct Node {
     pub(super) own: Society,
@@ -217,7 +251,7 @@ pub(super) struct Node {
 impl Node {
     fn new(own: Society, now: Time) -> Self {
         let pseudonyms = Pseudonyms::new(Digest::of(&own.bytes()).0);
-        Self { own, journal: Journal::default(), policy: Policy::default(), now, pseudonyms }
+        Self { own, journal: Journal::default(), policy: open_policy(), now, pseudonyms }
     }
 
     /// Decides a command and writes what follows; a refusal is recorded and changes no row.
