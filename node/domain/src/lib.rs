@@ -15,6 +15,7 @@ pub mod entry;
 pub mod envelope;
 pub mod facts;
 pub mod fold;
+pub mod geo;
 #[cfg(test)]
 mod golden;
 pub mod handover;
