@@ -5,6 +5,7 @@
 //! randomness, no async. Time and entropy come in as arguments; effects go out as data.
 
 pub mod alert;
+pub mod brief;
 pub mod bundle;
 pub mod cap;
 pub mod catalogue;

@@ -14,6 +14,7 @@ mod route;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod warnings;
 
 use minicbor::{Decode, Encode};
 use serde::{Serialize, Serializer};
@@ -24,6 +25,7 @@ pub use fields::Fields;
 pub use parts::{Action, Contact, Count, Eta, Nationality, NeedLine, Original, People, Place, Reference, Text};
 pub use route::{PeerInterest, is_urgent, recipients};
 pub use shape::{Country, Degrees, DutyMail, DutyPhone, Kilometres, Language, Note};
+pub use warnings::{Warning, warnings};
 
 use crate::{
     limits::ALERT_BYTES_MAX,
