@@ -9,6 +9,7 @@ pub mod args;
 pub mod client;
 pub mod commands;
 pub mod console;
+pub mod draw;
 pub mod failure;
 pub mod files;
 pub mod profile;
