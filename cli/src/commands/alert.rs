@@ -7,7 +7,7 @@ use passerelle_proto::v1::{
     RaiseAlertRequest, RaiseAlertResponse, UpdateAlertRequest, UpdateAlertResponse, VocabularyCode,
 };
 
-use super::{Session, alert_content, given_or_new, pages};
+use super::{Session, alert_content, alert_text, given_or_new, pages};
 use crate::{
     args::AlertCommand,
     failure::{Exit, Failure},
@@ -64,6 +64,9 @@ pub(super) async fn run(command: AlertCommand, session: &mut Session<'_, '_>) ->
         AlertCommand::Show { id } => {
             let answer = client.call(client.alerts().get_alert(GetAlertRequest { id })).await?;
             session.print(&answer)
+        }
+        AlertCommand::Brief(_) | AlertCommand::Sms { .. } | AlertCommand::Map(_) => {
+            alert_text::run(command, session).await
         }
         AlertCommand::Codes { vocabulary } => {
             let request = ListCodesRequest { vocabulary: vocabulary.unwrap_or_default() };

@@ -2,12 +2,15 @@
 
 pub mod alert;
 mod alert_content;
+mod alert_map;
 mod alert_page;
+mod alert_text;
 pub mod audit;
 pub mod consent;
 mod consent_form;
 pub mod handover;
 pub mod peer;
+pub mod place;
 pub mod status;
 pub mod watch;
 
@@ -54,6 +57,15 @@ impl Session<'_, '_> {
     }
 }
 
+/// Does what needs no node; none for what needs one.
+pub fn without_node(command: &Command, printer: Printer, console: &mut Console<'_>) -> Option<Result<Exit, Failure>> {
+    match command {
+        Command::Place(command) => Some(place::run(command, printer, console)),
+        Command::Alert(command) => alert_text::from_file(command, printer, console),
+        _ => None,
+    }
+}
+
 /// Does what a command line asks for.
 ///
 /// # Errors
@@ -68,8 +80,8 @@ pub async fn run(command: Command, session: &mut Session<'_, '_>) -> Result<Exit
         Command::Replay(args) => peer::replay(args, session).await,
         Command::Status => status::run(session).await,
         Command::Watch(args) => watch::run(args, session).await,
-        // Needs no node, and was dealt with before there was one.
-        Command::Completions { .. } => Ok(Exit::Ok),
+        // They need no node, and were dealt with before there was one.
+        Command::Completions { .. } | Command::Place(_) => Ok(Exit::Ok),
     }
 }
 

@@ -268,7 +268,9 @@ fn away((ax, ay): (f64, f64), (bx, by): (f64, f64)) -> f64 {
 fn towns(sheet: &Sheet, view: &View, taken: &mut Taken, svg: &mut Svg) {
     const TOWNS_MAX: usize = 14;
     let mut known: Vec<_> = geo::places().iter().filter(|place| place.people > 0 || !place.id.is_empty()).collect();
-    known.sort_by_key(|place| std::cmp::Reverse(if place.id.is_empty() { place.people } else { place.people.max(60_000) }));
+    known.sort_by_key(|place| {
+        std::cmp::Reverse(if place.id.is_empty() { place.people } else { place.people.max(60_000) })
+    });
     let mut drawn = 0;
     for place in known {
         let (x, y) = view.pixel(place.longitude, place.latitude);
@@ -393,13 +395,20 @@ mod tests {
             point: *point,
             radius_km: 15.0,
         };
-        Sheet { prefix: "EXERCISE".to_owned(), language: "en", marks: points.iter().map(mark).collect(), ..Sheet::default() }
+        Sheet {
+            prefix: "EXERCISE".to_owned(),
+            language: "en",
+            marks: points.iter().map(mark).collect(),
+            ..Sheet::default()
+        }
     }
 
     #[test]
     fn western_sahara_is_named_in_two_languages_and_drawn_dashed() {
         let map = svg(&sheet(&[Some((24.5, -14.0))]));
-        assert!(map.contains("Western Sahara") && map.contains("Sahara occidental") && map.contains("stroke-dasharray"));
+        assert!(
+            map.contains("Western Sahara") && map.contains("Sahara occidental") && map.contains("stroke-dasharray")
+        );
         assert!(map.contains(">EXERCISE<") && map.contains("GeoNames") && map.contains(" km<"));
         assert!(!map.contains("<&>"));
     }

@@ -5,10 +5,8 @@ use resvg::{tiny_skia, usvg};
 use crate::failure::Failure;
 
 /// Latin, Arabic and a few signs; see fonts/LICENSE.
-const FONTS: [&[u8]; 2] = [
-    include_bytes!("fonts/DejaVuSans-passerelle.ttf"),
-    include_bytes!("fonts/DejaVuSans-Bold-passerelle.ttf"),
-];
+const FONTS: [&[u8]; 2] =
+    [include_bytes!("fonts/DejaVuSans-passerelle.ttf"), include_bytes!("fonts/DejaVuSans-Bold-passerelle.ttf")];
 /// The most pixels of one side of a picture.
 const SIDE_MAX: u32 = 8_192;
 

@@ -83,7 +83,8 @@ impl Svg {
         };
         let weight = if bold { "bold" } else { "normal" };
         let text = escaped(text);
-        let shared = format!(r#"x="{x:.1}" y="{y:.1}" font-size="{size}" font-weight="{weight}" text-anchor="{anchor}""#);
+        let shared =
+            format!(r#"x="{x:.1}" y="{y:.1}" font-size="{size}" font-weight="{weight}" text-anchor="{anchor}""#);
         if let Some(halo) = halo {
             let seam = format!(r#"fill="none" stroke="{halo}" stroke-width="3" stroke-linejoin="round""#);
             let _ = writeln!(self.body, "<text {shared} {seam}>{text}</text>");
