@@ -4,7 +4,7 @@ use std::fs;
 
 use passerelle_domain::{
     alert::{Alert, Place, life::Shown},
-    brief::Subject,
+    brief::{self, Subject},
     catalogue::{Mode, PlaceRole, Sensitivity, labels},
 };
 use serde_json::json;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use passerelle_domain::{
     alert::{Alert, AlertDraft, life::Shown},
-    brief::{self, Subject},
+    brief::{self, Encoding, Subject},
     cap::CapOptions,
     ids::AlertId,
     society::Society,
@@ -126,5 +126,8 @@ fn sms(
         cost.segments,
         message.left_out
     ));
+    if cost.encoding == Encoding::Ucs2 && text.lang != "ar" && !gsm {
+        console.say("Some of its letters take the room of two: --gsm drops their accents.");
+    }
     Ok(())
 }

@@ -310,10 +310,13 @@ fn marks<'a>(sheet: &'a Sheet, view: &View, taken: &mut Taken) -> Vec<Box<dyn Fn
         Some((at, mark, view.pixel(longitude, latitude)))
     });
     let pinned: Vec<_> = pinned.filter(|(_, _, at)| view.holds(*at)).collect();
-    for (_, _, (x, y)) in &pinned {
+    let mut badges: Vec<(f64, f64)> = Vec::new();
+    for (_, _, point) in &pinned {
+        let (x, y) = beside(*point, &badges);
+        badges.push((x, y));
         taken.0.push([x - 12.0, y - 12.0, x + 12.0, y + 12.0]);
     }
-    for (at, mark, (x, y)) in pinned {
+    for ((at, mark, point), (x, y)) in pinned.into_iter().zip(badges) {
         let name = clipped(&mark.name, 32);
         let long = name.chars().count() as f64 * 9.4;
         let spots = [
@@ -335,10 +338,26 @@ fn marks<'a>(sheet: &'a Sheet, view: &View, taken: &mut Taken) -> Vec<Box<dyn Fn
                 let look = Text { size: 15.0, fill: INK, bold: true, anchor, halo: Some("#ffffff") };
                 svg.text(x, y, look, &name);
             }
+            if away(point, (x, y)) > 1.0 {
+                svg.path(&[vec![point, (x, y)]], false, r##"fill="none" stroke="#1d2733" stroke-width="1.2""##);
+                svg.circle(point.0, point.1, 3.0, &format!(r#"fill="{}""#, mark.colour));
+            }
             badge(x, y, at, mark.colour, svg);
         }));
     }
     labels
+}
+
+/// Where a badge stands: at its point or, where others stand, a little beside it.
+fn beside((x, y): (f64, f64), others: &[(f64, f64)]) -> (f64, f64) {
+    const APART: f64 = 24.0;
+    const RINGS: u32 = 3;
+    let ring = |step: u32| {
+        let (turn, reach) = (f64::from(step % 8) * std::f64::consts::FRAC_PI_4, 30.0 * f64::from(1 + step / 8));
+        (x + reach * turn.sin(), y + reach * turn.cos())
+    };
+    let free = |spot: &(f64, f64)| others.iter().all(|other| away(*other, *spot) >= APART);
+    std::iter::once((x, y)).chain((0..8 * RINGS).map(ring)).find(free).unwrap_or((x, y))
 }
 
 /// A numbered dot in the colour of a role.

@@ -82,7 +82,8 @@ impl Svg {
             Anchor::End => "end",
         };
         let weight = if bold { "bold" } else { "normal" };
-        let text = escaped(text);
+        // Renderers take every line for one from left to right; an isolate (UAX 9) turns an Arabic one round.
+        let text = if is_arabic(text) { format!("\u{2067}{}\u{2069}", escaped(text)) } else { escaped(text) };
         let shared =
             format!(r#"x="{x:.1}" y="{y:.1}" font-size="{size}" font-weight="{weight}" text-anchor="{anchor}""#);
         if let Some(halo) = halo {
@@ -102,6 +103,14 @@ impl Svg {
 "#
         )
     }
+}
+
+/// Whether the first letter of a text is Arabic.
+fn is_arabic(text: &str) -> bool {
+    let first = text.chars().find(|letter| letter.is_alphabetic());
+    first.is_some_and(
+        |letter| matches!(letter, '\u{600}'..='\u{77f}' | '\u{fb50}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}'),
+    )
 }
 
 /// Text as XML has it; what XML cannot hold is left out.

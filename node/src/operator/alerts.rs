@@ -1,5 +1,7 @@
 //! Alerts: raised, updated, cancelled, acknowledged, read.
 
+use std::collections::HashMap;
+
 use passerelle_domain::{
     alert::{
         Alert, AlertAck, AlertCancel,
@@ -335,6 +337,14 @@ fn acknowledgements(view: &View<'_>, id: AlertId) -> Result<Vec<v1::AlertAcknowl
     Ok(acks)
 }
 
+/// What a code is called, by language; empty where the catalogue has no names for it.
+fn labels_of(vocabulary: &str, code: &str) -> HashMap<String, String> {
+    let named = |language: &str| {
+        catalogue::labels::label(vocabulary, code, language).map(|label| (language.to_owned(), label.to_owned()))
+    };
+    catalogue::labels::LANGUAGES.into_iter().filter_map(named).collect()
+}
+
 macro_rules! vocabularies {
     ($($name:literal: $type:ident,)+) => {
         /// Every vocabulary of an operator's interest, with its codes.
@@ -344,7 +354,7 @@ macro_rules! vocabularies {
                 codes.push(v1::VocabularyCode {
                     vocabulary: $name.to_owned(),
                     code: code.as_str().to_owned(),
-                    labels: Default::default(),
+                    labels: labels_of($name, code.as_str()),
                 });
             })+
             for code in codes.iter_mut().filter(|code| code.vocabulary == "event") {

@@ -54,7 +54,7 @@ const PLACE_CHARS_MAX: usize = 30;
 /// The alert in one line: how many, when, where; women, children, wounded; languages; bus or boat; then the rest.
 #[must_use]
 pub fn line(subject: Subject<'_>, language: &str) -> String {
-    let writer = Writer { language: primary(language), place_chars_max: usize::MAX };
+    let writer = Writer { language: primary(language), place_chars_max: usize::MAX, whole: true };
     joined(&writer.parts(subject), writer.language)
 }
 
@@ -65,23 +65,39 @@ pub fn line(subject: Subject<'_>, language: &str) -> String {
 /// `too_large` when not even the event and its place fit, `malformed` when `gsm` is asked for a text whose letters GSM
 /// 7-bit does not have, such as an Arabic one.
 pub fn sms(subject: Subject<'_>, language: &str, segments_max: usize, gsm: bool) -> Result<Sms, Refusal> {
-    let writer = Writer { language: primary(language), place_chars_max: PLACE_CHARS_MAX };
-    let mut parts = writer.parts(subject);
-    let all = parts.len();
-    loop {
-        let text = joined(&parts, writer.language);
+    let language = primary(language);
+    let fit = |parts: &[Part]| {
+        let text = joined(parts, language);
         let text = if gsm { gsm_only(&text).ok_or_else(not_gsm)? } else { text };
-        let cost = cost(&text);
-        if cost.segments <= segments_max {
-            return Ok(Sms { text, cost, left_out: all - parts.len() });
+        Ok::<_, Refusal>((cost(&text), text))
+    };
+    // What is left out first is of less weight; then where it began, before how many and when.
+    let mut needed = 0;
+    for (whole, keep) in [(true, 1), (false, 0)] {
+        let writer = Writer { language, place_chars_max: PLACE_CHARS_MAX, whole };
+        let mut parts = writer.parts(subject);
+        let all = parts.len();
+        loop {
+            let (cost, text) = fit(&parts)?;
+            if cost.segments <= segments_max {
+                return Ok(Sms { text, cost, left_out: all - parts.len() });
+            }
+            needed = cost.segments;
+            let last = parts.iter().map(|part| part.rank).max().unwrap_or_default();
+            let Some(at) = parts.iter().rposition(|part| part.rank == last && last > keep) else { break };
+            parts.remove(at);
         }
-        let last = parts.iter().map(|part| part.rank).max().unwrap_or_default();
-        let Some(at) = parts.iter().rposition(|part| part.rank == last && last > 0) else {
-            let message = format!("the event and its place alone need {} segments", cost.segments);
-            return Err(Refusal::new(Code::TooLarge, message).at("max_segments"));
-        };
-        parts.remove(at);
     }
+    let message = format!("the event and its place alone need {needed} segments");
+    Err(Refusal::new(Code::TooLarge, message).at("max_segments"))
+}
+
+/// A moment as short texts give it: the date and the hour, UTC, kept together within Arabic.
+#[must_use]
+pub fn when(time: Time, language: &str) -> String {
+    let at = civil(time, 0);
+    let text = format!("{} {:02}:{:02} UTC", at.date(), at.hour(), at.minute());
+    if primary(language) == "ar" { format!("\u{2068}{text}\u{2069}") } else { text }
 }
 
 fn not_gsm() -> Refusal {
@@ -97,6 +113,8 @@ fn joined(parts: &[Part], language: &str) -> String {
 struct Writer {
     language: &'static str,
     place_chars_max: usize,
+    /// Whether the place where it began is told besides the one where people arrive.
+    whole: bool,
 }
 
 impl Writer {
@@ -122,10 +140,10 @@ impl Writer {
         add(1, alert.etas.first().map(|eta| self.arrival(alert, eta)).unwrap_or_default());
         add(0, self.whereabouts(alert));
         add(2, self.columns(alert, &["women", "girls", "boys", "uasc", "pregnant", "disabled"]));
-        add(1, self.columns(alert, &["injured", "dead", "missing"]));
+        add(2, self.columns(alert, &["injured", "dead", "missing"]));
         let languages: Vec<_> = alert.languages_needed.iter().map(|tag| self.apart(tag.as_str())).collect();
         add(3, self.named("languages", &languages.join(", ")));
-        add(1, alert.etas.first().map(|eta| self.label("transport", eta.mode.as_str()).to_owned()).unwrap_or_default());
+        add(2, alert.etas.first().map(|eta| self.label("transport", eta.mode.as_str()).to_owned()).unwrap_or_default());
         add(6, self.needs(alert));
         add(
             3,
@@ -213,7 +231,8 @@ impl Writer {
         let shown: Vec<String> = match places.as_slice() {
             [] => Vec::new(),
             [only] => vec![text(only)],
-            [first, .., last] => vec![text(first), text(last)],
+            [first, .., last] if self.whole => vec![text(first), text(last)],
+            [.., last] => vec![text(last)],
         };
         shown.join(if self.language == "ar" { " ← " } else { " > " })
     }

@@ -49,7 +49,7 @@ fn local_time_stands_before_utc_where_they_differ() {
         ("TD", "24/11 10:30 (24/11 09:30 UTC)"),
     ] {
         let at = "2026-11-24T09:30:00Z".parse().expect("a time");
-        let writer = Writer { language: "fr", place_chars_max: 9 };
+        let writer = Writer { language: "fr", place_chars_max: 9, whole: true };
         assert_eq!(writer.clock(at, at, Some(country)), text, "{country}");
     }
     let (from, to) = ("2026-11-24T22:00:00Z".parse().expect("a time"), "2026-11-25T02:00:00Z".parse().expect("a time"));

@@ -126,7 +126,7 @@ static PLACES: LazyLock<Vec<Place>> = LazyLock::new(|| {
             since: row.optional(15),
             until: row.optional(16),
             area: None,
-            people: 0,
+            people: row.number(17).unwrap_or_default(),
             folded: Vec::new(),
         })
     };
