@@ -9,7 +9,7 @@ mod place;
 
 use std::{path::PathBuf, time::Duration};
 
-pub use alert::{AlertCommand, CancelReason, ContentArgs, MapArgs, TextArgs, Told};
+pub use alert::{AlertCommand, CancelReason, ContentArgs, ExportFormat, ExportMessage, MapArgs, TextArgs, Told};
 pub use audit::AuditCommand;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 pub use consent::{ConsentCommand, NoticeArg, RecordArgs};

@@ -64,10 +64,10 @@ fn sheet(subject: Subject<'_>, language: &'static str) -> Sheet {
         subtitle: headline(alert, language),
         note: format!(
             "{origin}{} - {} {} - {}",
-            alert.sent_at,
+            brief::when(alert.sent_at, language),
             label("brief", "until"),
-            alert.expires_at,
-            triage.join(", ")
+            brief::when(alert.expires_at, language),
+            triage.join(" - ")
         ),
         banner: (alert.sensitivity != Sensitivity::Public).then_some(Banner { text: banner, strong }),
         marks: alert.places.iter().map(|place| mark(place, label("place_role", place.role.as_str()))).collect(),
