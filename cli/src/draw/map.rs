@@ -302,9 +302,12 @@ fn areas(sheet: &Sheet, view: &View, svg: &mut Svg) {
     }
 }
 
+/// Something still to be drawn.
+type Stroke<'a> = Box<dyn FnOnce(&mut Svg) + 'a>;
+
 /// Takes the room of each mark and its name, and gives what draws them, so that they stand on top.
-fn marks<'a>(sheet: &'a Sheet, view: &View, taken: &mut Taken) -> Vec<Box<dyn FnOnce(&mut Svg) + 'a>> {
-    let mut labels: Vec<Box<dyn FnOnce(&mut Svg) + 'a>> = Vec::new();
+fn marks<'a>(sheet: &'a Sheet, view: &View, taken: &mut Taken) -> Vec<Stroke<'a>> {
+    let mut labels: Vec<Stroke<'a>> = Vec::new();
     let pinned = sheet.marks.iter().enumerate().filter_map(|(at, mark)| {
         let (latitude, longitude) = mark.point?;
         Some((at, mark, view.pixel(longitude, latitude)))
@@ -316,7 +319,17 @@ fn marks<'a>(sheet: &'a Sheet, view: &View, taken: &mut Taken) -> Vec<Box<dyn Fn
         badges.push((x, y));
         taken.0.push([x - 12.0, y - 12.0, x + 12.0, y + 12.0]);
     }
-    for ((at, mark, point), (x, y)) in pinned.into_iter().zip(badges) {
+    // Lines to badges that had to step aside lie under all badges.
+    for ((_, mark, point), badge) in pinned.iter().copied().zip(badges.iter().copied()) {
+        if away(point, badge) > 1.0 {
+            labels.push(Box::new(move |svg| {
+                let style = r##"fill="none" stroke="#1d2733" stroke-width="1.2""##;
+                svg.path(&[vec![point, badge]], false, style);
+                svg.circle(point.0, point.1, 3.0, &format!(r#"fill="{}""#, mark.colour));
+            }));
+        }
+    }
+    for ((at, mark, _), (x, y)) in pinned.into_iter().zip(badges) {
         let name = clipped(&mark.name, 32);
         let long = name.chars().count() as f64 * 9.4;
         let spots = [
@@ -337,10 +350,6 @@ fn marks<'a>(sheet: &'a Sheet, view: &View, taken: &mut Taken) -> Vec<Box<dyn Fn
             if let Some((x, y, anchor)) = spot {
                 let look = Text { size: 15.0, fill: INK, bold: true, anchor, halo: Some("#ffffff") };
                 svg.text(x, y, look, &name);
-            }
-            if away(point, (x, y)) > 1.0 {
-                svg.path(&[vec![point, (x, y)]], false, r##"fill="none" stroke="#1d2733" stroke-width="1.2""##);
-                svg.circle(point.0, point.1, 3.0, &format!(r#"fill="{}""#, mark.colour));
             }
             badge(x, y, at, mark.colour, svg);
         }));

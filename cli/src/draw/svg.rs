@@ -105,12 +105,20 @@ impl Svg {
     }
 }
 
-/// Whether the first letter of a text is Arabic.
+/// Whether a text is Arabic: its first letter is, isolates aside.
 fn is_arabic(text: &str) -> bool {
-    let first = text.chars().find(|letter| letter.is_alphabetic());
-    first.is_some_and(
-        |letter| matches!(letter, '\u{600}'..='\u{77f}' | '\u{fb50}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}'),
-    )
+    let mut depth = 0_usize;
+    for letter in text.chars() {
+        match letter {
+            '\u{2066}'..='\u{2068}' => depth += 1,
+            '\u{2069}' => depth = depth.saturating_sub(1),
+            letter if depth == 0 && letter.is_alphabetic() => {
+                return matches!(letter, '\u{600}'..='\u{77f}' | '\u{fb50}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}');
+            }
+            _ => {}
+        }
+    }
+    false
 }
 
 /// Text as XML has it; what XML cannot hold is left out.
@@ -140,6 +148,7 @@ mod tests {
         let look = Text { size: 10.0, fill: "#000", bold: false, anchor: Anchor::Start, halo: None };
         svg.text(0.0, 0.0, look, "</text><script>\"&\u{0}\u{1b}\n");
         let whole = svg.finish();
+        assert!(is_arabic("\u{2068}2026 UTC\u{2069} حتى") && !is_arabic("Rosso روصو") && !is_arabic("12"));
         assert!(whole.contains("&lt;/text&gt;&lt;script&gt;&quot;&amp; </text>"), "{whole}");
     }
 }
