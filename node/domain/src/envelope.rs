@@ -30,6 +30,9 @@ vocabulary! {
         5 HandoverAnswer = "handover_answer",
         6 HandoverRelease = "handover_release",
         7 HandoverStep = "handover_step",
+        11 WithdrawalNotice = "withdrawal_notice",
+        12 WithdrawalAnswer = "withdrawal_answer",
+        13 ErasureReceipt = "erasure_receipt",
         8 Subscription = "subscription",
     }
 }

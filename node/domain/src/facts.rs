@@ -2,9 +2,12 @@
 
 use crate::{
     envelope::Lane,
-    ids::{AlertId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position},
+    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position},
     refusal::Refusal,
-    rows::{AckRow, AlertRow, ConsentRow, EnvelopeRow, HandoverRow, LaneIn, LaneItem, LaneOut, PeerRow, TombstoneRow},
+    rows::{
+        AckRow, AlertRow, CaseRow, ConsentRow, EnvelopeRow, HandoverRow, LaneIn, LaneItem, LaneOut, PeerRow,
+        TombstoneRow, UseRow,
+    },
     society::Society,
 };
 
@@ -17,6 +20,8 @@ pub trait Facts {
     fn tombstone(&self, id: AlertId) -> Result<Option<TombstoneRow>, Refusal>;
     fn envelope(&self, origin: Society, id: EnvelopeId) -> Result<Option<EnvelopeRow>, Refusal>;
     fn consent(&self, id: ConsentId) -> Result<Option<ConsentRow>, Refusal>;
+    fn uses(&self, id: ConsentId) -> Result<Option<UseRow>, Refusal>;
+    fn case(&self, id: CaseId) -> Result<Option<CaseRow>, Refusal>;
     fn handover(&self, id: HandoverId) -> Result<Option<HandoverRow>, Refusal>;
     fn peer(&self, society: Society) -> Result<Option<PeerRow>, Refusal>;
     /// Every peer that is not removed, by code.

@@ -90,6 +90,7 @@ codes! {
         ConsentMissing = "consent_missing": "Ask the person for the data categories that the message lists, or leave the service out.";
         ConsentIntegrity = "consent_integrity": "Record the consent again; this record does not belong to the case or is damaged.";
         ConsentOnward = "consent_onward": "Ask the person for consent to pass it on to this further recipient.";
+        Withdrawn = "withdrawn": "The person took the consent back: nothing of it is used or sent again; ask anew, in a new case.";
         AuthorityRecipient = "authority_recipient": "Person-level data is never addressed to an authority; offer an aggregate instead.";
         PeerSuspended = "peer_suspended": "Lift the suspension of the peer first, if that is right.";
         NotIssuedYet = "not_issued_yet": "Check the clocks of both nodes; `passerelle status` shows the skew.";

@@ -19,7 +19,7 @@ use crate::{
     society::Society,
 };
 
-use super::{Context, Decision, NewEntry, Reply, handovers};
+use super::{Context, Decision, NewEntry, Reply, handovers, withdrawals};
 
 /// What a parcel turned out to be.
 #[derive(Clone, Debug)]
@@ -141,6 +141,10 @@ pub(super) fn deliver(
     }
     let accepted = verdict == Verdict::Accepted;
     let handover = meta.as_ref().and_then(|meta| meta.subject);
+    let follows = match &letter {
+        Some(letter) if accepted => withdrawals::follow(context, &letter.content, letter.envelope.origin)?,
+        _ => Vec::new(),
+    };
     let body = Body::Received { peer, lane, position, digest, envelope: meta, verdict };
     let mut entries = vec![match letter {
         Some(letter) if accepted => {
@@ -151,6 +155,7 @@ pub(super) fn deliver(
     if let (true, Some(Ok(package)), Some(handover)) = (accepted, package, handover) {
         entries.push(NewEntry::bare(Body::PackageKept { handover: handover.into(), package }));
     }
+    entries.extend(follows);
     let reply = Reply::Received { position, hash, entry: context.next, rejected, accepted };
     Ok(Decision { entries, reply })
 }
@@ -219,10 +224,14 @@ fn judge_content(
             _ => Err(Refusal::new(Code::BadReference, "an answer to an alert that is not ours")),
         },
         Content::Subscription(_) => Ok(()),
-        Content::Offer(_) | Content::Answer(_) | Content::Release(_) | Content::Step(_) => {
+        Content::Offer(_)
+        | Content::Answer(_)
+        | Content::Release(_)
+        | Content::Step(_)
+        | Content::Withdrawal(_) => {
             handovers::judge(context, &letter.content, by, package)
         }
-        Content::Receipt(_) | Content::Bundle(_) | Content::Consent(_) => {
+        Content::Receipt(_) | Content::Bundle(_) | Content::Consent(_) | Content::Event(_) => {
             Err(Refusal::new(Code::Malformed, "this does not travel in an envelope"))
         }
     }
@@ -243,6 +252,11 @@ pub(super) fn about(envelope: &Envelope, content: &Content) -> (Option<EnvelopeI
         Content::Answer(HandoverAnswer { id, .. }) => (Some((*id).into()), None),
         Content::Release(release) => (Some(release.id.into()), Some(release.obligations.consent)),
         Content::Step(step) => (Some(step.id.into()), None),
-        Content::Subscription(_) | Content::Receipt(_) | Content::Bundle(_) | Content::Consent(_) => (None, None),
+        Content::Withdrawal(message) => (Some(message.handover.into()), None),
+        Content::Subscription(_)
+        | Content::Receipt(_)
+        | Content::Bundle(_)
+        | Content::Consent(_)
+        | Content::Event(_) => (None, None),
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     time::Time,
 };
 
-use super::{Caller, Context, Decision, NewEntry, Reply, consents, delivery};
+use super::{Caller, Context, Decision, NewEntry, Reply, consents, delivery, withdrawals};
 
 /// An offer to be made.
 pub(super) struct Offering {
@@ -63,12 +63,14 @@ pub(super) fn offer(
         return Err(Refusal::new(Code::UnknownPeer, format!("{to} is no peer of this node")).at("to"));
     }
     context.policy.check_handovers(to)?;
+    withdrawals::check_room(context, record.id, Some(offering.case))?;
+    let events = withdrawals::events(context, record.id)?;
     let services: Vec<Service> = offer.service_codes().collect();
     let case = Case {
         offer: &offer,
         subject: context.pseudonyms.own(offering.case),
         record: &record,
-        events: &[],
+        events: &events,
         now: context.now,
     };
     check_gate(&Gate::Submit, &case, &services)?;
@@ -174,6 +176,7 @@ pub(super) fn answer(
     if let Some(taken) = taken(&row, action, context.own) {
         return Ok(taken);
     }
+    withdrawals::check_in_use(context, id, &row)?;
     transition(row.state, action, side_of(&row, context.own))?;
     if context.now >= row.expires_at {
         return Err(Refusal::new(Code::Expired, "the offer has expired"));
@@ -202,12 +205,22 @@ pub(super) fn answer(
 pub fn recheck(context: &Context<'_>, id: HandoverId, gate: Gate) -> Result<ReleasePlan, Refusal> {
     let row = known(context, id)?;
     context.policy.check_handovers(row.to)?;
+    covered(context, id, gate)
+}
+
+/// What the consent covers of a handover at this moment, whatever the configuration says of the peer.
+///
+/// # Errors
+/// The refusal of the gate.
+pub fn covered(context: &Context<'_>, id: HandoverId, gate: Gate) -> Result<ReleasePlan, Refusal> {
+    let row = known(context, id)?;
     let case = row.case.ok_or_else(|| Refusal::new(Code::NotOrigin, "the case lies at the Society that offered it"))?;
     let offer = offer_of(context, &row)?;
     let record = consents::of_case(context, Some(row.consent.id), case)?;
+    let events = withdrawals::events(context, row.consent.id)?;
     let services = if row.accepted.is_empty() { offer.service_codes().collect() } else { row.accepted };
     let subject = context.pseudonyms.own(case);
-    let case = Case { offer: &offer, subject, record: &record, events: &[], now: context.now };
+    let case = Case { offer: &offer, subject, record: &record, events: &events, now: context.now };
     check_gate(&gate, &case, &services)
 }
 
@@ -223,6 +236,7 @@ pub(super) fn release(
     if let Some(taken) = taken(&row, Action::Release, context.own) {
         return Ok(taken);
     }
+    withdrawals::check_in_use(context, releasing.id, &row)?;
     transition(row.state, Action::Release, side_of(&row, context.own))?;
     if row.frozen {
         return Err(Refusal::new(Code::WrongState, "the handover is frozen"));
@@ -260,6 +274,13 @@ pub(super) fn report(
     if let Some(taken) = taken(&row, action, context.own) {
         return Ok(taken);
     }
+    if step == Step::Withdrawn {
+        let by = crate::consent::Actor::Person;
+        return withdrawals::withdraw(context, caller, withdrawals::About::Handover(id), by, None, None);
+    }
+    if step != Step::Erased {
+        withdrawals::check_in_use(context, id, &row)?;
+    }
     let side = side_of(&row, context.own);
     transition(row.state, action, side)?;
     let step = HandoverStep { id, at: context.now, step };
@@ -283,6 +304,7 @@ pub(super) fn read(
 ) -> Result<Decision, Refusal> {
     caller.require(&[Role::Caseworker, Role::Supervisor, Role::Medical, Role::CpOfficer, Role::RflOfficer])?;
     let row = known(context, id)?;
+    withdrawals::check_in_use(context, id, &row)?;
     if row.package.is_none() || row.state.has_ended() && row.state != State::Completed {
         return Err(Refusal::new(Code::PackageAbsent, format!("the handover is {}", row.state)));
     }
@@ -307,8 +329,10 @@ pub(super) fn judge(
     }
     match content {
         Content::Offer(offer) => judge_offer(context, offer, by),
+        Content::Withdrawal(message) => withdrawals::judge(context, message, by),
         Content::Answer(answer) => {
             let row = of_pair(context, answer.id, by, Side::To)?;
+            withdrawals::check_in_use(context, answer.id, &row)?;
             // The answer may overtake the receipt of the offer, which it implies.
             let state = if row.state == State::Offered { State::Delivered } else { row.state };
             transition(state, answer.verdict.action(), Side::To).map(|_| ())
@@ -316,6 +340,7 @@ pub(super) fn judge(
         Content::Release(release) => {
             let row = of_pair(context, release.id, by, Side::From)?;
             context.policy.check_handovers(by)?;
+            withdrawals::check_in_use(context, release.id, &row)?;
             transition(row.state, Action::Release, Side::From)?;
             match package {
                 Some(Ok(_)) => Ok(()),
@@ -327,6 +352,13 @@ pub(super) fn judge(
             let row = known(context, step.id)?;
             let side = side_of(&row, by);
             of_pair(context, step.id, by, side)?;
+            if step.step == Step::Withdrawn {
+                // Known already, or of a handover that has ended: it counts all the same.
+                return Ok(());
+            }
+            if step.step != Step::Erased {
+                withdrawals::check_in_use(context, step.id, &row)?;
+            }
             transition(row.state, step.step.action(), side).map(|_| ())
         }
         _ => Err(Refusal::new(Code::Malformed, "not a message about a handover")),
@@ -347,7 +379,7 @@ fn judge_offer(context: &Context<'_>, offer: &Offer, by: Society) -> Result<(), 
     if context.facts.handover(offer.id)?.is_some() {
         return Err(Refusal::new(Code::DuplicateId, "a handover with this id is known"));
     }
-    Ok(())
+    withdrawals::judge_offer(context, offer, by)
 }
 
 /// A handover of which `by` stands on `side`.

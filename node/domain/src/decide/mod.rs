@@ -11,16 +11,18 @@ mod peers;
 mod receipts;
 #[cfg(test)]
 mod tests;
+mod withdrawals;
 
 pub use context::{Caller, Context, PeerPolicy, Policy, Pseudonyms};
 pub use delivery::{Letter, Opened, open};
-pub use handovers::recheck;
+pub use handovers::{covered, recheck};
+pub use withdrawals::{About, may_send};
 
 use crate::{
     alert::{Alert, AlertAck, AlertCancel},
     bundle::Bundle,
-    catalogue::{Purpose, Section, Segment},
-    consent::ConsentRecord,
+    catalogue::{CollectionMethod, Purpose, Section, Segment},
+    consent::{Actor as ConsentActor, ConsentRecord, Scope},
     digest::Digest,
     entry::{Body, EnvelopeMeta, PackageRef},
     envelope::{Attachment, Envelope, Lane},
@@ -75,6 +77,24 @@ pub enum Command {
         case: CaseId,
         /// The record.
         record: Box<ConsentRecord>,
+    },
+    /// Takes a consent back, in whole or in part.
+    Withdraw {
+        /// Who asks.
+        caller: Caller,
+        /// Of what.
+        about: About,
+        /// Who takes it back: the person, or a representative.
+        by: ConsentActor,
+        /// How it was expressed.
+        method: Option<CollectionMethod>,
+        /// Which part; the whole when there is none.
+        scope: Option<Scope>,
+    },
+    /// A case that was to be erased is erased: its key is destroyed and its files are removed.
+    CaseErased {
+        /// The case.
+        case: CaseId,
     },
     /// Offers a handover.
     OfferHandover {
@@ -162,6 +182,15 @@ pub enum Command {
         receipt: Receipt,
         /// The exact bytes, as evidence.
         signed: SignedReceipt,
+    },
+    /// What the envelope at a position rests on does not cover it any more: it is not sent.
+    EndWithheld {
+        /// The peer.
+        peer: Society,
+        /// The lane.
+        lane: Lane,
+        /// Its place there.
+        position: Position,
     },
     /// Envelopes that expired before they were delivered: their delivery ends.
     EndExpired {
@@ -313,6 +342,10 @@ pub fn decide(context: &Context<'_>, command: Command) -> Result<Decision, Refus
         Command::RaiseAlert { caller, id, alert } => alerts::raise(context, &caller, id, *alert),
         Command::CancelAlert { caller, entropy, cancel } => alerts::cancel(context, &caller, entropy, cancel),
         Command::AcknowledgeAlert { caller, entropy, ack } => alerts::acknowledge(context, &caller, entropy, ack),
+        Command::Withdraw { caller, about, by, method, scope } => {
+            withdrawals::withdraw(context, &caller, about, by, method, scope)
+        }
+        Command::CaseErased { case } => withdrawals::erased(context, case),
         Command::RecordConsent { caller, case, record } => consents::record(context, &caller, case, *record),
         Command::OfferHandover { caller, id, case, entropy, draft, package, release_on_acceptance } => {
             let offer = handovers::Offering { id, case, draft: *draft, package, release_on_acceptance };
@@ -333,6 +366,7 @@ pub fn decide(context: &Context<'_>, command: Command) -> Result<Decision, Refus
             delivery::deliver(context, peer, lane, position, *opened, package)
         }
         Command::TakeReceipt { peer, receipt, signed } => receipts::take(context, peer, receipt, signed),
+        Command::EndWithheld { peer, lane, position } => withdrawals::end_withheld(context, peer, lane, position),
         Command::EndExpired { peer, lane, position } => receipts::end_expired(context, peer, lane, position),
         Command::TakeBundle { caller, bundle, payload } => peers::take_bundle(context, &caller, *bundle, payload),
         Command::RemovePeer { caller, society } => peers::remove(context, &caller, society),
@@ -398,6 +432,8 @@ impl Command {
             Self::RaiseAlert { .. } => "raise_alert",
             Self::CancelAlert { .. } => "cancel_alert",
             Self::AcknowledgeAlert { .. } => "acknowledge_alert",
+            Self::Withdraw { .. } => "withdraw_consent",
+            Self::CaseErased { .. } => "case_erased",
             Self::RecordConsent { .. } => "record_consent",
             Self::OfferHandover { .. } => "offer_handover",
             Self::AnswerHandover { .. } => "answer_handover",
@@ -406,6 +442,7 @@ impl Command {
             Self::ReadPackage { .. } => "read_package",
             Self::Deliver { .. } => "deliver",
             Self::TakeReceipt { .. } => "take_receipt",
+            Self::EndWithheld { .. } => "end_withheld",
             Self::EndExpired { .. } => "end_expired",
             Self::TakeBundle { .. } => "take_bundle",
             Self::RemovePeer { .. } => "remove_peer",
@@ -426,6 +463,7 @@ impl Command {
             | Self::CancelAlert { caller, .. }
             | Self::AcknowledgeAlert { caller, .. }
             | Self::RecordConsent { caller, .. }
+            | Self::Withdraw { caller, .. }
             | Self::OfferHandover { caller, .. }
             | Self::AnswerHandover { caller, .. }
             | Self::ReleaseHandover { caller, .. }
@@ -440,7 +478,9 @@ impl Command {
             | Self::MeetEpoch { peer, .. }
             | Self::AdvanceLane { peer, .. } => Actor::Peer(*peer),
             Self::RecordRefusal { actor, .. } => actor.clone(),
-            Self::Begin { .. } | Self::EndExpired { .. } => Actor::System,
+            Self::Begin { .. } | Self::CaseErased { .. } | Self::EndWithheld { .. } | Self::EndExpired { .. } => {
+                Actor::System
+            }
         }
     }
 
@@ -452,6 +492,8 @@ impl Command {
             Self::CancelAlert { cancel, .. } => Some(cancel.alert.into()),
             Self::AcknowledgeAlert { ack, .. } => Some(ack.answer().alert.into()),
             Self::RecordConsent { record, .. } => Some(record.id.into()),
+            Self::Withdraw { about: About::Handover(id), .. } => Some((*id).into()),
+            Self::Withdraw { about: About::Consent(id), .. } => Some((*id).into()),
             Self::OfferHandover { id, .. }
             | Self::AnswerHandover { id, .. }
             | Self::ReleaseHandover { id, .. }

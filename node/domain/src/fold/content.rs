@@ -6,7 +6,7 @@ use crate::{
     alert::{Alert, AlertAck, AlertCancel},
     bundle::Bundle,
     catalogue::Segment,
-    consent::ConsentRecord,
+    consent::{ConsentEvent, ConsentRecord},
     digest::Digest,
     entry::{Body, PeerChange, Verdict},
     envelope::{Envelope, Kind, SignedEnvelope, from_cbor},
@@ -14,6 +14,7 @@ use crate::{
     limits::LIST_MAX,
     receipt::{Receipt, SignedReceipt},
     refusal::{Code, Refusal},
+    withdrawal::WithdrawalMessage,
 };
 
 /// The meaning of an object.
@@ -27,6 +28,8 @@ pub enum Content {
     Answer(HandoverAnswer),
     Release(Box<HandoverRelease>),
     Step(Box<HandoverStep>),
+    Withdrawal(Box<WithdrawalMessage>),
+    Event(Box<ConsentEvent>),
     Subscription(Subscription),
     Receipt(Receipt),
     Bundle(Box<Bundle>),
@@ -60,6 +63,7 @@ pub fn object_named(body: &Body) -> Option<Named> {
         Body::Received { envelope: Some(meta), verdict: Verdict::Accepted, .. } => Some(Named::Envelope(meta.digest)),
         Body::Receipted { .. } => Some(Named::Receipt),
         Body::Consent { record, .. } => Some(Named::Bytes(record.hash)),
+        Body::ConsentEvent { digest, .. } => Some(Named::Bytes(*digest)),
         Body::Peer { change: PeerChange::Bundle { digest, .. }, .. } => Some(Named::Bytes(*digest)),
         _ => None,
     }
@@ -96,6 +100,7 @@ pub fn content(body: &Body, object: &[u8]) -> Result<Content, Refusal> {
             Ok(Content::Receipt(receipt))
         }
         Body::Consent { .. } => ConsentRecord::from_cbor(object).map(|record| Content::Consent(Box::new(record))),
+        Body::ConsentEvent { .. } => ConsentEvent::from_cbor(object).map(|event| Content::Event(Box::new(event))),
         Body::Peer { .. } => Bundle::parse(object).map(|bundle| Content::Bundle(Box::new(bundle))),
         _ => Err(Refusal::new(Code::Malformed, "this kind of entry has no object")),
     }
@@ -115,6 +120,13 @@ pub fn of_envelope(envelope: &Envelope) -> Result<Content, Refusal> {
         Kind::HandoverAnswer => Content::Answer(HandoverAnswer::from_cbor(body)?),
         Kind::HandoverRelease => Content::Release(Box::new(HandoverRelease::from_cbor(body)?)),
         Kind::HandoverStep => Content::Step(Box::new(HandoverStep::from_cbor(body)?)),
+        kind @ (Kind::WithdrawalNotice | Kind::WithdrawalAnswer | Kind::ErasureReceipt) => {
+            let message = WithdrawalMessage::from_cbor(body)?;
+            if message.news.kind() != kind {
+                return Err(Refusal::new(Code::Malformed, "the message is not of the kind that its envelope says"));
+            }
+            Content::Withdrawal(Box::new(message))
+        }
         Kind::Subscription => {
             let subscription: Subscription = from_cbor(body, "subscription")?;
             if subscription.segments.as_ref().is_some_and(|segments| segments.len() > LIST_MAX) {

@@ -13,7 +13,7 @@ use super::Fold;
 
 impl Fold<'_> {
     /// An offer is made, or has come.
-    pub(super) fn offer(&mut self, meta: &EnvelopeMeta, offer: &Offer) {
+    pub(super) fn offer(&mut self, meta: &EnvelopeMeta, offer: &Offer) -> Result<(), Refusal> {
         let ours = offer.from == self.own;
         let state = if ours { State::Offered } else { State::Delivered };
         let mut row = HandoverRow {
@@ -34,7 +34,17 @@ impl Fold<'_> {
             frozen: false,
         };
         self.note(&mut row, Action::Send, meta.origin, None);
+        self.rest(offer, &mut row, meta.origin)?;
         self.rows.push(Row::Handover(offer.id, row));
+        Ok(())
+    }
+
+    /// Withdraws a handover that has not ended; one that has stays as it is until it is erased.
+    pub(super) fn withdraw_row(&self, row: &mut HandoverRow, by: Society) {
+        if let Ok(state) = transition(row.state, Action::Withdraw, side_of(row, by)) {
+            row.state = state;
+            self.note(row, Action::Withdraw, by, None);
+        }
     }
 
     fn note(&self, row: &mut HandoverRow, action: Action, by: Society, reason: Option<String>) {
@@ -44,7 +54,7 @@ impl Fold<'_> {
 
     /// Takes one step of a handover. What has no place in its state was refused before it came here,
     /// or was overtaken by what ended it, and changes nothing.
-    fn step_to(
+    pub(super) fn step_to(
         &mut self,
         id: HandoverId,
         action: Action,
@@ -93,6 +103,9 @@ impl Fold<'_> {
 
     /// Either side took a later step.
     pub(super) fn step(&mut self, step: &HandoverStep, by: Society) -> Result<(), Refusal> {
+        if let Some(event) = step.withdrawal(by) {
+            return self.withdrawn_step(step.id, by, &event);
+        }
         let reason = match &step.step {
             Step::Completed(outcome) => Some(outcome.reason.as_str().to_owned()),
             Step::Returned(reason) | Step::Cancelled(reason) | Step::Revoked(reason) => {

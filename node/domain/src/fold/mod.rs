@@ -5,9 +5,11 @@ mod alerts;
 mod content;
 mod handovers;
 mod lanes;
+mod withdrawals;
 
 pub use content::{Content, Named, Subscription, check_object, content, object_named, of_envelope};
 pub use handovers::side_of;
+pub use withdrawals::resting_of;
 
 use crate::{
     entry::{Body, Entry, EnvelopeMeta, PeerChange, Verdict},
@@ -42,21 +44,33 @@ pub fn rows(own: Society, facts: &dyn Facts, entry: &Entry, content: Option<&Con
         Body::Consent { case, record } => {
             let row = ConsentRow { entry: entry.index, case: *case, record: *record, at: entry.time };
             fold.rows.push(Row::Consent(record.id, row));
+            fold.belongs(*case, Some(record.id), None)?;
         }
+        Body::ConsentEvent { consent, .. } => {
+            if let Some(Content::Event(event)) = content {
+                fold.consent_event(*consent, event)?;
+            }
+        }
+        Body::ErasureDue { case, owed } => fold.erasure_due(*case, owed)?,
+        Body::ErasureHeld { case } => fold.erasure_held(*case)?,
+        Body::CaseErased { case } => fold.case_erased(*case)?,
         Body::HandoverOpened { id, case, release_on_acceptance } => {
             fold.change_handover(*id, |row| {
                 row.case = Some(*case);
                 row.release_on_acceptance = *release_on_acceptance;
             })?;
+            fold.belongs(*case, None, Some(*id))?;
         }
         Body::PackageKept { handover, package } => {
             fold.change_handover(*handover, |row| {
                 row.case = Some(package.case);
                 row.package = Some(*package);
             })?;
+            fold.belongs(package.case, None, Some(*handover))?;
         }
         Body::Peer { society, change } => fold.peer(*society, change, content)?,
         Body::DeliveryEnded { peer, lane, position } => fold.delivery_ended(*peer, *lane, *position)?,
+        Body::DeliveryWithheld { peer, lane, position, .. } => fold.delivery_withheld(*peer, *lane, *position)?,
         Body::Replayed { peer, entries, .. } => fold.replayed(*peer, entries)?,
         Body::EpochChanged { peer, epoch } => {
             if let Some(mut row) = facts.peer(*peer)? {
@@ -101,15 +115,13 @@ impl Fold<'_> {
                 self.ack(ack, by);
                 Ok(())
             }
-            Some(Content::Offer(offer)) => {
-                self.offer(meta, offer);
-                Ok(())
-            }
+            Some(Content::Offer(offer)) => self.offer(meta, offer),
             Some(Content::Answer(answer)) => self.answer(answer, by),
             Some(Content::Release(release)) => self.release(release, by),
             Some(Content::Step(step)) => self.step(step, by),
+            Some(Content::Withdrawal(message)) => self.withdrawal(message, by, &deliveries),
             Some(Content::Subscription(subscription)) => self.subscription(by, subscription),
-            Some(Content::Receipt(_) | Content::Bundle(_) | Content::Consent(_)) | None => Ok(()),
+            Some(Content::Receipt(_) | Content::Bundle(_) | Content::Consent(_) | Content::Event(_)) | None => Ok(()),
         }
     }
 

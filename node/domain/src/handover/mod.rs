@@ -22,5 +22,5 @@ pub use life::{Action, Side, State, permitted_roles, transition};
 pub use messages::{HandoverAnswer, HandoverRelease, HandoverStep, Outcome, Step, Verdict};
 pub use offer::{Arrival, Group, HandoverDraft, Offer, OfferContext, OfferFields, ServiceRequest};
 pub use package::{Attachment, AttachmentKind, MediaType, Package};
-pub use release::{Case, Destination, ReleasePlan, plan};
+pub use release::{Case, Destination, ReleasePlan, plan, purpose_of};
 pub use text::{BirthDate, CaseShortCode, FreeText, Note, PhoneNumber};

@@ -18,8 +18,8 @@ use crate::{
     receipt::{Receipt, Rejection, SignedReceipt},
     refusal::Refusal,
     rows::{
-        AckRow, AlertRow, ConsentRow, Ended, EnvelopeRow, HandoverRow, LaneIn, LaneItem, LaneOut, PeerRow, Row,
-        TombstoneRow,
+        AckRow, AlertRow, CaseRow, ConsentRow, Ended, EnvelopeRow, HandoverRow, LaneIn, LaneItem, LaneOut, PeerRow,
+        Row, TombstoneRow, UseRow,
     },
     signing::{PublicKey, Signature, Signer, Verifier},
     society::Society,
@@ -63,6 +63,8 @@ pub(super) struct Rows {
     pub(super) tombstones: BTreeMap<AlertId, TombstoneRow>,
     pub(super) envelopes: BTreeMap<(Society, EnvelopeId), EnvelopeRow>,
     pub(super) consents: BTreeMap<ConsentId, ConsentRow>,
+    pub(super) uses: BTreeMap<ConsentId, UseRow>,
+    pub(super) cases: BTreeMap<CaseId, CaseRow>,
     pub(super) handovers: BTreeMap<HandoverId, HandoverRow>,
     pub(super) peers: BTreeMap<Society, PeerRow>,
     pub(super) lanes_out: BTreeMap<(Society, Lane), LaneOut>,
@@ -78,6 +80,8 @@ impl Rows {
             Row::Tombstone(id, row) => drop(self.tombstones.insert(id, row)),
             Row::Envelope(origin, id, row) => drop(self.envelopes.insert((origin, id), row)),
             Row::Consent(id, row) => drop(self.consents.insert(id, row)),
+            Row::Use(id, row) => drop(self.uses.insert(id, row)),
+            Row::Case(id, row) => drop(self.cases.insert(id, row)),
             Row::Handover(id, row) => drop(self.handovers.insert(id, row)),
             Row::Peer(society, row) => drop(self.peers.insert(society, row)),
             Row::LaneOut(peer, lane, row) => {
@@ -114,6 +118,12 @@ impl Facts for Journal {
     }
     fn consent(&self, id: ConsentId) -> Result<Option<ConsentRow>, Refusal> {
         Ok(self.rows.consents.get(&id).cloned())
+    }
+    fn uses(&self, id: ConsentId) -> Result<Option<UseRow>, Refusal> {
+        Ok(self.rows.uses.get(&id).cloned())
+    }
+    fn case(&self, id: CaseId) -> Result<Option<CaseRow>, Refusal> {
+        Ok(self.rows.cases.get(&id).cloned())
     }
     fn handover(&self, id: HandoverId) -> Result<Option<HandoverRow>, Refusal> {
         Ok(self.rows.handovers.get(&id).cloned())
@@ -233,7 +243,7 @@ impl Node {
     pub(super) fn parcel(&self, peer: Society, lane: Lane, position: Position) -> Option<Vec<u8>> {
         let item = self.journal.rows.items.get(&(peer, lane, position))?;
         let signed = SignedEnvelope::from_object(self.journal.objects.get(&item.entry)?).expect("an envelope");
-        let stream = if item.ended == Some(Ended::Expired) {
+        let stream = if matches!(item.ended, Some(Ended::Expired | Ended::Withheld)) {
             parcel::write_expired(&signed.digest())
         } else {
             let envelope = Envelope::parse(&signed.payload).expect("an envelope");
