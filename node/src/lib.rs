@@ -19,3 +19,4 @@ pub mod systemd;
 pub mod telemetry;
 pub mod trust;
 pub mod vault;
+pub mod withdrawals;

@@ -27,7 +27,7 @@ macro_rules! named {
 named! {
     AcceptHandoverResponse, AcknowledgeAlertResponse, AddPeerResponse, CancelAlertResponse, CheckConsentResponse,
     GetAlertResponse, GetBundleResponse, GetCheckpointResponse, GetConsentResponse, GetHandoverResponse,
-    GetStatusResponse, ListAlertsResponse, ListCodesResponse, ListConsentsResponse, ListEntriesResponse,
+    GetStatusResponse, GetWithdrawalResponse, WithdrawConsentResponse, ListAlertsResponse, ListCodesResponse, ListConsentsResponse, ListEntriesResponse,
     ListHandoversResponse, ListPeersResponse, OfferHandoverResponse, PeerStatus, RaiseAlertResponse,
     ReadPackageResponse, RecordConsentResponse, RejectHandoverResponse, ReleaseHandoverResponse,
     RemovePeerResponse, ReplayToPeerResponse, ReportHandoverResponse, SetSubscriptionResponse,

@@ -102,6 +102,7 @@ label_sets! {
     ReasonLabels { code: Reason }
     PeerLabels { peer: Peer }
     LaneLabels { peer: Peer, lane: &'static str }
+    LateLabels { peer: Peer, what: &'static str }
     CredentialLabels { what: Credential, society: Peer }
 }
 
@@ -122,6 +123,7 @@ pub struct Metrics {
     receipts_sent: Family<PeerLabels, Counter>,
     receipts_received: Family<PeerLabels, Counter>,
     refusals: Family<RefusalLabels, Counter>,
+    withdrawals_late: Family<LateLabels, Gauge>,
     handshakes_refused: Family<ReasonLabels, Counter>,
     days_left: Family<CredentialLabels, FloatGauge>,
     disk_used: FloatGauge,
@@ -147,6 +149,7 @@ impl Metrics {
             receipts_sent: Family::default(),
             receipts_received: Family::default(),
             refusals: Family::default(),
+            withdrawals_late: Family::default(),
             handshakes_refused: Family::default(),
             days_left: Family::default(),
             disk_used: FloatGauge::default(),
@@ -173,6 +176,8 @@ impl Metrics {
         r.register("refusals", "Refusals, by code and by who refused", self.refusals.clone());
         let help = "Connections refused before the peer was known, by code";
         r.register("handshakes_refused", help, self.handshakes_refused.clone());
+        let help = "Handovers of which the peer is late with a withdrawal, by what is missing";
+        r.register("withdrawals_late", help, self.withdrawals_late.clone());
         let help = "Days until it expires, by what it is and whose it is";
         r.register("credential_days_left", help, self.days_left.clone());
         r.register("disk_used_percent", "How full the disk of the store is", self.disk_used.clone());
@@ -244,6 +249,15 @@ impl Metrics {
     /// A connection was refused before anybody knew who it was.
     pub fn handshake_refused(&self, code: Code) {
         self.handshakes_refused.get_or_create(&ReasonLabels { code: Reason(code) }).inc();
+    }
+
+    /// These peers are late with withdrawals, in what and of how many handovers; nobody else is.
+    pub fn withdrawals_late(&self, late: impl Iterator<Item = (Society, &'static str, u64)>) {
+        self.withdrawals_late.clear();
+        for (peer, what, count) in late {
+            let gauge = self.withdrawals_late.get_or_create(&LateLabels { peer: Peer(peer), what });
+            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
     }
 
     /// A credential of `society` expires in so many days; negative when it has.

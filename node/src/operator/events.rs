@@ -72,6 +72,7 @@ impl Operator {
         let wanted = match meta.kind {
             Kind::Alert | Kind::AlertCancel | Kind::AlertAck => topics.alerts,
             Kind::HandoverOffer | Kind::HandoverAnswer | Kind::HandoverRelease | Kind::HandoverStep => topics.handovers,
+            Kind::WithdrawalNotice | Kind::WithdrawalAnswer | Kind::ErasureReceipt => topics.handovers,
             Kind::Subscription => false,
         };
         let Some(subject) = meta.subject.filter(|_| wanted) else { return Ok(None) };
@@ -138,6 +139,9 @@ fn name(kind: Kind, content: Option<&Content>) -> &'static str {
         (Kind::HandoverAnswer, _) => "answered",
         (Kind::HandoverRelease, _) => "released",
         (Kind::HandoverStep, _) => "reported",
+        (Kind::WithdrawalNotice, _) => "withdrawn",
+        (Kind::WithdrawalAnswer, _) => "stopped",
+        (Kind::ErasureReceipt, _) => "erased",
         (Kind::Subscription, _) => "subscribed",
     }
 }

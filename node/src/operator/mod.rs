@@ -21,6 +21,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod watch;
+mod withdrawals;
 
 use std::{path::PathBuf, sync::Arc};
 

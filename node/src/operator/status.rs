@@ -54,6 +54,7 @@ impl Operator {
         if root_days_left < CREDENTIAL_ALARM_DAYS {
             alarms.push("root_ending".to_owned());
         }
+        alarms.extend(self.withdrawal_alarms()?);
         for peer in &peers {
             alarms.extend(peer.alarms.iter().map(|alarm| format!("{}: {alarm}", peer.society)));
         }

@@ -15,6 +15,8 @@
 //! | `t` | alert id, 16 | `TombstoneRow`: a cancel that came before its alert | view |
 //! | `v` | Society, 2; envelope id, 16 | `EnvelopeRow` | view |
 //! | `c` | consent id, 16 | `ConsentRow` | view |
+//! | `x` | case id, 16 | `CaseRow`: what belongs to a case; once it is erased, its tombstone | view |
+//! | `y` | consent id, 16 | `UseRow`: what rests on a consent record, and what was taken back | view |
 //! | `h` | handover id, 16 | `HandoverRow` | view |
 //! | `p` | Society, 2 | `PeerRow` | view |
 //! | `q` | Society, 2; lane, 1 | `LaneOut` | view |
@@ -24,7 +26,7 @@
 
 use passerelle_domain::{
     envelope::Lane,
-    ids::{AlertId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position},
+    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position},
     society::Society,
 };
 
@@ -32,7 +34,7 @@ use passerelle_domain::{
 pub type Key = Vec<u8>;
 
 /// The letters of all views: what `rebuild` drops and folds again.
-pub const VIEWS: [u8; 10] = *b"aktvchpqir";
+pub const VIEWS: [u8; 12] = *b"aktvcxyhpqir";
 
 /// The schema version.
 pub const SCHEMA: &[u8] = b"s";
@@ -109,6 +111,18 @@ pub fn consent(id: ConsentId) -> Key {
     key(b'c', &[&id.bytes()])
 }
 
+/// What rests on a consent record.
+#[must_use]
+pub fn uses(id: ConsentId) -> Key {
+    key(b'y', &[&id.bytes()])
+}
+
+/// A local case.
+#[must_use]
+pub fn case(id: CaseId) -> Key {
+    key(b'x', &[&id.bytes()])
+}
+
 /// A handover.
 #[must_use]
 pub fn handover(id: HandoverId) -> Key {
@@ -145,7 +159,7 @@ pub fn backoff(peer: Society) -> Key {
     key(b'b', &[&peer.bytes()])
 }
 
-/// The 16 bytes of the id in a key of the kinds `a`, `c` and `h`.
+/// The 16 bytes of the id in a key of the kinds `a`, `c`, `h`, `x` and `y`.
 #[must_use]
 pub fn id_bytes(key: &[u8]) -> Option<[u8; 16]> {
     key.get(1..17)?.try_into().ok()
@@ -183,7 +197,7 @@ mod tests {
         let mut letters: Vec<u8> = VIEWS.iter().copied().chain(*b"smneobw").collect();
         letters.sort_unstable();
         letters.dedup();
-        assert_eq!(letters.len(), 17);
+        assert_eq!(letters.len(), 19);
     }
 
     #[test]

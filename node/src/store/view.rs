@@ -8,12 +8,12 @@ use passerelle_domain::{
     entry::Entry,
     envelope::Lane,
     facts::Facts,
-    ids::{AlertId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position},
+    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position},
     limits::STORE_VALUE_BYTES_MAX,
     refusal::{Code, Refusal},
     rows::{
-        AckRow, AlertRow, ConsentRow, EnvelopeRow, HandoverRow, HeadRow, LaneIn, LaneItem, LaneOut, PeerRow, Row,
-        TombstoneRow,
+        AckRow, AlertRow, CaseRow, ConsentRow, EnvelopeRow, HandoverRow, HeadRow, LaneIn, LaneItem, LaneOut, PeerRow, Row,
+        TombstoneRow, UseRow,
     },
     society::Society,
 };
@@ -149,6 +149,8 @@ pub fn encode_row(row: &Row) -> (keys::Key, Vec<u8>) {
         Row::Tombstone(id, row) => (keys::tombstone(*id), encode(row)),
         Row::Envelope(society, id, row) => (keys::envelope(*society, *id), encode(row)),
         Row::Consent(id, row) => (keys::consent(*id), encode(row)),
+        Row::Use(id, row) => (keys::uses(*id), encode(row)),
+        Row::Case(id, row) => (keys::case(*id), encode(row)),
         Row::Handover(id, row) => (keys::handover(*id), encode(row)),
         Row::Peer(society, row) => (keys::peer(*society), encode(row)),
         Row::LaneOut(society, lane, row) => (keys::lane_out(*society, *lane), encode(row)),
@@ -176,6 +178,14 @@ impl Facts for View<'_> {
 
     fn consent(&self, id: ConsentId) -> Result<Option<ConsentRow>, Refusal> {
         self.row(&keys::consent(id))
+    }
+
+    fn uses(&self, id: ConsentId) -> Result<Option<UseRow>, Refusal> {
+        self.row(&keys::uses(id))
+    }
+
+    fn case(&self, id: CaseId) -> Result<Option<CaseRow>, Refusal> {
+        self.row(&keys::case(id))
     }
 
     fn handover(&self, id: HandoverId) -> Result<Option<HandoverRow>, Refusal> {

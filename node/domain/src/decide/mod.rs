@@ -16,7 +16,7 @@ mod withdrawals;
 pub use context::{Caller, Context, PeerPolicy, Policy, Pseudonyms};
 pub use delivery::{Letter, Opened, open};
 pub use handovers::{covered, recheck};
-pub use withdrawals::{About, may_send};
+pub use withdrawals::{About, events as known_events, may_send};
 
 use crate::{
     alert::{Alert, AlertAck, AlertCancel},

@@ -281,7 +281,10 @@ fn event_of(context: &Context<'_>, entry: EntryIndex) -> Result<Option<ConsentEv
 }
 
 /// All that is known to have happened to a consent record since it was made: what every gate is asked with.
-pub(super) fn events(context: &Context<'_>, consent: ConsentId) -> Result<Vec<ConsentEvent>, Refusal> {
+///
+/// # Errors
+/// `store_failed`.
+pub fn events(context: &Context<'_>, consent: ConsentId) -> Result<Vec<ConsentEvent>, Refusal> {
     let uses = uses(context, consent)?;
     if !uses.whole && uses.withdrawn.is_empty() {
         return Ok(Vec::new());
@@ -321,12 +324,10 @@ pub(super) fn judge_offer(context: &Context<'_>, offer: &Offer, by: Society) -> 
     check_room(context, offer.consent.id, None)?;
     let uses = uses(context, offer.consent.id)?;
     // A tombstone: whoever told it was not known to have a part in it, but may speak of what is theirs.
-    if uses.whole || uses.events.iter().any(|known| known.by == by) && !uses.events.iter().all(|known| known.proven) {
+    if uses.whole || uses.events.iter().any(|known| known.by == by && !known.proven) {
         return Err(withdrawn());
     }
-    let mut resting = fold::resting_of(offer, context.own);
-    resting.stopped = None;
-    if uses.stops(&resting) { Err(withdrawn()) } else { Ok(()) }
+    if uses.stops(&fold::resting_of(offer, context.own)) { Err(withdrawn()) } else { Ok(()) }
 }
 
 /// Judges what a peer tells of a withdrawal: only an end of the handover may.

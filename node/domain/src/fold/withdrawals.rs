@@ -39,7 +39,6 @@ pub fn resting_of(offer: &Offer, own: Society) -> Resting {
         kept: Vec::new(),
     }
 }
-}
 
 impl Fold<'_> {
     /// A handover rests on a consent from now on; one that was taken back before stops it at once.
