@@ -11,7 +11,7 @@ use std::{path::PathBuf, time::Duration};
 pub use alert::{AlertCommand, CancelReason, ContentArgs};
 pub use audit::AuditCommand;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
-pub use consent::{ConsentCommand, NoticeArg, RecordArgs};
+pub use consent::{AboutArgs, ConsentCommand, NoticeArg, RecordArgs, WithdrawArgs};
 pub use handover::{HandoverCommand, Step};
 use passerelle_domain::society::Society;
 pub use peer::PeerCommand;

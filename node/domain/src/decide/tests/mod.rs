@@ -4,3 +4,4 @@
 mod histories;
 mod refusals;
 mod world;
+mod withdrawals;

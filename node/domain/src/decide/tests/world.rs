@@ -7,12 +7,13 @@ use crate::{
     alert::{Alert, AlertDraft, Reference},
     bundle::{Bundle, BundleContent, SEALING_KEY_BYTES},
     consent::{ConsentDraft, ConsentRecord, RecordContext, sample as consent_sample},
-    decide::{Caller, Command, Context, Opened, Policy, Pseudonyms, Reply, decide, open, refused},
+    decide::{Caller, Command, Context, Opened, Policy, Pseudonyms, Reply, decide, may_send, open, refused},
     digest::Digest,
     entry::{Actor, Body, Entry, PackageRef},
     envelope::{Envelope, Kind, Lane, SignedEnvelope},
     facts::Facts,
-    fold::{self, check_object, object_named},
+    fold::{self, Content, check_object, object_named},
+    handover::State,
     ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
     parcel,
     receipt::{Receipt, Rejection, SignedReceipt},
@@ -273,9 +274,56 @@ impl Node {
         position: Position,
         opened: Opened,
     ) -> Result<Reply, Refusal> {
-        let released = opened.outcome.as_ref().is_ok_and(|letter| letter.envelope.kind == Kind::HandoverRelease);
-        let package = released.then(|| Ok(package(9)));
+        let package = opened.outcome.as_ref().ok().and_then(|letter| match &letter.content {
+            Content::Release(release) => self.keep(release.id, peer),
+            _ => None,
+        });
         self.ask(Command::Deliver { peer, lane, position, opened: Box::new(opened), package })
+    }
+
+    /// Keeps the package of a release in the vault, as the link does: under the one case of its handover.
+    fn keep(&self, id: HandoverId, peer: Society) -> Option<Result<PackageRef, Refusal>> {
+        let row = self.journal.rows.handovers.get(&id).filter(|row| row.to == self.own && row.from == peer)?;
+        let case = row.case.unwrap_or_else(|| self.pseudonyms.received(id));
+        let fresh = PackageRef { case, commitment: Digest::of(&id.bytes()) };
+        row.package.or((row.state == State::Accepted).then_some(fresh)).map(Ok)
+    }
+
+    /// Asks the gate about what stands at a position, as the link does before it sends it.
+    pub(super) fn gate(&mut self, peer: Society, lane: Lane, position: Position) {
+        let Some(item) = self.journal.rows.items.get(&(peer, lane, position)).copied() else { return };
+        let Body::Issued(meta) = self.journal.entries[item.entry.0 as usize].body.clone() else { return };
+        if item.ended.is_some() {
+            return;
+        }
+        let context = Context {
+            own: self.own,
+            now: self.now,
+            next: self.journal.next(),
+            facts: &self.journal,
+            signer: &Toy(self.own),
+            policy: &self.policy,
+            pseudonyms: &self.pseudonyms,
+        };
+        if may_send(&context, &meta).is_err() {
+            self.ask(Command::EndWithheld { peer, lane, position }).expect("the gate says no");
+        }
+        let stopped = meta.subject.and_then(|id| {
+            let row = self.journal.rows.handovers.get(&id.into())?;
+            self.journal.rows.uses.get(&row.consent.id)?.of(id.into())?.stopped
+        });
+        if matches!(meta.kind, Kind::HandoverOffer | Kind::HandoverRelease) && stopped.is_some() {
+            let ended = self.journal.rows.items[&(peer, lane, position)].ended;
+            assert!(ended.is_some(), "nothing about a person is sent after the withdrawal is known");
+        }
+    }
+
+    /// Erases every case that is due, as the node does.
+    pub(super) fn erase_what_is_due(&mut self) {
+        let due = self.journal.rows.cases.iter().filter(|(_, row)| row.due.is_some() && row.erased.is_none());
+        for case in due.map(|(case, _)| *case).collect::<Vec<_>>() {
+            self.ask(Command::CaseErased { case }).expect("it is due");
+        }
     }
 
     /// The signed receipt over all that a lane of `peer` has brought here.
@@ -321,6 +369,7 @@ impl World {
         let (sender, receiver) = (self.nodes[from].own, self.nodes[to].own);
         let received = self.nodes[to].journal.rows.lanes_in.get(&(sender, lane)).map_or(0, |lane| lane.received.0);
         let position = Position(received + ahead);
+        self.nodes[from].gate(receiver, lane, position);
         let parcel = self.nodes[from].parcel(receiver, lane, position)?;
         Some(self.nodes[to].take(sender, lane, position, &parcel))
     }
