@@ -34,7 +34,8 @@ impl Shelf<'_> {
         let policy = self.link.policy.borrow().clone();
         let context = Context {
             own: self.link.own,
-            now: self.now,
+            // As the engine sees it: journal time never runs backwards.
+            now: self.now.max(self.link.engine.durable().borrow().time),
             next: EntryIndex(self.link.engine.durable().borrow().entries),
             facts: view,
             signer: &*self.link.signer,

@@ -70,6 +70,11 @@ impl Fold<'_> {
             None => true,
             Some(handover) => self.facts.handover(handover)?.is_some() || self.facts.consent(consent)?.is_some(),
         };
+        // Our own answer to what a peer claimed is no claim of ours.
+        let claimed = |known: &KnownEvent| known.by == by && known.digest == event.digest();
+        if !proven && (by == self.own || uses.events.iter().any(claimed)) {
+            return Ok(());
+        }
         if uses.knows(event) || uses.events.len() >= CONSENT_EVENTS_MAX && !(event.is_whole() && proven) {
             return Ok(());
         }

@@ -298,7 +298,7 @@ impl Node {
         }
         let context = Context {
             own: self.own,
-            now: self.now,
+            now: self.now.max(self.journal.entries.last().map_or(self.now, |entry| entry.time)),
             next: self.journal.next(),
             facts: &self.journal,
             signer: &Toy(self.own),
