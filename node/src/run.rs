@@ -153,7 +153,10 @@ pub async fn start(
     let packages = Arc::new(Packages::new(config.society, vault, trust.sealing.clone(), handle.clone()));
     let purged = withdrawals::purge(&handle, &packages)?;
     if purged > 0 {
-        tracing::warn!(purged, "keys and files of erased cases had come back, from a backup it seems; they are gone again");
+        tracing::warn!(
+            purged,
+            "keys and files of erased cases had come back, from a backup it seems; they are gone again"
+        );
     }
     let eraser = Eraser { engine: handle.clone(), packages: packages.clone() };
     let erasing = supervisor.spawner(Phase::Link);

@@ -42,15 +42,19 @@ pub enum ConsentCommand {
     /// Take a consent back: nothing of it is used or sent any more, and every holder is told to stop and erase
     ///
     /// Any node takes it, also one that only received the case: there, name the handover.
-    #[command(after_long_help = "Examples:\n  passerelle consent withdraw --consent 019ab0f2-1c00-7000-8000-000000000003\n  \
+    #[command(
+        after_long_help = "Examples:\n  passerelle consent withdraw --consent 019ab0f2-1c00-7000-8000-000000000003\n  \
                            passerelle consent withdraw --handover 019ab0f2-1c00-7000-8000-000000000005 \
-                           --by representative --channel phone")]
+                           --by representative --channel phone"
+    )]
     Withdraw(WithdrawArgs),
     /// Take a part of a consent back: purposes, recipients or categories of data
     ///
     /// A handover that uses what is taken back is stopped and erased as a whole; offer what is left anew.
-    #[command(after_long_help = "Example:\n  passerelle consent narrow --consent 019ab0f2-1c00-7000-8000-000000000003 \
-                           --purpose svc.transport")]
+    #[command(
+        after_long_help = "Example:\n  passerelle consent narrow --consent 019ab0f2-1c00-7000-8000-000000000003 \
+                           --purpose svc.transport"
+    )]
     Narrow {
         /// Of what, by whom.
         #[command(flatten)]

@@ -5,9 +5,7 @@ use minicbor::{Decode, Encode};
 
 use crate::{
     alert::life::State as AlertState,
-    catalogue::{
-        CancelReason, DataCategory, Event, HandoverKind, Mode, Purpose, Segment, Service, Severity, Urgency,
-    },
+    catalogue::{CancelReason, DataCategory, Event, HandoverKind, Mode, Purpose, Segment, Service, Severity, Urgency},
     consent::{ConsentEvent, ConsentRef, Recipient, Scope},
     digest::Digest,
     entry::{Owed, PackageRef},

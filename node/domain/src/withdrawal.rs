@@ -191,9 +191,7 @@ impl ConsentEvent {
     #[must_use]
     pub fn for_onward(&self) -> Self {
         match &self.scope {
-            Some(scope) if scope.takes_back_onward() => {
-                Self { kind: EventKind::Withdraw, scope: None, ..self.clone() }
-            }
+            Some(scope) if scope.takes_back_onward() => Self { kind: EventKind::Withdraw, scope: None, ..self.clone() },
             _ => self.clone(),
         }
     }

@@ -65,7 +65,8 @@ impl Operator {
                 vec![id]
             }
             About::Handover(id) => {
-                let missing = || Refusal::new(Code::UnknownHandover, "this node has no such handover").at("handover_id");
+                let missing =
+                    || Refusal::new(Code::UnknownHandover, "this node has no such handover").at("handover_id");
                 vec![view.handover(id)?.ok_or_else(missing)?.consent.id]
             }
             About::Case(id) => {

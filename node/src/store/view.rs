@@ -12,8 +12,8 @@ use passerelle_domain::{
     limits::STORE_VALUE_BYTES_MAX,
     refusal::{Code, Refusal},
     rows::{
-        AckRow, AlertRow, CaseRow, ConsentRow, EnvelopeRow, HandoverRow, HeadRow, LaneIn, LaneItem, LaneOut, PeerRow, Row,
-        TombstoneRow, UseRow,
+        AckRow, AlertRow, CaseRow, ConsentRow, EnvelopeRow, HandoverRow, HeadRow, LaneIn, LaneItem, LaneOut, PeerRow,
+        Row, TombstoneRow, UseRow,
     },
     society::Society,
 };

@@ -193,7 +193,8 @@ impl ConsentEvent {
         let names_a_part = self.scope.as_ref().is_some_and(|scope| !scope.is_empty());
         match (self.kind, names_a_part) {
             (EventKind::WithdrawPart, false) => {
-                Err(Refusal::new(Code::MissingField, "name the purposes, recipients or categories that are taken back").at("scope"))
+                Err(Refusal::new(Code::MissingField, "name the purposes, recipients or categories that are taken back")
+                    .at("scope"))
             }
             (EventKind::WithdrawPart, true) => Ok(()),
             _ if self.scope.is_some() => {
@@ -343,8 +344,8 @@ mod tests {
     }
 
     fn event(kind: EventKind, at: u64) -> ConsentEvent {
-        let scope = (kind == EventKind::WithdrawPart)
-            .then(|| Scope { purposes: vec![Purpose::Transport], ..Scope::default() });
+        let scope =
+            (kind == EventKind::WithdrawPart).then(|| Scope { purposes: vec![Purpose::Transport], ..Scope::default() });
         ConsentEvent {
             at: Time::from_millis(at),
             kind,

@@ -226,11 +226,7 @@ fn judge_content(
             _ => Err(Refusal::new(Code::BadReference, "an answer to an alert that is not ours")),
         },
         Content::Subscription(_) => Ok(()),
-        Content::Offer(_)
-        | Content::Answer(_)
-        | Content::Release(_)
-        | Content::Step(_)
-        | Content::Withdrawal(_) => {
+        Content::Offer(_) | Content::Answer(_) | Content::Release(_) | Content::Step(_) | Content::Withdrawal(_) => {
             handovers::judge(context, &letter.content, by, package)
         }
         Content::Receipt(_) | Content::Bundle(_) | Content::Consent(_) | Content::Event(_) => {

@@ -160,7 +160,9 @@ fn consequences(
             let touched = event.is_whole() || event.scope.as_ref().is_some_and(|scope| resting.is_touched_by(scope));
             if touched && resting.to == context.own {
                 let case = context.facts.handover(resting.handover)?.and_then(|row| row.case);
-                due.entry(case.unwrap_or_else(|| context.pseudonyms.received(resting.handover))).or_default().push(owed);
+                due.entry(case.unwrap_or_else(|| context.pseudonyms.received(resting.handover)))
+                    .or_default()
+                    .push(owed);
             }
         }
         if let Some(row) = context.facts.consent(*consent)?
@@ -191,12 +193,7 @@ fn whole_case(context: &Context<'_>, case: CaseId, learnt: &Learnt) -> Result<Op
 }
 
 /// Has a case erased; who asks again about one that is gone is told again.
-fn erase(
-    context: &Context<'_>,
-    case: CaseId,
-    owed: Vec<Owed>,
-    entries: &mut Vec<NewEntry>,
-) -> Result<(), Refusal> {
+fn erase(context: &Context<'_>, case: CaseId, owed: Vec<Owed>, entries: &mut Vec<NewEntry>) -> Result<(), Refusal> {
     let row = context.facts.case(case)?.unwrap_or_default();
     if row.erased.is_some() {
         for one in owed {

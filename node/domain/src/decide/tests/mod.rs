@@ -3,5 +3,5 @@
 
 mod histories;
 mod refusals;
-mod world;
 mod withdrawals;
+mod world;

@@ -425,7 +425,13 @@ fn each_refusal_of_a_withdrawal_is_reached() {
     let visitor = Caller { actor: crate::entry::Actor::Operator("v".into()), roles: Vec::new() };
     let unknown = HandoverId::new(NOW, [99; 10]);
     let empty = Some(Scope::default());
-    let by = |by| Command::Withdraw { caller: Caller::system(), about: About::Handover(id()), by, method: None, scope: None };
+    let by = |by| Command::Withdraw {
+        caller: Caller::system(),
+        about: About::Handover(id()),
+        by,
+        method: None,
+        scope: None,
+    };
     let caller = visitor;
     let (about, method, scope) = (About::Handover(id()), None, None);
     for (wanted, command) in [
