@@ -63,6 +63,7 @@ pub(super) fn societies(body: &Body) -> Vec<Society> {
         | Body::ErasureHeld { .. }
         | Body::HandoverOpened { .. }
         | Body::PackageRead { .. }
+        | Body::Forgotten { .. }
         | Body::Refused { .. }
         | Body::PackageKept { .. } => Vec::new(),
     }
@@ -104,6 +105,9 @@ pub(super) fn body(body: &Body) -> Value {
         Body::Refused { request, code, subject, uncounted } => {
             json!({"request": request, "code": code, "subject": subject, "uncounted": uncounted})
         }
+        Body::Forgotten { reason, objects } => json!({
+            "reason": reason, "entries": objects.iter().map(|(entry, _)| entry).collect::<Vec<_>>(),
+        }),
         Body::Peer { society, change } => match change {
             PeerChange::Bundle { version, digest } => {
                 json!({"society": society, "bundle": {"version": version, "digest": digest}})

@@ -147,9 +147,7 @@ pub(super) fn deliver(
     };
     let body = Body::Received { peer, lane, position, digest, envelope: meta, verdict };
     let mut entries = vec![match letter {
-        Some(letter) if accepted => {
-            NewEntry { body, object: Some(letter.signed.to_object()), content: Some(letter.content) }
-        }
+        Some(letter) if accepted => NewEntry::with_object(body, letter.signed.to_object(), Some(letter.content)),
         _ => NewEntry::bare(body),
     }];
     if let (true, Some(Ok(package)), Some(handover)) = (accepted, package, handover) {
@@ -229,7 +227,7 @@ fn judge_content(
         Content::Offer(_) | Content::Answer(_) | Content::Release(_) | Content::Step(_) | Content::Withdrawal(_) => {
             handovers::judge(context, &letter.content, by, package)
         }
-        Content::Receipt(_) | Content::Bundle(_) | Content::Consent(_) | Content::Event(_) => {
+        Content::Receipt(_) | Content::Bundle(_) | Content::Consent(_) | Content::Event(_) | Content::Residue(_) => {
             Err(Refusal::new(Code::Malformed, "this does not travel in an envelope"))
         }
     }
@@ -255,6 +253,7 @@ pub(super) fn about(envelope: &Envelope, content: &Content) -> (Option<EnvelopeI
         | Content::Receipt(_)
         | Content::Bundle(_)
         | Content::Consent(_)
-        | Content::Event(_) => (None, None),
+        | Content::Event(_)
+        | Content::Residue(_) => (None, None),
     }
 }

@@ -7,19 +7,19 @@ use crate::{
     catalogue::CollectionMethod,
     consent::{Actor, ConsentEvent, ConsentRecord, EventKind, Recipient, Scope},
     digest::Digest,
-    entry::{Body, EnvelopeMeta, Owed},
+    entry::{Body, EnvelopeMeta, ForgetReason, Owed},
     envelope::{Envelope, FORMAT_VERSION, Kind, Lane},
     fold::{self, Content},
     handover::{Action, Gate, Offer, permitted_roles},
     ids::{CaseId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position},
     limits::{CONSENT_EVENTS_MAX, HANDOVERS_A_CASE_MAX, HANDOVERS_A_CONSENT_MAX, SCOPE_RECIPIENTS_MAX},
     refusal::{Code, Fault, Refusal},
-    rows::{HandoverRow, UseRow},
+    rows::{CaseRow, HandoverRow, UseRow},
     society::Society,
     withdrawal::{KeepReason, Kept, News, Part, WithdrawalMessage},
 };
 
-use super::{Caller, Context, Decision, NewEntry, Reply, handovers};
+use super::{Caller, Context, Decision, NewEntry, Reply, forget, handovers};
 
 /// Further recipients that one answer names.
 const ONWARD_MAX: usize = 16;
@@ -74,7 +74,7 @@ pub(super) fn withdraw(
 
 fn recorded(consent: ConsentId, event: &ConsentEvent) -> NewEntry {
     let body = Body::ConsentEvent { consent, digest: event.digest() };
-    NewEntry { body, object: Some(event.to_cbor()), content: Some(Content::Event(Box::new(event.clone()))) }
+    NewEntry::with_object(body, event.to_cbor(), Some(Content::Event(Box::new(event.clone()))))
 }
 
 fn consents_of(context: &Context<'_>, about: About) -> Result<BTreeSet<ConsentId>, Refusal> {
@@ -324,7 +324,7 @@ pub(super) fn judge_offer(context: &Context<'_>, offer: &Offer, by: Society) -> 
     if uses.whole || uses.events.iter().any(|known| known.by == by && !known.proven) {
         return Err(withdrawn());
     }
-    if uses.stops(&fold::resting_of(offer, context.own)) { Err(withdrawn()) } else { Ok(()) }
+    if uses.stops(&fold::resting_of(&fold::OfferOutline::of(offer), context.own)) { Err(withdrawn()) } else { Ok(()) }
 }
 
 /// Judges what a peer tells of a withdrawal: only an end of the handover may.
@@ -432,10 +432,30 @@ pub(super) fn erased(context: &Context<'_>, case: CaseId) -> Result<Decision, Re
     }
     let body = if held { Body::ErasureHeld { case } } else { Body::CaseErased { case } };
     let mut entries = vec![NewEntry::bare(body)];
-    for owed in row.owed {
-        entries.extend(receipt(context, owed, held)?);
+    for owed in &row.owed {
+        entries.extend(receipt(context, *owed, held)?);
+    }
+    if !held {
+        entries.extend(forget_letters(context, &row)?);
     }
     Ok(Decision { entries, reply: Reply::Done { entry: context.next } })
+}
+
+/// What was offered of an erased case, and answered, is forgotten with it: the views keep what is owed to nobody.
+fn forget_letters(context: &Context<'_>, row: &CaseRow) -> Result<Vec<NewEntry>, Refusal> {
+    let mut letters = BTreeSet::new();
+    for handover in row.handovers.iter().chain(row.owed.iter().map(|owed| &owed.handover)) {
+        let Some(row) = context.facts.handover(*handover)? else { continue };
+        letters.insert(row.entry);
+        let answers = row.history.iter().filter(|step| matches!(step.action, Action::Accept | Action::Reject));
+        for step in answers {
+            // A receipt that rejects an offer is evidence of the lane, and stays.
+            if context.facts.entry(step.entry)?.is_some_and(|entry| !matches!(entry.body, Body::Receipted { .. })) {
+                letters.insert(step.entry);
+            }
+        }
+    }
+    forget(context, letters, ForgetReason::Withdrawn)
 }
 
 /// Whether a hold keeps a case from being erased.

@@ -4,7 +4,7 @@
 use crate::{
     consent::ConsentEvent,
     entry::{EnvelopeMeta, Owed},
-    handover::{Action, Offer, purpose_of},
+    handover::Action,
     ids::{CaseId, ConsentId, HandoverId},
     limits::{CONSENT_EVENTS_MAX, CONSENTS_A_CASE_MAX, HANDOVERS_A_CASE_MAX, HANDOVERS_A_CONSENT_MAX},
     refusal::Refusal,
@@ -13,23 +13,17 @@ use crate::{
     withdrawal::{News, WithdrawalMessage},
 };
 
-use super::Fold;
+use super::{Fold, OfferOutline};
 
 /// A handover as it rests on its consent when it is offered.
 #[must_use]
-pub fn resting_of(offer: &Offer, own: Society) -> Resting {
-    let mut purposes: Vec<_> = offer.service_codes().map(|service| purpose_of(offer.kind, service)).collect();
-    purposes.sort_unstable();
-    purposes.dedup();
-    let mut categories: Vec<_> = offer.service_codes().flat_map(|service| service.minimal_categories()).collect();
-    categories.sort_unstable();
-    categories.dedup();
+pub fn resting_of(offer: &OfferOutline, own: Society) -> Resting {
     Resting {
         handover: offer.id,
         other: if offer.from == own { offer.to } else { offer.from },
         to: offer.to,
-        purposes,
-        categories,
+        purposes: offer.purposes.clone(),
+        categories: offer.categories.clone(),
         stopped: None,
         notice: None,
         told_at: None,
@@ -42,7 +36,7 @@ pub fn resting_of(offer: &Offer, own: Society) -> Resting {
 
 impl Fold<'_> {
     /// A handover rests on a consent from now on; one that was taken back before stops it at once.
-    pub(super) fn rest(&mut self, offer: &Offer, row: &mut HandoverRow, by: Society) -> Result<(), Refusal> {
+    pub(super) fn rest(&mut self, offer: &OfferOutline, row: &mut HandoverRow, by: Society) -> Result<(), Refusal> {
         let mut uses = self.facts.uses(offer.consent.id)?.unwrap_or_default();
         if uses.of(offer.id).is_some() || uses.resting.len() >= HANDOVERS_A_CONSENT_MAX {
             return Ok(());
