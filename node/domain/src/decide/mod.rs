@@ -6,6 +6,7 @@ mod alerts;
 mod consents;
 mod context;
 mod delivery;
+mod erasure;
 mod forget;
 mod handovers;
 mod peers;
@@ -16,9 +17,10 @@ mod withdrawals;
 
 pub use context::{Caller, Context, PeerPolicy, Policy, Pseudonyms};
 pub use delivery::{Letter, Opened, open};
+pub use erasure::may_send;
 pub use forget::forget;
 pub use handovers::{covered, recheck};
-pub use withdrawals::{About, events as known_events, may_send};
+pub use withdrawals::{About, events as known_events};
 
 use crate::{
     alert::{Alert, AlertAck, AlertCancel},
@@ -349,7 +351,7 @@ pub fn decide(context: &Context<'_>, command: Command) -> Result<Decision, Refus
         Command::Withdraw { caller, about, by, method, scope } => {
             withdrawals::withdraw(context, &caller, about, by, method, scope)
         }
-        Command::CaseErased { case } => withdrawals::erased(context, case),
+        Command::CaseErased { case } => erasure::erased(context, case),
         Command::RecordConsent { caller, case, record } => consents::record(context, &caller, case, *record),
         Command::OfferHandover { caller, id, case, entropy, draft, package, release_on_acceptance } => {
             let offer = handovers::Offering { id, case, draft: *draft, package, release_on_acceptance };
@@ -370,7 +372,7 @@ pub fn decide(context: &Context<'_>, command: Command) -> Result<Decision, Refus
             delivery::deliver(context, peer, lane, position, *opened, package)
         }
         Command::TakeReceipt { peer, receipt, signed } => receipts::take(context, peer, receipt, signed),
-        Command::EndWithheld { peer, lane, position } => withdrawals::end_withheld(context, peer, lane, position),
+        Command::EndWithheld { peer, lane, position } => erasure::end_withheld(context, peer, lane, position),
         Command::EndExpired { peer, lane, position } => receipts::end_expired(context, peer, lane, position),
         Command::TakeBundle { caller, bundle, payload } => peers::take_bundle(context, &caller, *bundle, payload),
         Command::RemovePeer { caller, society } => peers::remove(context, &caller, society),
