@@ -273,7 +273,7 @@ impl HandoverStep {
     /// The withdrawal that the step tells of, when it was `by` who took it.
     #[must_use]
     pub fn withdrawal(&self, by: Society) -> Option<ConsentEvent> {
-        (self.step == Step::Withdrawn).then(|| ConsentEvent {
+        (self.step == Step::Withdrawn).then_some(ConsentEvent {
             at: self.at,
             kind: EventKind::Withdraw,
             actor: Actor::Person,
