@@ -39,6 +39,7 @@ use crate::{
     },
     upkeep::{self, Upkeep},
     vault::Vault,
+    withdrawals::{self, Eraser},
 };
 
 /// How often certificates, the disk and the folder of bundles are looked at.
@@ -167,6 +168,16 @@ pub async fn start(
     let live = LiveTrust::new(&peers::material(&trust.identity, &own, &known), now)?;
     let vault = Vault::open(&config.data_dir.join("vault"), fill.clone())?;
     let packages = Arc::new(Packages::new(config.society, vault, trust.sealing.clone(), handle.clone()));
+    let purged = withdrawals::purge(&handle, &packages)?;
+    if purged > 0 {
+        tracing::warn!(
+            purged,
+            "keys and files of erased cases had come back, from a backup it seems; they are gone again"
+        );
+    }
+    let eraser = Eraser { engine: handle.clone(), packages: packages.clone() };
+    let erasing = supervisor.spawner(Phase::Link);
+    erasing.spawn("eraser", eraser.run(erasing.token().clone()));
     let orphans = {
         let (engine, packages, own) = (handle.clone(), packages.clone(), config.society);
         tokio::task::spawn_blocking(move || upkeep::clean_vault(own, &engine, &packages)).await??
@@ -175,6 +186,8 @@ pub async fn start(
         tracing::warn!(orphans, "what a crash left in the vault was removed");
     }
     let link = Link {
+        policy: policy.subscribe(),
+        pseudonyms: pseudonyms.clone(),
         own: config.society,
         epoch,
         engine: handle.clone(),
@@ -400,6 +413,10 @@ impl Node {
                 }
                 Ok(None) => {}
                 Err(refusal) => tracing::error!(code = %refusal.code, reason = %refusal.message, "no new certificate"),
+            }
+            match withdrawals::late(&self.engine, now) {
+                Ok(late) => withdrawals::alarm(&late, &self.link.metrics),
+                Err(refusal) => tracing::error!(code = %refusal.code, "the withdrawals could not be looked at"),
             }
             let days = identity.not_after().since(now).as_secs_f64() / 86_400.0;
             self.link.metrics.credential_days_left(Credential::Node, self.society, days);

@@ -16,7 +16,7 @@ pub use alert::{AlertCommand, CancelReason, ContentArgs, ExportFormat, ExportMes
 pub use alert_check::CheckArgs;
 pub use audit::AuditCommand;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
-pub use consent::{ConsentCommand, NoticeArg, RecordArgs};
+pub use consent::{AboutArgs, ConsentCommand, NoticeArg, RecordArgs, WithdrawArgs};
 pub use handover::{HandoverCommand, LetterArg, Step};
 use passerelle_domain::society::Society;
 pub use peer::PeerCommand;

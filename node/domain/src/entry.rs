@@ -13,7 +13,7 @@ use crate::{
     digest::Digest,
     envelope::{Attachment, Envelope, Kind, Lane, SignedEnvelope, from_cbor, to_cbor},
     handover::{OverrideStep, Proposal, Stage},
-    ids::{AlertId, CaseId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
+    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
     merkle::leaf_hash,
     refusal::Refusal,
     retention::{HoldKind, Rule},
@@ -140,6 +140,20 @@ pub struct PackageRef {
     pub commitment: Digest,
 }
 
+/// Who is told that something was erased, and of what: one handover under one consent record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Owed {
+    /// The consent record that was taken back.
+    #[n(0)]
+    pub consent: ConsentId,
+    /// The handover.
+    #[n(1)]
+    pub handover: HandoverId,
+    /// The Society at its other end.
+    #[n(2)]
+    pub to: Society,
+}
+
 /// What the receiver decided of an envelope.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub enum Verdict {
@@ -220,6 +234,56 @@ pub enum Body {
         /// The record.
         #[n(1)]
         record: ConsentRef,
+    },
+    /// Something happened to a consent record; its object is the event.
+    #[n(20)]
+    ConsentEvent {
+        /// The record.
+        #[n(0)]
+        consent: ConsentId,
+        /// SHA-256 of the event.
+        #[n(1)]
+        digest: Digest,
+    },
+    /// All that is known of a case is to be erased; what was ours to use of it is not used any more.
+    #[n(21)]
+    ErasureDue {
+        /// The case.
+        #[n(0)]
+        case: CaseId,
+        /// Who is to be told once it is done.
+        #[n(1)]
+        owed: Vec<Owed>,
+    },
+    /// A case was erased: its key was destroyed and its files removed.
+    #[n(22)]
+    CaseErased {
+        /// The case.
+        #[n(0)]
+        case: CaseId,
+    },
+    /// A case that was to be erased is kept for now, by a hold; it is not used.
+    #[n(23)]
+    ErasureHeld {
+        /// The case.
+        #[n(0)]
+        case: CaseId,
+    },
+    /// An envelope was not sent: what it rests on does not cover it any more.
+    #[n(24)]
+    DeliveryWithheld {
+        /// The peer.
+        #[n(0)]
+        peer: Society,
+        /// The lane.
+        #[n(1)]
+        lane: Lane,
+        /// Its place there.
+        #[n(2)]
+        position: Position,
+        /// Why, as a refusal code.
+        #[n(3)]
+        code: String,
     },
     /// A handover was opened here for a local case.
     #[n(5)]
@@ -615,6 +679,11 @@ impl Body {
             Self::Received { .. } => "received",
             Self::Receipted { .. } => "receipted",
             Self::Consent { .. } => "consent",
+            Self::ConsentEvent { .. } => "consent_event",
+            Self::ErasureDue { .. } => "erasure_due",
+            Self::CaseErased { .. } => "case_erased",
+            Self::ErasureHeld { .. } => "erasure_held",
+            Self::DeliveryWithheld { .. } => "delivery_withheld",
             Self::HandoverOpened { .. } => "handover_opened",
             Self::HandoverProposed(_) => "handover_proposed",
             Self::Approved { .. } => "approved",
@@ -663,6 +732,7 @@ impl Body {
             Self::Hold { subject, .. } => Some(*subject),
             Self::Report { id, .. } => Some((*id).into()),
             Self::Purged { subjects, .. } => subjects.first().copied(),
+            Self::ConsentEvent { consent, .. } => Some((*consent).into()),
             Self::Refused { subject, .. } => *subject,
             Self::AlertDrafted { id, .. }
             | Self::DraftApproved { id, .. }

@@ -34,3 +34,4 @@ pub mod rows;
 pub mod signing;
 pub mod society;
 pub mod time;
+pub mod withdrawal;

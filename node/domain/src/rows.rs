@@ -1,7 +1,11 @@
 //! Rows: the views of the journal. Each can be dropped and folded again from the entries and
 //! objects, to the same bytes. They hold what a decision or a list needs, and no personal data.
 
+mod withdrawals;
+
 use minicbor::{Decode, Encode};
+
+pub use withdrawals::{CaseRow, KnownEvent, Resting, UseRow};
 
 use crate::{
     aggregate::ReportRow,
@@ -569,6 +573,9 @@ pub enum Ended {
     /// It expired before it was delivered.
     #[n(1)]
     Expired,
+    /// It was withheld: the person took back what it rests on.
+    #[n(2)]
+    Withheld,
 }
 
 /// The receiving end of one lane from one peer.
@@ -598,6 +605,8 @@ pub enum Row {
     Tombstone(AlertId, TombstoneRow),
     Envelope(Society, EnvelopeId, EnvelopeRow),
     Consent(ConsentId, ConsentRow),
+    Use(ConsentId, UseRow),
+    Case(CaseId, CaseRow),
     Handover(HandoverId, HandoverRow),
     Safeguard(HandoverId, SafeguardRow),
     CaseAge(CaseId, CaseAgeRow),

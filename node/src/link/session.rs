@@ -11,7 +11,8 @@ use passerelle_domain::{
     envelope::Lane,
     facts::Facts as _,
     fold::Content,
-    ids::Position,
+    handover::{Action, Side, transition},
+    ids::{CaseId, Position},
     link::{Alarm, Arrival, Event, Frame, Hello, LocalLane, Session},
     receipt::{Receipt, Rejection, SignedReceipt},
     refusal::{Code, Fault, Refusal},
@@ -37,7 +38,8 @@ type Pending = oneshot::Receiver<Result<Reply, Refusal>>;
 
 /// A command under way, with what its answer is for.
 enum Due {
-    Delivered(Lane),
+    /// A parcel, and the case that was opened in the vault for its package.
+    Delivered(Lane, Option<CaseId>),
     Other,
     Advanced(Lane),
 }
@@ -195,9 +197,13 @@ impl<'a> Driver<'a> {
             return Ok(());
         }
         let now = self.link.clock.now();
-        let mut shelf = Shelf { link: self.link, peer: self.peer, now, expired: Vec::new() };
+        let (expired, withheld) = (Vec::new(), Vec::new());
+        let mut shelf = Shelf { link: self.link, peer: self.peer, now, expired, withheld };
         self.next = self.session.next_frame(now, &mut shelf)?.map(v1::Frame::from);
-        let expired = std::mem::take(&mut shelf.expired);
+        let (expired, withheld) = (std::mem::take(&mut shelf.expired), std::mem::take(&mut shelf.withheld));
+        for (lane, position) in withheld {
+            self.submit(Command::EndWithheld { peer: self.peer, lane, position }, Due::Other).await?;
+        }
         for (lane, position) in expired {
             self.submit(Command::EndExpired { peer: self.peer, lane, position }, Due::Other).await?;
         }
@@ -337,7 +343,7 @@ impl<'a> Driver<'a> {
     async fn arrived(&mut self, arrival: Arrival) -> Result<(), Refusal> {
         let link = self.link;
         let (opened, attachment) = open(&arrival.parcel, &|society| link.signing_keys(society), &Ed25519Verifier)?;
-        let package = keep_package(self.link, self.peer, &opened, attachment).await?;
+        let (package, opened_case) = keep_package(self.link, self.peer, &opened, attachment).await?;
         let command = Command::Deliver {
             peer: self.peer,
             lane: arrival.lane,
@@ -345,7 +351,7 @@ impl<'a> Driver<'a> {
             opened: Box::new(opened),
             package,
         };
-        self.submit(command, Due::Delivered(arrival.lane)).await
+        self.submit(command, Due::Delivered(arrival.lane, opened_case)).await
     }
 
     async fn receipt(&mut self, signed: SignedReceipt) -> Result<(), Refusal> {
@@ -362,7 +368,10 @@ impl<'a> Driver<'a> {
     ) -> Result<(), Refusal> {
         let reply = outcome.map_err(|_| Refusal::new(Code::ShuttingDown, "the node is shutting down"))??;
         match (due, reply) {
-            (Due::Delivered(lane), Reply::Received { position, hash, entry, rejected, .. }) => {
+            (Due::Delivered(lane, opened_case), Reply::Received { position, hash, entry, rejected, accepted }) => {
+                if let Some(case) = opened_case.filter(|_| !accepted) {
+                    self.drop_package(case);
+                }
                 let at = usize::from(lane.number()) - 1;
                 self.receiptable[at] = Some(Receiptable { position, hash, entry, rejected });
                 // Before a rejection could fall out of the list of the newest ones, it is receipted.
@@ -378,6 +387,17 @@ impl<'a> Driver<'a> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Erases what was kept for a release that the engine then refused, such as one that a withdrawal overtook.
+    fn drop_package(&self, case: CaseId) {
+        let packages = self.link.packages.clone();
+        self.link.spawner.spawn("eraser of a refused package", async move {
+            let erased = tokio::task::spawn_blocking(move || packages.erase(case)).await;
+            if !matches!(erased, Ok(Ok(()))) {
+                tracing::error!("a package that was refused could not be erased; it is tried again at the next start");
+            }
+        });
     }
 
     /// Signs a receipt for each lane in which something became durable.
@@ -429,28 +449,34 @@ async fn keep_package(
     peer: Society,
     opened: &Opened,
     attachment: Vec<u8>,
-) -> Result<Option<Result<PackageRef, Refusal>>, Refusal> {
-    let Ok(letter) = &opened.outcome else { return Ok(None) };
-    let Content::Release(release) = &letter.content else { return Ok(None) };
+) -> Result<(Option<Result<PackageRef, Refusal>>, Option<CaseId>), Refusal> {
+    let Ok(letter) = &opened.outcome else { return Ok((None, None)) };
+    let Content::Release(release) = &letter.content else { return Ok((None, None)) };
     let known = link.engine.view().handover(release.id)?;
     // A handover that is not ours to receive is refused by the engine; nothing of it is kept.
-    let Some(row) = known.filter(|row| row.to == link.own && row.from == peer) else { return Ok(None) };
+    let Some(row) = known.filter(|row| row.to == link.own && row.from == peer) else { return Ok((None, None)) };
     if let Some(package) = row.package {
-        return Ok(Some(Ok(package)));
+        return Ok((Some(Ok(package)), None));
     }
-    let case = row.case.unwrap_or_else(|| passerelle_domain::ids::CaseId::new(link.clock.now(), link.entropy.id()));
+    if transition(row.state, Action::Release, Side::From).is_err() {
+        // Neither is what comes too late, after a withdrawal that overtook it.
+        return Ok((None, None));
+    }
+    let case = row.case.unwrap_or_else(|| link.pseudonyms.received(release.id));
     let (packages, commitment) = (link.packages.clone(), release.package_commitment);
     let handover = release.id;
     let kept = tokio::task::spawn_blocking(move || packages.receive(peer, handover, case, &attachment))
         .await
         .map_err(|_| Refusal::new(Code::VaultFailed, "the vault did not finish"))?;
-    Ok(Some(kept.and_then(|found| {
+    let opened_case = (kept.is_ok() && row.case.is_none()).then_some(case);
+    let package = kept.and_then(|found| {
         if found == commitment {
             Ok(PackageRef { case, commitment })
         } else {
             Err(Refusal::new(Code::BadDigest, "the package is not the one that the release commits to"))
         }
-    })))
+    });
+    Ok((Some(package), opened_case))
 }
 
 fn stream_broke() -> Refusal {

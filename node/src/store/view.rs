@@ -16,8 +16,8 @@ use passerelle_domain::{
     refusal::{Code, Refusal},
     retention::{HoldKind, HoldRow, KeepingRow, SuspensionRow},
     rows::{
-        AckRow, AlertRow, CaseAgeRow, ConsentRow, DraftRow, EnvelopeRow, GroupRow, HandoverRow, HeadRow, LaneIn,
-        LaneItem, LaneOut, PeerRow, Row, SafeguardRow, TombstoneRow,
+        AckRow, AlertRow, CaseAgeRow, CaseRow, ConsentRow, DraftRow, EnvelopeRow, GroupRow, HandoverRow, HeadRow,
+        LaneIn, LaneItem, LaneOut, PeerRow, Row, SafeguardRow, TombstoneRow, UseRow,
     },
     society::Society,
 };
@@ -172,6 +172,8 @@ pub fn encode_row(row: &Row) -> (keys::Key, Vec<u8>) {
         Row::Tombstone(id, row) => (keys::tombstone(*id), encode(row)),
         Row::Envelope(society, id, row) => (keys::envelope(*society, *id), encode(row)),
         Row::Consent(id, row) => (keys::consent(*id), encode(row)),
+        Row::Use(id, row) => (keys::uses(*id), encode(row)),
+        Row::Case(id, row) => (keys::case(*id), encode(row)),
         Row::Handover(id, row) => (keys::handover(*id), encode(row)),
         Row::Safeguard(id, row) => (keys::safeguard(*id), encode(row)),
         Row::CaseAge(case, row) => (keys::case_age(*case), encode(row)),
@@ -210,6 +212,14 @@ impl Facts for View<'_> {
 
     fn consent(&self, id: ConsentId) -> Result<Option<ConsentRow>, Refusal> {
         self.row(&keys::consent(id))
+    }
+
+    fn uses(&self, id: ConsentId) -> Result<Option<UseRow>, Refusal> {
+        self.row(&keys::uses(id))
+    }
+
+    fn case(&self, id: CaseId) -> Result<Option<CaseRow>, Refusal> {
+        self.row(&keys::case(id))
     }
 
     fn handover(&self, id: HandoverId) -> Result<Option<HandoverRow>, Refusal> {

@@ -10,6 +10,7 @@ mod context;
 mod delivery;
 mod drafts;
 mod duty;
+mod erasure;
 mod forget;
 mod groups;
 mod handovers;
@@ -22,23 +23,26 @@ mod retention;
 mod safeguards;
 #[cfg(test)]
 mod tests;
+mod withdrawals;
 
 pub use approvals::missing_approvals;
 pub use context::{Caller, Context, PeerPolicy, Policy, Pseudonyms};
 pub use delivery::{Letter, Opened, open};
 pub use duty::waits_for_answer;
+pub use erasure::may_send;
 pub use forget::forget;
-pub use handovers::recheck;
-pub use holds::{Scope, is_held};
+pub use handovers::{covered, recheck};
+pub use holds::{HoldScope, is_held};
 pub use retention::{Target, evidence_of};
 pub use safeguards::{Member, SafeguardCommand};
+pub use withdrawals::{About, events as known_events};
 
 use crate::{
     aggregate::ReportStep,
     alert::{Alert, AlertAck, AlertCancel},
     bundle::Bundle,
-    catalogue::{Purpose, RedactReason, Section, Segment},
-    consent::ConsentRecord,
+    catalogue::{CollectionMethod, Purpose, RedactReason, Section, Segment},
+    consent::{Actor as ConsentActor, ConsentRecord, Scope},
     digest::Digest,
     entry::{Body, DraftSource, EnvelopeMeta, HookOutcome, PackageRef},
     envelope::{Attachment, Envelope, Lane},
@@ -165,6 +169,24 @@ pub enum Command {
         /// The record.
         record: Box<ConsentRecord>,
     },
+    /// Takes a consent back, in whole or in part.
+    Withdraw {
+        /// Who asks.
+        caller: Caller,
+        /// Of what.
+        about: About,
+        /// Who takes it back: the person, or a representative.
+        by: ConsentActor,
+        /// How it was expressed.
+        method: Option<CollectionMethod>,
+        /// Which part; the whole when there is none.
+        scope: Option<Scope>,
+    },
+    /// A case that was to be erased is erased: its key is destroyed and its files are removed.
+    CaseErased {
+        /// The case.
+        case: CaseId,
+    },
     /// Offers a handover.
     OfferHandover {
         /// Who asks.
@@ -239,7 +261,7 @@ pub enum Command {
         /// Who asks.
         caller: Caller,
         /// Over what.
-        scope: Scope,
+        scope: HoldScope,
         /// What the hold does.
         kind: HoldKind,
         /// Whether it is to be lifted.
@@ -300,6 +322,15 @@ pub enum Command {
         receipt: Receipt,
         /// The exact bytes, as evidence.
         signed: SignedReceipt,
+    },
+    /// What the envelope at a position rests on does not cover it any more: it is not sent.
+    EndWithheld {
+        /// The peer.
+        peer: Society,
+        /// The lane.
+        lane: Lane,
+        /// Its place there.
+        position: Position,
     },
     /// Envelopes that expired before they were delivered: their delivery ends.
     EndExpired {
@@ -471,6 +502,10 @@ pub fn decide(context: &Context<'_>, command: Command) -> Result<Decision, Refus
         }
         Command::ReleaseOrphan { alert } => duty::release_orphan(context, alert),
         Command::AcknowledgeAlert { caller, entropy, ack } => alerts::acknowledge(context, &caller, entropy, ack),
+        Command::Withdraw { caller, about, by, method, scope } => {
+            withdrawals::withdraw(context, &caller, about, by, method, scope)
+        }
+        Command::CaseErased { case } => erasure::erased(context, case),
         Command::RecordConsent { caller, case, record } => consents::record(context, &caller, case, *record),
         Command::OfferHandover { caller, id, case, entropy, draft, package, release_on_acceptance } => {
             let offer = handovers::Offering { id, case, draft: *draft, package, release_on_acceptance, entropy };
@@ -503,6 +538,7 @@ pub fn decide(context: &Context<'_>, command: Command) -> Result<Decision, Refus
             delivery::deliver(context, peer, lane, position, *opened, package)
         }
         Command::TakeReceipt { peer, receipt, signed } => receipts::take(context, peer, receipt, signed),
+        Command::EndWithheld { peer, lane, position } => erasure::end_withheld(context, peer, lane, position),
         Command::EndExpired { peer, lane, position } => receipts::end_expired(context, peer, lane, position),
         Command::TakeBundle { caller, bundle, payload } => peers::take_bundle(context, &caller, *bundle, payload),
         Command::RemovePeer { caller, society } => peers::remove(context, &caller, society),
@@ -581,6 +617,8 @@ impl Command {
             Self::EndEscalation { .. } => "end_escalation",
             Self::ReleaseOrphan { .. } => "release_orphan",
             Self::AcknowledgeAlert { .. } => "acknowledge_alert",
+            Self::Withdraw { .. } => "withdraw_consent",
+            Self::CaseErased { .. } => "case_erased",
             Self::RecordConsent { .. } => "record_consent",
             Self::OfferHandover { .. } => "offer_handover",
             Self::Safeguard(command) => command.name(),
@@ -595,6 +633,7 @@ impl Command {
             Self::Report { .. } => "report",
             Self::Deliver { .. } => "deliver",
             Self::TakeReceipt { .. } => "take_receipt",
+            Self::EndWithheld { .. } => "end_withheld",
             Self::EndExpired { .. } => "end_expired",
             Self::TakeBundle { .. } => "take_bundle",
             Self::RemovePeer { .. } => "remove_peer",
@@ -620,6 +659,7 @@ impl Command {
             | Self::RedactAlert { caller, .. }
             | Self::AcknowledgeAlert { caller, .. }
             | Self::RecordConsent { caller, .. }
+            | Self::Withdraw { caller, .. }
             | Self::OfferHandover { caller, .. }
             | Self::AnswerHandover { caller, .. }
             | Self::ReleaseHandover { caller, .. }
@@ -640,6 +680,8 @@ impl Command {
             Self::Safeguard(command) => command.caller().actor.clone(),
             Self::RecordRefusal { actor, .. } => actor.clone(),
             Self::Begin { .. }
+            | Self::CaseErased { .. }
+            | Self::EndWithheld { .. }
             | Self::EndExpired { .. }
             | Self::Escalate { .. }
             | Self::EndEscalation { .. }
@@ -676,6 +718,8 @@ impl Command {
             Self::AcknowledgeAlert { ack, .. } => Some(ack.answer().alert.into()),
             Self::RecordConsent { record, .. } => Some(record.id.into()),
             Self::Safeguard(command) => command.handover().map(Into::into),
+            Self::Withdraw { about: About::Handover(id), .. } => Some((*id).into()),
+            Self::Withdraw { about: About::Consent(id), .. } => Some((*id).into()),
             Self::OfferHandover { id, .. }
             | Self::AnswerHandover { id, .. }
             | Self::ReleaseHandover { id, .. }

@@ -70,6 +70,9 @@ impl Outgoing {
         let allowance = usize::try_from(allowance).unwrap_or(usize::MAX);
         let mut piece: Option<Piece> = None;
         let mut taken = 0;
+        if !self.current.is_empty() && !parcels.may_go_on(self.lane, self.next)? {
+            self.begin_anew();
+        }
         while taken < allowance && self.has_more() {
             if self.current.is_empty() {
                 match parcels.parcel(self.lane, self.next)? {

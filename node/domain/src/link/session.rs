@@ -40,6 +40,15 @@ pub trait Parcels {
     /// # Errors
     /// When the store fails.
     fn parcel(&mut self, lane: Lane, position: Position) -> Result<Option<Vec<u8>>, Refusal>;
+
+    /// Whether the rest of a parcel that was begun may still be sent. If not, its place is begun anew with what
+    /// [`Parcels::parcel`] then gives.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn may_go_on(&mut self, _lane: Lane, _position: Position) -> Result<bool, Refusal> {
+        Ok(true)
+    }
 }
 
 /// What we know of one lane of this peer when a session begins.
