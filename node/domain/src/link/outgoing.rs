@@ -24,7 +24,8 @@ pub(super) struct Outgoing {
     next: Position,
     current: Written,
     offset: usize,
-    /// Where each sent parcel ended in the session's bytes: a receipt for it acknowledges those.
+    /// Where the piece in which each sent parcel ended did so, in the session's bytes: a receipt for the parcel
+    /// acknowledges those.
     ends: VecDeque<(Position, u64)>,
 }
 
@@ -64,12 +65,7 @@ impl Outgoing {
     }
 
     /// The next piece, of at most `allowance` bytes, and whether all of it may be deflated.
-    pub(super) fn take(
-        &mut self,
-        allowance: u64,
-        sent_before: u64,
-        parcels: &mut dyn Parcels,
-    ) -> Result<Option<(Piece, bool)>, Refusal> {
+    pub(super) fn take(&mut self, allowance: u64, parcels: &mut dyn Parcels) -> Result<Option<(Piece, bool)>, Refusal> {
         let allowance = usize::try_from(allowance).unwrap_or(usize::MAX);
         let mut piece: Option<(Piece, bool)> = None;
         let mut taken = 0;
@@ -98,13 +94,20 @@ impl Outgoing {
             taken += part.len();
             self.offset += part.len();
             if self.offset == self.current.bytes.len() {
-                self.ends.push_back((self.next, sent_before + taken as u64));
+                self.ends.push_back((self.next, u64::MAX));
                 self.next = self.next.next();
                 self.current = Written::default();
                 self.offset = 0;
             }
         }
         Ok(piece)
+    }
+
+    /// The last piece ended at `end` in the session's bytes. A parcel that ended in it was whole with all of the piece.
+    pub(super) fn piece_ends(&mut self, end: u64) {
+        for (_, open) in self.ends.iter_mut().rev().take_while(|(_, open)| *open == u64::MAX) {
+            *open = end;
+        }
     }
 
     /// The peer receipted up to `position`: how many of the session's bytes that acknowledges.

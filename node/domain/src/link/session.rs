@@ -211,8 +211,8 @@ impl Session {
         match frame {
             Frame::Hello(_) => Err(Refusal::new(Code::BadFrame, "a second Hello")),
             Frame::Parcels(piece) => {
-                let piece = self.inflated(piece)?;
                 self.received_bytes += piece.content.len() as u64;
+                let piece = self.inflated(piece)?;
                 let arrivals = self.incoming[slot(piece.lane)].take(piece)?;
                 Ok(arrivals.into_iter().map(Event::Arrived).collect())
             }
@@ -374,13 +374,14 @@ impl Session {
             if self.held[at] || !self.outgoing[at].has_more() {
                 continue;
             }
-            if let Some((mut piece, public)) = self.outgoing[at].take(allowance, self.pace.sent(), parcels)? {
-                let worth = self.pace.is_deflation_worth();
-                self.pace.on_sent(piece.content.len() as u64, now);
-                if public && worth && self.reads_deflated {
+            if let Some((mut piece, public)) = self.outgoing[at].take(allowance, parcels)? {
+                if public && self.reads_deflated && self.pace.is_deflation_worth() {
                     piece.content = self.deflater.get_or_insert_with(Deflater::new).deflate(&piece.content)?;
                     piece.deflated = true;
                 }
+                // What counts is what the line carries.
+                self.pace.on_sent(piece.content.len() as u64, now);
+                self.outgoing[at].piece_ends(self.pace.sent());
                 return Ok(Some(Frame::Parcels(piece)));
             }
         }

@@ -16,8 +16,8 @@ impl Parcels for Shelf {
             let mut framed = Vec::new();
             parcel::put_varint(&mut framed, bytes.len() as u64);
             framed.extend_from_slice(bytes);
-            // Of every three parcels one is about a person.
-            Written { bytes: framed, public: !position.0.is_multiple_of(3) }
+            // Of every three parcels one is about a person, and all in the bulk lane are.
+            Written { bytes: framed, public: lane != Lane::Bulk && !position.0.is_multiple_of(3) }
         }))
     }
 }
