@@ -33,6 +33,7 @@ fn pages_for_people_are_frozen() {
         "alert list".into(),
         "alert list --limit 1".into(),
         format!("alert show {ID}"),
+        format!("alert export {ID} --message cancel"),
         "alert codes event".into(),
         format!("consent record --file {consent} --case {CASE} --id {ID}"),
         format!("consent show {ID}"),
@@ -125,6 +126,21 @@ fn a_cap_document_comes_in_with_its_exact_bytes() {
         let outcome = world.run_with(&words, "<alert", false);
         assert!(outcome.exit == Exit::Usage && outcome.err.contains(&format!("code: {code}")), "{}", outcome.err);
     }
+}
+
+#[test]
+fn an_exported_document_goes_to_a_new_file_and_never_over_another() {
+    let world = World::new();
+    let out = world.folder.path().join("rosso.xml");
+    let name = out.display().to_string();
+    let words = ["alert", "export", ID, "--out", &name, "--message", "answer", "--by", "ML", "--anew", "--public"];
+    let outcome = world.run(&words);
+    assert!(outcome.exit == Exit::Ok && outcome.out.is_empty(), "{}", outcome.err);
+    assert_eq!(std::fs::read(&out).expect("written"), b"<alert>\n</alert>\n");
+    let asked = world.last();
+    assert!(asked.contains("message: \"answer\", society: \"ML\", anew: true, for_public: true"), "{asked}");
+    let again = world.run(&words);
+    assert!(again.exit == Exit::Usage && again.err.contains("cannot create"), "{}", again.err);
 }
 
 #[test]

@@ -97,6 +97,36 @@ pub enum AlertCommand {
         /// The alert
         id: String,
     },
+    /// Write one alert as a CAP 1.2 document; as the original, to the byte, where it was imported
+    ///
+    /// Ended alerts can be exported too, but redacted ones. The document goes to standard output unless --out names a
+    /// new file.
+    #[command(
+        after_long_help = "Examples:\n  passerelle alert export 019ab0f2-1c00-7000-8000-000000000001 --out rosso.xml\n  \
+                           passerelle alert export 019ab0f2-1c00-7000-8000-000000000001 --message cancel"
+    )]
+    Export {
+        /// The alert
+        id: String,
+        /// File to make; it must not be there yet
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// The format
+        #[arg(long, value_enum, default_value_t = ExportFormat::Cap)]
+        format: ExportFormat,
+        /// The alert itself, its cancellation, or an answer to it
+        #[arg(long, value_enum, default_value_t = ExportMessage::Alert)]
+        message: ExportMessage,
+        /// Society whose answer is meant; this node's own, unless stated
+        #[arg(long, value_name = "XX")]
+        by: Option<Society>,
+        /// Write an imported alert anew, under this network's name for it
+        #[arg(long)]
+        anew: bool,
+        /// For the public: people in bands. Only public alerts
+        #[arg(long)]
+        public: bool,
+    },
     /// List the codes that alerts are written in, with their labels
     #[command(after_long_help = "Example:\n  passerelle alert codes event")]
     Codes {
@@ -124,6 +154,36 @@ pub struct ContentArgs {
     /// Who a CAP document comes from that does not say it in our terms, such as authority or media
     #[arg(long, value_name = "CODE", requires = "cap", conflicts_with_all = ["file", "stdin"])]
     pub source: Option<SourceType>,
+}
+
+/// The format of an exported alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// CAP 1.2
+    Cap,
+}
+
+/// Which message about an alert is exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportMessage {
+    /// The alert or update itself
+    Alert,
+    /// Its cancellation
+    Cancel,
+    /// A person's answer to it
+    Answer,
+}
+
+impl ExportMessage {
+    /// Its name on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Alert => "alert",
+            Self::Cancel => "cancel",
+            Self::Answer => "answer",
+        }
+    }
 }
 
 /// Why an alert is cancelled.

@@ -8,7 +8,7 @@ mod peer;
 
 use std::{path::PathBuf, time::Duration};
 
-pub use alert::{AlertCommand, CancelReason, ContentArgs};
+pub use alert::{AlertCommand, CancelReason, ContentArgs, ExportFormat, ExportMessage};
 pub use audit::AuditCommand;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 pub use consent::{ConsentCommand, NoticeArg, RecordArgs};

@@ -1,15 +1,17 @@
 //! `passerelle alert`: publishing, answering and reading alerts.
 
+use std::{fs, io::Write as _, path::Path};
+
 use passerelle_domain::{ids::AlertId, society::Society, time::Time};
 use passerelle_proto::v1::{
     AcknowledgeAlertRequest, AcknowledgeAlertResponse, AlertReference, AlertSummary, CancelAlertRequest,
-    CancelAlertResponse, GetAlertRequest, ListAlertsRequest, ListAlertsResponse, ListCodesRequest, ListCodesResponse,
-    RaiseAlertRequest, RaiseAlertResponse, UpdateAlertRequest, UpdateAlertResponse, VocabularyCode,
+    CancelAlertResponse, ExportAlertRequest, GetAlertRequest, ListAlertsRequest, ListAlertsResponse, ListCodesRequest,
+    ListCodesResponse, RaiseAlertRequest, RaiseAlertResponse, UpdateAlertRequest, UpdateAlertResponse, VocabularyCode,
 };
 
-use super::{Session, alert_content, given_or_new, pages};
+use super::{Session, alert_content, audit::new_file, given_or_new, pages, status::bytes};
 use crate::{
-    args::AlertCommand,
+    args::{AlertCommand, ExportFormat},
     failure::{Exit, Failure},
     render::{Answer, page::Page, time},
 };
@@ -65,12 +67,41 @@ pub(super) async fn run(command: AlertCommand, session: &mut Session<'_, '_>) ->
             let answer = client.call(client.alerts().get_alert(GetAlertRequest { id })).await?;
             session.print(&answer)
         }
+        AlertCommand::Export { id, out, format: ExportFormat::Cap, message, by, anew, public } => {
+            let request = ExportAlertRequest {
+                id,
+                format: "cap-1.2".to_owned(),
+                message: message.as_str().to_owned(),
+                society: by.as_ref().map(Society::code).unwrap_or_default().to_owned(),
+                anew,
+                for_public: public,
+            };
+            let answer = client.call(client.alerts().export_alert(request)).await?;
+            write_out(&answer.content, out.as_deref(), session)
+        }
         AlertCommand::Codes { vocabulary } => {
             let request = ListCodesRequest { vocabulary: vocabulary.unwrap_or_default() };
             let answer = client.call(client.alerts().list_codes(request)).await?;
             session.print_list(&answer, "codes", false)
         }
     }
+}
+
+/// Writes a document to a new file, or to standard output as it is.
+fn write_out(document: &[u8], out: Option<&Path>, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+    let Some(path) = out else {
+        session.console.stdout.write_all(document)?;
+        session.console.stdout.flush()?;
+        return Ok(Exit::Ok);
+    };
+    let mut file = new_file(path)?;
+    if let Err(error) = file.write_all(document).and_then(|()| file.sync_all()) {
+        // A part of a document is none.
+        let _ = fs::remove_file(path);
+        return Err(error.into());
+    }
+    session.console.say(format!("Wrote {}, {}.", path.display(), bytes(document.len() as u64)));
+    Ok(Exit::Ok)
 }
 
 /// The triple by which an update names an earlier alert.

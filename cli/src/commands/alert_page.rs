@@ -2,7 +2,8 @@
 
 use passerelle_domain::time::Time;
 use passerelle_proto::v1::{
-    Action, Alert, AlertAcknowledgement, AlertDelivery, AlertText, Contact, Count, Eta, GetAlertResponse, People, Place,
+    Action, Alert, AlertAcknowledgement, AlertDelivery, AlertText, Contact, Count, Eta, GetAlertResponse,
+    ImportedDocument, People, Place,
 };
 
 use crate::render::{Answer, page::Page, time};
@@ -45,6 +46,7 @@ impl Answer for GetAlertResponse {
         ]);
         content(&alert, page, now);
         alert.texts.iter().for_each(|text| words(text, page));
+        view.imported.iter().for_each(|document| imported(document, page, now));
         if !view.deliveries.is_empty() {
             page.heading("DELIVERIES");
             let row = |one: &AlertDelivery| {
@@ -104,6 +106,20 @@ fn words(text: &AlertText, page: &mut Page) {
     };
     page.heading(&format!("[{}{origin}] {}", text.language, text.headline));
     [&text.description, &text.instruction].into_iter().filter(|text| !text.is_empty()).for_each(|text| page.line(text));
+}
+
+/// The document that the alert came from, and what of it stands nowhere above.
+fn imported(document: &ImportedDocument, page: &mut Page, now: Time) {
+    page.heading("IMPORTED FROM CAP");
+    page.pairs([
+        ("sender", document.sender.clone()),
+        ("identifier", document.identifier.clone()),
+        ("sent", time::utc_with_age(document.sent.as_ref(), now)),
+        ("languages", document.languages.join(", ")),
+        ("signature", document.signature.replace("_not_", ", not ")),
+        ("digest", document.digest.clone()),
+        ("only in the original", document.only_in_original.join(", ")),
+    ]);
 }
 
 fn joined<const N: usize>(parts: [&String; N]) -> String {

@@ -179,9 +179,27 @@ impl AlertService for Node {
                     note: String::new(),
                     at: ago(60),
                 }],
+                imported: Some(ImportedDocument {
+                    sender: "meteo@example.org".into(),
+                    identifier: "vent-7".into(),
+                    sent: ago(660),
+                    digest: "00ff".into(),
+                    languages: vec!["fr".into(), "ar".into()],
+                    signature: "present_not_verified".into(),
+                    only_in_original: vec!["info/web".into(), "info/resource (2)".into()],
+                }),
                 ..AlertView::default()
             }),
         })
+    }
+
+    async fn export_alert(
+        &self,
+        request: Request<ExportAlertRequest>,
+    ) -> Result<Response<ExportAlertResponse>, Status> {
+        self.take(request)?;
+        let media_type = "application/cap+xml".into();
+        ok(ExportAlertResponse { content: b"<alert>\n</alert>\n".to_vec(), media_type, original: false })
     }
 
     async fn list_alerts(&self, request: Request<ListAlertsRequest>) -> Result<Response<ListAlertsResponse>, Status> {

@@ -7,6 +7,7 @@
 use minicbor::{Decode, Encode};
 
 use crate::{
+    catalogue::vocabulary,
     consent::ConsentRef,
     digest::Digest,
     envelope::{Attachment, Envelope, Kind, Lane, SignedEnvelope, from_cbor, to_cbor},
@@ -290,6 +291,16 @@ pub enum Body {
         #[n(3)]
         hash: Digest,
     },
+    /// Objects of earlier entries were removed; what the views need of each is left in its place.
+    #[n(48)]
+    Forgotten {
+        /// Why.
+        #[n(0)]
+        reason: ForgetReason,
+        /// The entries, and the digest of what is left of each object; at most [`FORGET_MAX`].
+        #[n(1)]
+        objects: Vec<(EntryIndex, Digest)>,
+    },
     /// A package lies in the vault for a handover.
     #[n(13)]
     PackageKept {
@@ -301,6 +312,19 @@ pub enum Body {
         package: PackageRef,
     },
 }
+
+vocabulary! {
+    /// Why objects were removed.
+    ForgetReason {
+        1 Redacted = "redacted",
+        2 Withdrawn = "withdrawn",
+        3 Retention = "retention",
+        4 Erasure = "erasure",
+    }
+}
+
+/// Objects that one entry may remove, so that it stays one value of the store.
+pub const FORGET_MAX: usize = 256;
 
 /// A change of a peer.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -380,6 +404,7 @@ impl Body {
             Self::Replayed { .. } => "replayed",
             Self::EpochChanged { .. } => "epoch_changed",
             Self::LaneAdvanced { .. } => "lane_advanced",
+            Self::Forgotten { .. } => "forgotten",
             Self::PackageKept { .. } => "package_kept",
         }
     }

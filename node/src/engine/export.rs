@@ -4,7 +4,8 @@
 //! 1. a map: `"format": "passerelle-journal"`, `"version": 1`, `"society"`: two letters, `"epoch"`: the 16 bytes of
 //!    the life of the store, `"from"`: the index of the first entry;
 //! 2. for each entry, in order, an array of two: the bytes of the entry as they are hashed (a byte string), and its
-//!    object (a byte string), or null when it has none or when retention or erasure removed it;
+//!    object (a byte string), or null when it has none; where redaction, erasure or retention removed the object, what
+//!    the views need of it, which begins with the text `passerelle/residue/v1` and a zero byte;
 //! 3. the signed checkpoint over all entries up to here, as text (C2SP tlog-checkpoint).
 //!
 //! Packages are not in it: they lie in the vault, each under the key of its case.
@@ -14,8 +15,7 @@ use std::io::Read;
 use minicbor::{Decoder, Encoder, data::Type, encode::write::Write};
 use passerelle_domain::{
     entry::{Body, Entry},
-    facts::Facts as _,
-    fold,
+    fold::{self, Content, ResidueLedger},
     ids::{EntryIndex, Epoch},
     limits::ENVELOPE_BYTES_MAX,
     merkle::{Checkpoint, Frontier},
@@ -67,7 +67,7 @@ pub fn write(
     for index in span.from.0..span.size {
         let missing = || Refusal::new(Code::StoreFailed, format!("entry {index} is missing"));
         let bytes = store.get(&keys::entry(EntryIndex(index))).map_err(failed)?.ok_or_else(missing)?;
-        let object = view.object(EntryIndex(index))?;
+        let object = view.stored_object(EntryIndex(index))?;
         ok(item(&mut encoder, &bytes, object.as_deref()))?;
         if encoder.writer().len() >= CHUNK_BYTES {
             sink(std::mem::replace(encoder.writer_mut(), Vec::with_capacity(CHUNK_BYTES)))?;
@@ -137,6 +137,7 @@ pub fn import(
         time: Default::default(),
         frontier: Frontier::default(),
         objects: 0,
+        residues: ResidueLedger::default(),
     };
     let note = loop {
         let mut view = View::of(store);
@@ -156,6 +157,10 @@ pub fn import(
         }
     };
     items.end()?;
+    if let Some(entry) = journal.residues.unnamed().next() {
+        let message = format!("the object of entry {entry} is gone, and no entry says so");
+        return Err(Refusal::new(Code::BadDigest, message));
+    }
     let unsigned = || Refusal::new(Code::BadSignature, "the checkpoint is not signed by a key of this node");
     let checkpoint = Checkpoint::open(&note, own, keys_of_own, verifier).ok_or_else(unsigned)?;
     if (checkpoint.size, checkpoint.root) != (journal.frontier.size(), journal.frontier.root()) {
@@ -179,6 +184,7 @@ struct Importing<'a> {
     time: passerelle_domain::time::Time,
     frontier: Frontier,
     objects: u64,
+    residues: ResidueLedger,
 }
 
 impl Importing<'_> {
@@ -193,16 +199,20 @@ impl Importing<'_> {
         {
             return Err(wrong_society(self.own));
         }
+        self.residues.named(&entry.body)?;
         match (fold::object_named(&entry.body), object) {
             (Some(named), Some(object)) => {
                 let about = |refusal: Refusal| {
                     Refusal::new(refusal.code, format!("the object of entry {index}: {}", refusal.message))
                 };
-                fold::check_object(named, &object).map_err(about)?;
-                let content = fold::content(&entry.body, &object).map_err(about)?;
-                self.evidence.check(&entry.body, &object, &content).map_err(about)?;
+                match fold::stored(&entry.body, named, &object).map_err(about)? {
+                    Content::Residue(residue) => self.residues.met(index, &residue),
+                    content => {
+                        self.evidence.check(&entry.body, &object, &content).map_err(about)?;
+                        self.objects += 1;
+                    }
+                }
                 view.put_object(index, &object);
-                self.objects += 1;
             }
             (None, Some(_)) => {
                 return Err(Refusal::new(Code::BadDigest, format!("entry {index} names no object, and has one")));

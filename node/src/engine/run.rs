@@ -198,7 +198,7 @@ impl<'a> Batch<'a> {
 
     /// Appends the entries of a decision and folds them into rows.
     fn write(&mut self, actor: Actor, decision: Decision) -> Result<Reply, Refusal> {
-        for NewEntry { body, object, content } in decision.entries {
+        for NewEntry { body, object, content, residues } in decision.entries {
             let index = self.head.next();
             let entry = Entry { index, time: self.now, actor: actor.clone(), previous: self.head.previous, body };
             let bytes = entry.to_bytes();
@@ -214,6 +214,9 @@ impl<'a> Batch<'a> {
             }
             if let Some(object) = object {
                 self.view.put_object(index, &object);
+            }
+            for (index, residue) in residues {
+                self.view.replace_object(index, &residue.to_stored())?;
             }
         }
         Ok(decision.reply)

@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use passerelle_domain::{
     digest::Digest,
     entry::Entry,
-    facts::Facts as _,
     fold,
     ids::EntryIndex,
     merkle::{Checkpoint, Frontier},
@@ -97,6 +96,9 @@ pub fn verify(
         let letter = key.first().copied().map_or('?', char::from);
         report.fault(format!("a row of kind {letter} ({}) is not what the journal folds to", hex::encode(&key)));
     }
+    for entry in walk.residues.unnamed() {
+        report.fault(format!("the object of entry {entry} is gone, and no entry says so"));
+    }
     report.entries = walk.next.0;
     report.root = walk.frontier.root();
     Ok(report)
@@ -167,12 +169,13 @@ struct Walk<'a> {
     next: EntryIndex,
     previous: Digest,
     frontier: Frontier,
+    residues: fold::ResidueLedger,
 }
 
 impl<'a> Walk<'a> {
     fn new(own: Society, store: &'a dyn Store, scratch: &'a dyn Store, evidence: Option<Evidence<'a>>) -> Self {
         let (next, previous, frontier) = (EntryIndex(0), Digest::default(), Frontier::default());
-        Self { evidence, own, store, scratch, next, previous, frontier }
+        Self { evidence, own, store, scratch, next, previous, frontier, residues: fold::ResidueLedger::default() }
     }
 
     fn advance(&mut self, total: u64, report: &mut Report, progress: &mut impl FnMut(Progress)) -> Result<(), Refusal> {
@@ -209,8 +212,12 @@ impl<'a> Walk<'a> {
             report.fault(format!("entry {index} does not join the one before it"));
         }
         self.previous = hash;
-        let object = fold::object_named(&entry.body).map(|_| View::of(self.store).object(index)).transpose()?.flatten();
-        let content = match check_object(&entry, object.as_deref(), self.evidence.as_mut(), report) {
+        if let Err(refusal) = self.residues.named(&entry.body) {
+            report.fault(format!("entry {index}: {refusal}"));
+        }
+        let named = fold::object_named(&entry.body);
+        let object = named.map(|_| View::of(self.store).stored_object(index)).transpose()?.flatten();
+        let content = match self.check_object(&entry, object.as_deref(), report) {
             Ok(content) => content,
             Err(refusal) => {
                 report.fault(format!("the object of entry {index}: {refusal}"));
@@ -222,26 +229,30 @@ impl<'a> Walk<'a> {
         }
         Ok(())
     }
-}
 
-fn check_object(
-    entry: &Entry,
-    object: Option<&[u8]>,
-    evidence: Option<&mut Evidence<'_>>,
-    report: &mut Report,
-) -> Result<Option<fold::Content>, Refusal> {
-    let Some(named) = fold::object_named(&entry.body) else { return Ok(None) };
-    let Some(object) = object else {
-        report.absent += 1;
-        return Ok(None);
-    };
-    report.objects += 1;
-    fold::check_object(named, object)?;
-    let content = fold::content(&entry.body, object)?;
-    if let Some(evidence) = evidence {
-        evidence.check(&entry.body, object, &content)?;
+    fn check_object(
+        &mut self,
+        entry: &Entry,
+        object: Option<&[u8]>,
+        report: &mut Report,
+    ) -> Result<Option<fold::Content>, Refusal> {
+        let Some(named) = fold::object_named(&entry.body) else { return Ok(None) };
+        let Some(object) = object else {
+            report.absent += 1;
+            return Ok(None);
+        };
+        let content = fold::stored(&entry.body, named, object)?;
+        if let fold::Content::Residue(residue) = &content {
+            self.residues.met(entry.index, residue);
+            report.absent += 1;
+            return Ok(Some(content));
+        }
+        report.objects += 1;
+        if let Some(evidence) = &mut self.evidence {
+            evidence.check(&entry.body, object, &content)?;
+        }
+        Ok(Some(content))
     }
-    Ok(Some(content))
 }
 
 fn check_head(

@@ -22,7 +22,7 @@ use passerelle_proto::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{Operator, entry_and_content, errors::Refused, needed, optional, page_size};
+use super::{Operator, alert_export, entry_and_content, errors::Refused, needed, optional, page_size};
 use crate::store::{
     Direction, keys,
     view::{View, decode, failed},
@@ -96,6 +96,17 @@ impl AlertService for Operator {
             let id = needed("id", &message.id)?;
             let alert = operator.blocking(move |operator| operator.alert_view(id)).await?;
             Ok(v1::GetAlertResponse { alert: Some(alert) })
+        })
+        .await
+    }
+
+    async fn export_alert(
+        &self,
+        request: Request<v1::ExportAlertRequest>,
+    ) -> Result<Response<v1::ExportAlertResponse>, Status> {
+        self.serve("export_alert", request, |operator, _, message| async move {
+            let wanted = alert_export::Wanted::read(&message, operator.own)?;
+            Ok(operator.blocking(move |operator| operator.export(&wanted)).await?)
         })
         .await
     }
@@ -205,9 +216,11 @@ impl Operator {
         let unknown = || Refusal::new(Code::UnknownAlert, "this node has no such alert").at("id");
         let row = view.alert(id)?.ok_or_else(unknown)?;
         let found = entry_and_content(&view, row.entry)?;
-        let alert = match &found {
-            Some((_, Some(Content::Alert(alert)))) => Some(alert_message(alert.to_draft(), now)),
-            _ => None,
+        let (alert, imported) = match &found {
+            Some((_, Some(Content::Alert(alert)))) => {
+                (Some(alert_message(alert.to_draft(), now)), alert_export::imported(id, row.origin, alert))
+            }
+            _ => (None, None),
         };
         let cancel = row.cancelled.map(|(_, entry)| entry_and_content(&view, entry)).transpose()?.flatten();
         let cancel_note = match cancel {
@@ -227,6 +240,7 @@ impl Operator {
             cancel_note: cancel_note.unwrap_or_default(),
             deliveries: row.deliveries.iter().map(|one| delivery(&view, one)).collect::<Result<_, _>>()?,
             acknowledgements: acknowledgements(&view, id)?,
+            imported,
         })
     }
 

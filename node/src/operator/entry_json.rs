@@ -53,6 +53,7 @@ pub(super) fn societies(body: &Body) -> Vec<Society> {
         Body::Consent { .. }
         | Body::HandoverOpened { .. }
         | Body::PackageRead { .. }
+        | Body::Forgotten { .. }
         | Body::Refused { .. }
         | Body::PackageKept { .. } => Vec::new(),
     }
@@ -93,6 +94,9 @@ pub(super) fn body(body: &Body) -> Value {
         Body::Refused { request, code, subject, uncounted } => {
             json!({"request": request, "code": code, "subject": subject, "uncounted": uncounted})
         }
+        Body::Forgotten { reason, objects } => json!({
+            "reason": reason, "entries": objects.iter().map(|(entry, _)| entry).collect::<Vec<_>>(),
+        }),
         Body::Peer { society, change } => match change {
             PeerChange::Bundle { version, digest } => {
                 json!({"society": society, "bundle": {"version": version, "digest": digest}})

@@ -2,6 +2,7 @@
 //! the domain, put one command to the engine, and answer; reads go to the rows of the store. Touches the engine's
 //! handle, and the rooms beside it through the traits of [`ports`].
 
+mod alert_export;
 mod alerts;
 mod audit;
 mod auth;

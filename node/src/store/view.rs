@@ -9,6 +9,7 @@ use passerelle_domain::{
     entry::Entry,
     envelope::Lane,
     facts::Facts,
+    fold::Residue,
     ids::{AlertId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position},
     limits::STORE_VALUE_BYTES_MAX,
     refusal::{Code, Refusal},
@@ -29,7 +30,8 @@ pub struct View<'a> {
     store: &'a dyn Store,
     /// Where entries and objects are read: the same store, but for a fold on the side.
     journal: &'a dyn Store,
-    overlay: HashMap<keys::Key, Vec<u8>>,
+    /// What was put; `None` where the key was removed.
+    overlay: HashMap<keys::Key, Option<Vec<u8>>>,
     /// All peers, once they were asked for: every alert of a batch asks again, and they seldom change.
     peers: Mutex<Option<Vec<(Society, PeerRow)>>>,
 }
@@ -58,7 +60,7 @@ impl<'a> View<'a> {
         if key.first() == Some(&PEER) {
             *self.peers.get_mut() = None;
         }
-        self.overlay.insert(key, value);
+        self.overlay.insert(key, Some(value));
     }
 
     /// Puts a row under its key.
@@ -74,6 +76,20 @@ impl<'a> View<'a> {
         }
     }
 
+    /// Puts a residue in the place of an entry's object, whatever chunks that has.
+    ///
+    /// # Errors
+    /// `store_failed`.
+    pub fn replace_object(&mut self, index: EntryIndex, residue: &[u8]) -> Result<(), Refusal> {
+        let mut chunk = 1;
+        while self.bytes(&keys::object(index, chunk))?.is_some() {
+            self.overlay.insert(keys::object(index, chunk), None);
+            chunk += 1;
+        }
+        self.put_object(index, residue);
+        Ok(())
+    }
+
     /// Everything that was put, as one batch for the store.
     ///
     /// # Errors
@@ -81,21 +97,24 @@ impl<'a> View<'a> {
     pub fn into_batch(self) -> Result<Batch, StoreError> {
         let mut batch = Batch::default();
         for (key, value) in self.overlay {
-            batch.put(key, value)?;
+            match value {
+                Some(value) => batch.put(key, value)?,
+                None => batch.delete(key)?,
+            }
         }
         Ok(batch)
     }
 
     fn bytes(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
         if let Some(value) = self.overlay.get(key) {
-            return Ok(Some(value.clone()));
+            return Ok(value.clone());
         }
         self.journal.get(key).map_err(failed)
     }
 
     fn row<T: for<'b> Decode<'b, ()>>(&self, key: &[u8]) -> Result<Option<T>, Refusal> {
         if let Some(value) = self.overlay.get(key) {
-            return decode(value).map(Some);
+            return value.as_deref().map(decode).transpose();
         }
         self.store.get(key).map_err(failed)?.map(|value| decode(&value)).transpose()
     }
@@ -209,7 +228,7 @@ impl Facts for View<'_> {
             }
         }
         for (key, value) in self.overlay.iter().filter(|(key, _)| key.first() == Some(&PEER)) {
-            if let Some(society) = keys::society(key) {
+            if let (Some(society), Some(value)) = (keys::society(key), value) {
                 peers.insert(society, decode(value)?);
             }
         }
@@ -231,6 +250,20 @@ impl Facts for View<'_> {
     }
 
     fn object(&self, entry: EntryIndex) -> Result<Option<Vec<u8>>, Refusal> {
+        Ok(self.stored_object(entry)?.filter(|stored| !Residue::is_stored(stored)))
+    }
+
+    fn entry(&self, entry: EntryIndex) -> Result<Option<Entry>, Refusal> {
+        self.bytes(&keys::entry(entry))?.map(|bytes| decode(&bytes)).transpose()
+    }
+}
+
+impl View<'_> {
+    /// What stands in the place of an entry's object: the object, or what is left of it.
+    ///
+    /// # Errors
+    /// `store_failed`.
+    pub fn stored_object(&self, entry: EntryIndex) -> Result<Option<Vec<u8>>, Refusal> {
         let Some(mut object) = self.bytes(&keys::object(entry, 0))? else { return Ok(None) };
         let mut chunk = 1;
         // Only a full chunk can have another after it.
@@ -242,9 +275,5 @@ impl Facts for View<'_> {
             chunk += 1;
         }
         Ok(Some(object))
-    }
-
-    fn entry(&self, entry: EntryIndex) -> Result<Option<Entry>, Refusal> {
-        self.bytes(&keys::entry(entry))?.map(|bytes| decode(&bytes)).transpose()
     }
 }

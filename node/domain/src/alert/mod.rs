@@ -13,6 +13,8 @@ mod place;
 mod route;
 mod shape;
 #[cfg(test)]
+pub(crate) mod strategies;
+#[cfg(test)]
 mod tests;
 
 use minicbor::{Decode, Encode};

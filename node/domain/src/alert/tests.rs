@@ -1,12 +1,11 @@
 //! Alerts as a whole: the shipped samples, every rule broken once, canonical bytes, and whom an alert goes to.
 
-use proptest::{collection::vec, option, prelude::*, sample::select};
+use proptest::{collection::vec, prelude::*};
 
-use super::*;
+use super::{strategies::any_draft, *};
 use crate::{
     catalogue::{
-        AckKind, Band, Basis, CancelReason, Event, Kind, Mode, Need, PlaceRole, Segment, Sensitivity, Severity,
-        SourceType, TextOrigin, Urgency,
+        AckKind, Band, Basis, CancelReason, Event, Kind, Mode, Need, PlaceRole, Segment, Sensitivity, Severity, Urgency,
     },
     ids::AlertId,
     limits::{HEADLINE_CHARS_MAX, ORIGINAL_BYTES_MAX, PLACES_MAX, REFERENCES_MAX, TEXT_CHARS_MAX},
@@ -368,74 +367,6 @@ fn only_grave_and_real_alerts_are_urgent() {
     ] {
         let draft = changed(|d| (d.mode, d.severity, d.urgency) = (Some(mode), Some(severity), Some(urgency)));
         assert_eq!(is_urgent(&alert(draft)), urgent, "{mode} {severity} {urgency}");
-    }
-}
-
-fn any_count() -> impl Strategy<Value = Count> {
-    (0..1_000_u32, 0..1_000_u32, 0..1_000_u32, select(Basis::ALL)).prop_map(|(min, more, most, basis)| Count {
-        min,
-        best: min + more,
-        max: min + more + most,
-        basis,
-    })
-}
-
-fn any_place() -> impl Strategy<Value = Place> {
-    let point = option::of((10.0..25.0_f64, -17.0..4.0_f64, option::of(0.0..100.0_f64)));
-    (select(PlaceRole::ALL), "[A-Za-zéàî]{1,40}", point).prop_map(|(role, name, point)| Place {
-        role,
-        name,
-        lang: None,
-        latitude: point.and_then(|(latitude, ..)| Degrees::new(latitude).ok()),
-        longitude: point.and_then(|(_, longitude, _)| Degrees::new(longitude).ok()),
-        precision_km: point.and_then(|(.., precision)| Kilometres::new(precision?).ok()),
-        country: None,
-        admin1: None,
-        pcode: None,
-        pcode_version: None,
-        geonames_id: None,
-    })
-}
-
-prop_compose! {
-    fn any_draft()(
-        mode in select(Mode::ALL),
-        event in select(Event::ALL),
-        severity in select(Severity::ALL),
-        urgency in select(Urgency::ALL),
-        source_type in select(SourceType::ALL),
-        hours in 1..200_u32,
-        places in vec(any_place(), 1..5),
-        total in option::of(any_count()),
-        dead in option::of(any_count()),
-        references in vec(any::<u8>(), 0..4),
-        needs in vec((select(Need::ALL), 1..=3_u8, option::of(select(Band::ALL))), 0..4),
-        headline in "[a-zA-Zéèà ]{0,50}[a-zء-ي]",
-        description in option::of("[a-zß-ÿ\n]{1,200}[a-z]"),
-        origin in select(TextOrigin::ALL),
-        distribution in proptest::sample::subsequence(vec!["BF", "CV", "GM", "GN", "TD"], 1..=5),
-        original in option::of(vec(any::<u8>(), 0..64)),
-    ) -> AlertDraft {
-        let mut references = references;
-        references.sort_unstable();
-        references.dedup();
-        AlertDraft {
-            mode: Some(mode),
-            event: Some(event),
-            severity: Some(severity),
-            urgency: Some(urgency),
-            certainty: smallest().certainty,
-            source_type: Some(source_type),
-            expires_at: Some(When::AfterMinutes(hours * 60)),
-            places,
-            people: People { total, dead, ..People::default() },
-            supersedes: references.into_iter().map(|seed| reference(now(), seed)).collect(),
-            needs: needs.into_iter().map(|(need, priority, quantity)| NeedLine { need, priority, quantity }).collect(),
-            texts: vec![Text { headline, description, origin, ..smallest().texts[0].clone() }],
-            distribution: distribution.into_iter().map(society).collect(),
-            original: original.map(|bytes| Original { media_type: "application/cap+xml".into(), bytes }),
-            ..AlertDraft::default()
-        }
     }
 }
 

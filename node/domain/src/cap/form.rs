@@ -3,7 +3,10 @@
 
 use std::str::FromStr;
 
-use super::xml::{Element, refused};
+use super::{
+    quote::unquoted,
+    xml::{Element, refused},
+};
 use crate::{
     limits::{FAULTS_MAX, TEXT_CHARS_MAX},
     lint,
@@ -156,6 +159,21 @@ pub(super) fn cap_time(text: &str) -> Result<Time, Refusal> {
     if fits { text.parse().map_err(|_| malformed()) } else { Err(malformed()) }
 }
 
+/// A time as CAP writes it: its second, in UTC, as `+00:00`.
+pub(super) fn cap_text(time: Time) -> String {
+    exact_text(second(time))
+}
+
+/// A time to the millisecond, in UTC, as `+00:00`.
+pub(super) fn exact_text(time: Time) -> String {
+    format!("{}+00:00", time.to_string().trim_end_matches('Z'))
+}
+
+/// The beginning of the second that a time is in.
+pub(super) fn second(time: Time) -> Time {
+    Time::from_millis(time.millis() / 1_000 * 1_000)
+}
+
 /// Items separated by blanks; double quotes hold those together that have blanks inside.
 pub(super) fn items(text: &str) -> Vec<String> {
     let mut items = Vec::new();
@@ -175,4 +193,32 @@ pub(super) fn items(text: &str) -> Vec<String> {
         items.push(item);
     }
     items
+}
+
+/// The text with its white space folded into single blanks.
+pub(super) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The line within `chars_max`, an ellipsis in the place of what is left out.
+pub(super) fn shortened(line: &str, chars_max: usize) -> String {
+    if line.chars().count() <= chars_max {
+        return line.to_owned();
+    }
+    let kept: String = line.chars().take(chars_max - 1).collect();
+    format!("{}…", kept.trim_end())
+}
+
+/// The text that a parameter gives to the letter, where `view` of it is what its element says: a document never says
+/// one thing to people and another to a machine.
+///
+/// # Errors
+/// `malformed` when it is not well quoted, or another text.
+pub(super) fn exact(value: &str, element: &str, view: impl Fn(&str) -> String) -> Result<String, Refusal> {
+    let text = unquoted(value)?;
+    if view(&text) == element {
+        Ok(text)
+    } else {
+        Err(Refusal::new(Code::Malformed, "the exact text is another than that of its element"))
+    }
 }

@@ -2,26 +2,24 @@
 
 use super::{
     CapOptions,
-    form::{Faults, child, children, pairs, text},
-    geometry::{self, Budget, Spot},
-    params,
+    form::{Faults, child, children, exact, one_line, pairs, second, shortened, text},
+    params::{self, Beside},
+    places,
+    quote::plain,
     xml::Element,
 };
 use crate::{
-    alert::{Action, AlertDraft, Country, Language, Place, Text, When},
-    catalogue::{Category, Certainty, Event, PlaceRole, ResponseType, Severity, TextOrigin, Urgency},
-    limits::{HEADLINE_CHARS_MAX, PLACE_NAME_CHARS_MAX, PLACES_MAX, TEXTS_MAX},
+    alert::{Action, AlertDraft, Language, Text, When},
+    catalogue::{Category, Certainty, Event, ResponseType, Severity, TextOrigin, Urgency},
+    limits::{HEADLINE_CHARS_MAX, TEXTS_MAX},
     refusal::{Code, Refusal},
-    society::MEMBERS,
     time::Time,
 };
 
 /// What a block says when it names no language (CAP 1.2, 3.2.2).
-const DEFAULT_LANGUAGE: &str = "en-US";
+pub(super) const DEFAULT_LANGUAGE: &str = "en-US";
 /// The name of the event code of the SahelPlus profile.
-const EVENT_CODE: &str = "SahelPlus:event:1";
-/// Stands for the edition of a P-code list where a document does not state it.
-const UNSTATED: &str = "unstated";
+pub(super) const EVENT_CODE: &str = "SahelPlus:event:1";
 
 /// The gravest block decides on urgency, severity, certainty, effective and onset; the latest `expires` holds.
 pub(super) fn take(root: &Element, options: &CapOptions, draft: &mut AlertDraft, faults: &mut Faults) {
@@ -51,15 +49,49 @@ pub(super) fn take(root: &Element, options: &CapOptions, draft: &mut AlertDraft,
     let ends: Vec<Time> = infos.iter().filter_map(|info| faults.time(info, "expires")).collect();
     draft.expires_at = ends.into_iter().max().map(When::At);
     draft.event = options.event.or_else(|| event(&infos, faults));
-    draft.requested_actions = actions(lead);
     let parameters = infos.iter().find(|info| pairs(info, "parameter").any(|(_, name, _)| name.starts_with("sp:")));
+    let mut beside = Beside::default();
     for (pair, name, value) in parameters.iter().flat_map(|info| pairs(info, "parameter")) {
-        let taken = params::take(draft, name, value);
+        let taken = params::take(draft, &mut beside, name, value);
         faults.keep(pair, taken);
     }
+    draft.requested_actions = beside.asked.take().unwrap_or_else(|| actions(lead));
+    refine(draft, &beside, lead, faults);
     draft.source_type = draft.source_type.or(options.source_type);
-    draft.texts = texts(&infos, faults);
-    draft.places = places(&infos, faults);
+    draft.contact = infos.iter().filter_map(|info| text(info, "contact")).find_map(params::contact);
+    draft.texts = texts(&infos, draft.event, faults);
+    draft.places = places::read(&infos, faults);
+}
+
+/// Puts exact times and references in the place of those that CAP's elements hold to the second.
+fn refine(draft: &mut AlertDraft, beside: &Beside, lead: &Element, faults: &mut Faults) {
+    for (name, time) in &beside.exact {
+        let slot = match name.as_str() {
+            "sent" => &mut draft.sent_at,
+            "effective" => &mut draft.effective_at,
+            "onset" => &mut draft.onset_from,
+            _ => &mut draft.expires_at,
+        };
+        if *slot == Some(When::At(second(*time))) {
+            *slot = Some(When::At(*time));
+        } else {
+            faults.add(Code::BadTimes, lead, "an exact time lies in the second that its element names");
+        }
+    }
+    if beside.supersedes.is_empty() {
+        return;
+    }
+    let told = |exact: &&crate::alert::Reference| {
+        let same = |one: &crate::alert::Reference| {
+            (one.origin, one.id, one.sent_at) == (exact.origin, exact.id, second(exact.sent_at))
+        };
+        draft.supersedes.iter().any(same)
+    };
+    if beside.supersedes.iter().all(|exact| told(&exact)) {
+        draft.supersedes.clone_from(&beside.supersedes);
+    } else {
+        faults.add(Code::BadReference, lead, "sp:supersedes names an alert that the references do not");
+    }
 }
 
 /// What has to be right in every block, and what of it travels with the original without being taken over.
@@ -107,12 +139,12 @@ fn actions(lead: &Element) -> Vec<Action> {
 }
 
 /// One text a language. Blocks in one language are one sequence: what later ones add stands behind the first.
-fn texts(infos: &[&Element], faults: &mut Faults) -> Vec<Text> {
+fn texts(infos: &[&Element], event: Option<Event>, faults: &mut Faults) -> Vec<Text> {
     let mut texts: Vec<Text> = Vec::new();
     for info in infos {
         let parsed = text(info, "language").unwrap_or(DEFAULT_LANGUAGE).parse::<Language>();
         let Some(lang) = faults.keep(child(info, "language").unwrap_or(info), parsed) else { continue };
-        let new = text_of(info, lang);
+        let new = text_of(info, lang, event, faults);
         match texts.iter_mut().find(|text| text.lang == new.lang) {
             Some(first) => {
                 append(&mut first.description, new.description);
@@ -124,21 +156,55 @@ fn texts(infos: &[&Element], faults: &mut Faults) -> Vec<Text> {
     texts
 }
 
-fn text_of(info: &Element, lang: Language) -> Text {
-    let label = text(info, "event").unwrap_or_default();
-    let headline = text(info, "headline").unwrap_or(label);
-    let headline = one_line(headline);
+fn text_of(info: &Element, lang: Language, event: Option<Event>, faults: &mut Faults) -> Text {
+    let label = one_line(text(info, "event").unwrap_or_default());
+    let headline = text(info, "headline").map_or_else(|| label.clone(), one_line);
     let short = shortened(&headline, HEADLINE_CHARS_MAX);
     let mut description = (short != headline).then_some(headline);
     append(&mut description, text(info, "description").map(str::to_owned));
-    Text {
+    // The vocabulary's own name of the event is not repeated in the text.
+    let own = event.is_some_and(|event| label == one_line(event.label(lang.as_str())));
+    let mut words = Text {
         lang,
         headline: short,
-        event_label: (!label.is_empty()).then(|| shortened(&one_line(label), HEADLINE_CHARS_MAX)),
+        event_label: (!label.is_empty() && !own).then(|| shortened(&label, HEADLINE_CHARS_MAX)),
         description,
         instruction: text(info, "instruction").map(str::to_owned),
         origin: TextOrigin::Human,
         reviewed: false,
+    };
+    take_words(&mut words, info, faults);
+    words
+}
+
+/// What the parameters of a block say of its text.
+fn take_words(words: &mut Text, info: &Element, faults: &mut Faults) {
+    let line = |text: &str| one_line(&plain(text));
+    let block = |text: &str| plain(text).trim().to_owned();
+    let said = |name: &str| text(info, name).unwrap_or_default();
+    for (pair, name, value) in pairs(info, "parameter") {
+        match name {
+            "sp:textOrigin" => words.origin = faults.keep(pair, value.parse()).unwrap_or(TextOrigin::Human),
+            "sp:reviewed" => words.reviewed = value == "yes",
+            "sp:event" => {
+                let label = exact(value, &one_line(said("event")), line);
+                words.event_label = faults.keep(pair, label).or_else(|| words.event_label.take());
+            }
+            "sp:headline" => {
+                if let Some(headline) = faults.keep(pair, exact(value, &one_line(said("headline")), line)) {
+                    words.headline = headline;
+                }
+            }
+            "sp:description" => {
+                let description = exact(value, said("description"), block);
+                words.description = faults.keep(pair, description).or_else(|| words.description.take());
+            }
+            "sp:instruction" => {
+                let instruction = exact(value, said("instruction"), block);
+                words.instruction = faults.keep(pair, instruction).or_else(|| words.instruction.take());
+            }
+            _ => {}
+        }
     }
 }
 
@@ -152,85 +218,4 @@ fn append(text: &mut Option<String>, more: Option<String>) {
         }
         _ => {}
     }
-}
-
-/// The text with its white space folded into single blanks.
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// The line within `chars_max`, an ellipsis in the place of what is left out.
-fn shortened(line: &str, chars_max: usize) -> String {
-    if line.chars().count() <= chars_max {
-        return line.to_owned();
-    }
-    let kept: String = line.chars().take(chars_max - 1).collect();
-    format!("{}…", kept.trim_end())
-}
-
-/// One place an area; the same place under its name in another language stands once.
-fn places(infos: &[&Element], faults: &mut Faults) -> Vec<Place> {
-    let mut budget = Budget::default();
-    let mut places: Vec<Place> = Vec::new();
-    for area in infos.iter().flat_map(|info| children(info, "area")) {
-        if places.len() > PLACES_MAX {
-            // One too many is enough for the rules of an alert to say so.
-            break;
-        }
-        let Some(name) = faults.required(area, "areaDesc") else { continue };
-        let shape = geometry::spot(area, &mut budget);
-        let spot = match shape {
-            Ok(spot) => spot,
-            Err(refusal) => {
-                faults.push(refusal.at("area"));
-                continue;
-            }
-        };
-        let place = place(area, &name.text, spot, faults);
-        let again =
-            |known: &Place| Place { name: known.name.clone(), ..place.clone() } == *known && place.latitude.is_some();
-        if !places.iter().any(|known| *known == place || again(known)) {
-            places.push(place);
-        }
-    }
-    places
-}
-
-fn place(area: &Element, name: &str, spot: Option<Spot>, faults: &mut Faults) -> Place {
-    let mut place = Place {
-        role: PlaceRole::Occurred,
-        name: shortened(&one_line(name), PLACE_NAME_CHARS_MAX),
-        lang: None,
-        latitude: spot.map(|spot| spot.latitude),
-        longitude: spot.map(|spot| spot.longitude),
-        precision_km: spot.map(|spot| spot.precision),
-        country: None,
-        admin1: None,
-        pcode: None,
-        pcode_version: None,
-        geonames_id: None,
-    };
-    for (pair, name, value) in pairs(area, "geocode") {
-        match name {
-            "ISO3166-1" => place.country = faults.keep(pair, country(value)),
-            "OCHA:pcode" => place.pcode = Some(value.to_owned()),
-            "OCHA:pcode:version" => place.pcode_version = Some(value.to_owned()),
-            "GeoNames" => {
-                let id = value.parse().map_err(|_| Refusal::new(Code::Malformed, "an id of GeoNames is a number"));
-                place.geonames_id = faults.keep(pair, id);
-            }
-            "sp:role" => place.role = faults.keep(pair, value.parse()).unwrap_or(PlaceRole::Occurred),
-            _ => {}
-        }
-    }
-    if place.pcode.is_some() && place.pcode_version.is_none() {
-        place.pcode_version = Some(UNSTATED.to_owned());
-    }
-    place
-}
-
-/// Two letters, or the three of a member.
-fn country(value: &str) -> Result<Country, Refusal> {
-    let member = MEMBERS.iter().find(|member| member.alpha3.eq_ignore_ascii_case(value));
-    member.map_or(value, |member| member.society.code()).parse()
 }

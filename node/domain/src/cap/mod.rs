@@ -7,19 +7,24 @@
 mod form;
 mod geometry;
 mod info;
+mod original;
 mod params;
+mod places;
+mod quote;
 #[cfg(test)]
 mod tests;
+pub mod write;
 mod xml;
 
 use std::time::Duration;
 
 use form::{Faults, cap_time, child, children, free_text, items, text};
+pub use original::{Imported, imported};
 use xml::Element;
 
 use crate::{
     alert::{AlertDraft, Note, Original, Reference, When},
-    catalogue::{AckKind, Event, Kind, Mode, Sensitivity, SourceType},
+    catalogue::{AckKind, CancelReason, Event, Kind, Mode, Sensitivity, SourceType},
     limits::{CLOCK_AHEAD_SECONDS_MAX, REFERENCES_MAX},
     refusal::{Code, Refusal},
     society::{MEMBERS, Society},
@@ -30,6 +35,9 @@ use crate::{
 pub const CAP_NAMESPACE: &str = "urn:oasis:names:tc:emergency:cap:1.2";
 /// The media type of CAP.
 pub const CAP_MEDIA_TYPE: &str = "application/cap+xml";
+
+/// What stands before the country in the sender that a member is.
+const URN: &str = "urn:sahelplus:ns:";
 
 /// What an operator adds to a document that does not say it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,6 +102,8 @@ pub enum CapImport {
     Cancel {
         /// The message itself; its references are what is cancelled.
         header: CapHeader,
+        /// Why, where a code of the profile says so (`sp:cancel:REASON`).
+        reason: Option<CancelReason>,
         /// CAP `note`.
         note: Option<Note>,
     },
@@ -108,15 +118,24 @@ pub enum CapImport {
     },
 }
 
-/// The Society that a CAP sender names, as `urn:sahelplus:ns:MRT` (ISO 3166-1 alpha-3 of a member) or by the
-/// SPIFFE ID of its node.
+/// The CAP sender that a Society is: `urn:sahelplus:ns:MRT` (ISO 3166-1 alpha-3) for a member, the SPIFFE ID of its
+/// node for any other.
+#[must_use]
+pub fn sender(society: Society) -> String {
+    match society.member() {
+        Some(member) => format!("{URN}{}", member.alpha3),
+        None => society.node_id(),
+    }
+}
+
+/// The Society that a CAP sender names, in either of the forms of [`sender`].
 #[must_use]
 pub fn sender_society(sender: &str) -> Option<Society> {
-    let member = |code: &str| MEMBERS.iter().find(|m| m.alpha3 == code).map(|m| m.society);
-    match sender.strip_prefix("urn:sahelplus:ns:") {
-        Some(code) => member(code),
-        None => MEMBERS.iter().map(|m| m.society).find(|society| society.node_id() == sender),
+    if let Some(code) = sender.strip_prefix(URN) {
+        return MEMBERS.iter().find(|member| member.alpha3 == code).map(|member| member.society);
     }
+    let code = sender.strip_prefix("spiffe://")?.get(..2)?;
+    code.parse().ok().filter(|society: &Society| society.node_id() == sender)
 }
 
 /// Reads a CAP 1.2 document. `now` is the instant of the reading: a message sent more than ten minutes later
@@ -152,7 +171,7 @@ pub fn read(bytes: &[u8], now: Time, options: &CapOptions) -> Result<CapImport, 
         (Some(kind), Some(header), draft) if faults.is_empty() => Ok(match (kind, draft) {
             (MessageKind::Answer(kind), _) => CapImport::Answer { header, kind, note },
             (MessageKind::Alert(kind), Some(draft)) => CapImport::Alert { header, kind, draft: Box::new(draft) },
-            _ => CapImport::Cancel { header, note },
+            _ => CapImport::Cancel { header, reason: cancel_reason(root), note },
         }),
         _ => Err(faults.into_vec()),
     }
@@ -174,6 +193,10 @@ fn message_kind(text: &str) -> Result<MessageKind, Refusal> {
         "Error" => Ok(MessageKind::Answer(AckKind::Error)),
         _ => Err(Refusal::new(Code::UnknownCode, "a msgType is Alert, Update, Cancel, Ack or Error")),
     }
+}
+
+fn cancel_reason(root: &Element) -> Option<CancelReason> {
+    children(root, "code").find_map(|code| code.text.strip_prefix("sp:cancel:")?.parse().ok())
 }
 
 fn header(root: &Element, now: Time, faults: &mut Faults) -> Option<CapHeader> {
@@ -262,17 +285,22 @@ fn draft(
     if kind == Kind::Update {
         draft.supersedes = header.iter().flat_map(|h| &h.references).filter_map(CapReference::alert).collect();
     }
-    // Public elsewhere is not published by us: an alert stays in the network unless somebody says otherwise.
-    draft.sensitivity = match text(root, "scope") {
-        Some("Restricted") => Some(Sensitivity::Restricted),
-        Some("Private") => Some(Sensitivity::PartnersNamed),
-        _ => None,
-    };
-    for code in children(root, "code") {
-        params::take_code(&mut draft, &code.text);
-    }
+    draft.sensitivity = sensitivity(root);
+    draft.ack_required = children(root, "code").any(|code| code.text == "sp:ack").then_some(true);
     let addresses = child(root, "addresses").map(|element| items(&element.text)).unwrap_or_default();
     draft.distribution = addresses.iter().filter_map(|address| sender_society(address)).collect();
     info::take(root, options, &mut draft, faults);
     draft
+}
+
+/// The narrower of what scope and marking say. Public elsewhere is not published by us: without a marking, an alert
+/// stays in the network unless somebody says otherwise.
+fn sensitivity(root: &Element) -> Option<Sensitivity> {
+    let marking = children(root, "code").filter_map(|code| params::marking(&code.text)).max();
+    match (text(root, "scope"), marking) {
+        (Some("Restricted"), None) => Some(Sensitivity::Restricted),
+        (Some("Restricted"), Some(marking)) => Some(marking.max(Sensitivity::Network)),
+        (Some("Private"), marking) => marking.max(Some(Sensitivity::PartnersNamed)),
+        (_, marking) => marking,
+    }
 }

@@ -3,10 +3,15 @@
 
 use proptest::prelude::*;
 
-use super::*;
+use super::{
+    write::{Alias, Issued, Message},
+    *,
+};
 use crate::{
-    alert::Alert,
+    alert::{Alert, strategies::any_draft},
+    alert::{AlertCancel, Answer},
     catalogue::{Certainty, PlaceRole, ResponseType, Severity, Urgency, Verification},
+    ids::{AlertId, EnvelopeId},
     limits::{ORIGINAL_BYTES_MAX, TEXT_CHARS_MAX, XML_DEPTH_MAX, XML_ELEMENTS_MAX},
 };
 
@@ -85,7 +90,9 @@ fn an_update_is_read_with_its_references_blocks_and_parameters() {
 #[test]
 fn a_cancellation_and_an_answer_are_told_from_an_alert() {
     let read = |text: &str| read(text.as_bytes(), now(), &CapOptions::default());
-    assert!(matches!(read(CANCEL), Ok(CapImport::Cancel { header, note: Some(_) }) if header.references.len() == 1));
+    assert!(
+        matches!(read(CANCEL), Ok(CapImport::Cancel { header, note: Some(_), .. }) if header.references.len() == 1)
+    );
     let ack = CANCEL.replace("Cancel", "Ack");
     assert!(matches!(read(&ack), Ok(CapImport::Answer { kind: AckKind::Ack, .. })));
     let error = CANCEL.replace("Cancel", "Error");
@@ -194,7 +201,212 @@ fn size_and_number_of_elements_are_bounded() {
     assert!(refusal[0].message.starts_with("line 67: the document is not in UTF-8"), "{}", refusal[0].message);
 }
 
+/// The alerts with which documents are written here: the samples of every feature.
+const FULLEST: &str = include_str!("../alert/fixtures/fullest.toml");
+const SHIPWRECK: &str = include_str!("../../../../config/demo/alert-shipwreck.toml");
+const CONVOY: &str = include_str!("../../../../config/demo/alert-convoy.toml");
+
+fn society(code: &str) -> Society {
+    code.parse().expect("a Society")
+}
+
+fn id() -> AlertId {
+    AlertId::new(now(), [7; 10])
+}
+
+fn native(toml: &str) -> Alert {
+    Alert::from_draft(toml::from_str(toml).expect("a draft"), now()).expect("an alert")
+}
+
+fn written(alert: &Alert) -> String {
+    let issued = Issued { id: id(), origin: society("MR"), alert };
+    String::from_utf8(write::alert(&issued, &[], false)).expect("UTF-8")
+}
+
+/// The alert without the document that it came from.
+fn bare(alert: &Alert) -> Alert {
+    Alert::from_draft(AlertDraft { original: None, ..alert.to_draft() }, now()).expect("an alert")
+}
+
+#[test]
+fn an_alert_of_ours_is_written_by_the_profile_and_reads_back_whole() {
+    for toml in [FULLEST, SHIPWRECK, CONVOY] {
+        let alert = native(toml);
+        let text = written(&alert);
+        let read = Alert::from_draft(draft_of(&text), now()).expect("an alert");
+        assert_eq!(bare(&read), bare(&alert), "{text}");
+        for part in ["<code>SahelPlus:1.0</code>", "<sender>urn:sahelplus:ns:MRT</sender>", "+00:00</expires>"] {
+            assert!(text.contains(part), "{part}");
+        }
+        assert!(text.lines().all(|line| !line.contains("00Z</")), "{text}");
+        assert_eq!(text.matches("<language>").count(), alert.texts.len());
+    }
+}
+
+#[test]
+fn what_is_written_of_the_fullest_alert_stays_the_same() {
+    insta::assert_snapshot!("fullest", written(&native(FULLEST)));
+}
+
+#[test]
+fn the_scope_is_never_wider_than_the_sensitivity() {
+    for (sensitivity, scope, marking) in [
+        ("public", "Public", "CLEAR"),
+        ("network", "Restricted", "GREEN"),
+        ("partners_named", "Private", "AMBER"),
+        ("restricted", "Private", "RED"),
+    ] {
+        let alert = native(&FULLEST.replace("\"partners_named\"", &format!("\"{sensitivity}\"")));
+        let text = written(&alert);
+        assert!(
+            text.contains(&format!("<scope>{scope}</scope>")) && text.contains(&format!("sp:TLP:{marking}")),
+            "{text}"
+        );
+        assert_eq!(text.contains("<restriction>"), scope == "Restricted");
+        assert_eq!(draft_of(&text).sensitivity, Some(alert.sensitivity));
+        let claimed = text.replace(&format!("sp:TLP:{marking}"), "sp:TLP:CLEAR");
+        let held = draft_of(&claimed).sensitivity.map(|sensitivity| sensitivity.to_string());
+        let narrowest = match scope {
+            "Public" => "public",
+            "Restricted" => "network",
+            _ => "partners_named",
+        };
+        assert_eq!(held.as_deref(), Some(narrowest), "a marking does not widen the scope");
+    }
+}
+
+#[test]
+fn a_cancellation_refers_to_the_triple_of_its_alert_whenever_it_is_written() {
+    let alert = native(FULLEST);
+    let of = Issued { id: id(), origin: society("MR"), alert: &alert };
+    let cancel =
+        AlertCancel { alert: id(), reason: CancelReason::Wrong, note: "Le groupe est à <Rosso>".parse().ok() };
+    let alias = Alias { triple: "meteo@example.org,other-1,2026-11-24T06:30:00+01:00".into(), sent: now() };
+    let message = Message { id: EnvelopeId::new(now(), [8; 10]), by: society("MR"), at: now() };
+    let bytes = write::cancel(&message, &cancel, &of, &[alias]);
+    let Ok(CapImport::Cancel { header, reason, note }) = read(&bytes, now(), &CapOptions::default()) else {
+        panic!("a cancellation");
+    };
+    assert_eq!((reason, note, header.mode), (Some(CancelReason::Wrong), cancel.note, Mode::Actual));
+    let triple = write::triple(&Reference { origin: society("MR"), id: id(), sent_at: alert.sent_at });
+    let text = String::from_utf8(bytes).expect("UTF-8");
+    assert!(text.contains(&format!("<references>{triple} meteo@example.org")), "{text}");
+    assert!(written(&alert).contains(&id().to_string()));
+    let known = header.references[0].alert().expect("an alert of the network");
+    assert_eq!((known.id, known.origin, known.sent_at), (id(), society("MR"), alert.sent_at));
+    let elsewhere = text.replace(&triple, &triple.replace("+00:00", "-00:00"));
+    let Ok(CapImport::Cancel { header: again, .. }) = read(elsewhere.as_bytes(), now(), &CapOptions::default()) else {
+        panic!("a cancellation");
+    };
+    assert_eq!(again.references, header.references, "the same instant, whatever its offset");
+    let early = Message { at: alert.sent_at.minus(Duration::from_secs(60)), ..message };
+    let bytes = write::cancel(&early, &AlertCancel { note: None, ..cancel }, &of, &[]);
+    assert!(read(&bytes, now(), &CapOptions::default()).is_ok(), "never sent earlier than its alert");
+}
+
+#[test]
+fn answers_go_to_the_origin_alone() {
+    let alert = native(FULLEST);
+    let of = Issued { id: id(), origin: society("MR"), alert: &alert };
+    let message = Message { id: EnvelopeId::new(now(), [8; 10]), by: society("FR"), at: now() };
+    for (kind, note) in [(AckKind::Ack, None), (AckKind::Error, "Aucun poste à ce nom".parse::<Note>().ok())] {
+        let bytes = write::answer(&message, &Answer { alert: id(), kind, note: note.clone() }, &of, &[]);
+        let Ok(CapImport::Answer { header, kind: read_kind, note: read_note }) =
+            read(&bytes, now(), &CapOptions::default())
+        else {
+            panic!("an answer");
+        };
+        assert_eq!((read_kind, read_note), (kind, note));
+        assert_eq!(sender_society(&header.sender), Some(society("FR")), "a Society that is no member");
+        assert!(String::from_utf8_lossy(&bytes).contains("<addresses>urn:sahelplus:ns:MRT</addresses>"));
+    }
+}
+
+#[test]
+fn what_only_the_original_says_is_told() {
+    let Ok(CapImport::Alert { draft, .. }) = read(UPDATE.as_bytes(), now(), &CapOptions::default()) else {
+        panic!("an update");
+    };
+    let alert = Alert::from_draft(*draft, now()).expect("an alert");
+    let issued = Issued { id: id(), origin: society("MR"), alert: &alert };
+    let found = imported(&issued).expect("imported");
+    assert_eq!(found.languages.iter().map(|l| l.as_str()).collect::<Vec<_>>(), ["fr"]);
+    assert_eq!(
+        found.alias().triple,
+        "spiffe://mr.sahelplus/node,019ab3f1-2c00-7abc-8def-0123456789ac,2026-11-24T06:00:00-00:00"
+    );
+    assert_eq!(
+        found.only_there,
+        [
+            "Signature",
+            "addresses",
+            "incidents",
+            "info/area/areaDesc",
+            "info/area/polygon (2)",
+            "info/certainty",
+            "info/expires",
+            "info/parameter elsewhere",
+            "info/severity",
+            "info/urgency",
+            "references",
+        ]
+    );
+    let sample = Alert::from_draft(draft_of(SAMPLE), now()).expect("an alert");
+    let issued = Issued { alert: &sample, ..issued };
+    assert_eq!(imported(&issued).expect("imported").only_there, ["note", "scope", "comments"]);
+    let own = Alert::from_draft(draft_of(&written(&native(SHIPWRECK))), now()).expect("an alert");
+    assert_eq!(imported(&Issued { alert: &own, ..issued }).expect("imported").only_there, Vec::<String>::new());
+    let forged = AlertDraft {
+        original: Some(Original { media_type: CAP_MEDIA_TYPE.into(), bytes: b"<a/>".to_vec() }),
+        ..sample.to_draft()
+    };
+    let forged = Alert::from_draft(forged, now()).expect("an alert");
+    assert_eq!(imported(&Issued { alert: &forged, ..issued }), None, "no CAP");
+}
+
+#[test]
+fn a_document_does_not_tell_people_one_thing_and_machines_another() {
+    let text = written(&native(FULLEST));
+    let with = |parameter: &str, value: &str| {
+        let pair = format!("<parameter><valueName>{parameter}</valueName><value>{value}</value></parameter><area>");
+        faults_of(&text.replacen("<area>", &pair, 1)).iter().map(|fault| fault.0).collect::<Vec<_>>()
+    };
+    for (parameter, value, code) in [
+        ("sp:headline", "Tout va bien", Code::Malformed),
+        ("sp:description", "\"Trois bus sont partis", Code::Malformed),
+        ("sp:exact", "expires 2026-11-25T06:00:01.500+00:00", Code::BadTimes),
+        ("sp:exact", "never 2026-11-25T06:00:01.500+00:00", Code::Malformed),
+        ("sp:supersedes", "MR 019ab3f1-2c00-7abc-8def-0123456789ff 2026-11-24T05:00:00+00:00", Code::BadReference),
+        ("sp:supersedes", "MR", Code::Malformed),
+        ("sp:asked", "Prepare|x", Code::Malformed),
+    ] {
+        assert_eq!(with(parameter, value), [code], "{parameter} {value}");
+    }
+}
+
+#[test]
+fn the_public_gets_people_in_bands() {
+    let alert = native(FULLEST);
+    let issued = Issued { id: id(), origin: society("MR"), alert: &alert };
+    let text = String::from_utf8(write::alert(&issued, &[], true)).expect("UTF-8");
+    assert!(text.contains("sp:people.uasc</valueName><value>&lt;5 reported"), "{text}");
+    assert!(text.contains("sp:people.total</valueName><value>100-199 estimated"));
+    assert!(draft_of(&text).people.is_empty(), "no figure is made of a band");
+}
+
 proptest! {
+    #[test]
+    fn an_alert_survives_cap_unchanged(draft in any_draft()) {
+        let alert = bare(&Alert::from_draft(draft, now()).expect("an alert"));
+        let text = written(&alert);
+        let read = read(text.as_bytes(), now(), &CapOptions::default());
+        let Ok(CapImport::Alert { header, draft, .. }) = read else { panic!("{read:?} {text}") };
+        prop_assert_eq!(header.identifier, id().to_string());
+        let again = Alert::from_draft(*draft, now()).expect("an alert");
+        prop_assert_eq!(bare(&again), alert, "{}", text);
+        prop_assert_eq!(written(&again), text, "and is written the same again");
+    }
+
     #[test]
     fn no_bytes_make_reading_panic(bytes in proptest::collection::vec(any::<u8>(), 0..512)) {
         let _ = read(&bytes, now(), &CapOptions::default());

@@ -34,7 +34,7 @@ pub(super) fn record(
     }
     let object = record.to_cbor().to_vec();
     let body = Body::Consent { case, record: reference };
-    let entry = NewEntry { body, object: Some(object), content: Some(Content::Consent(Box::new(record))) };
+    let entry = NewEntry::with_object(body, object, Some(Content::Consent(Box::new(record))));
     Ok(Decision { entries: vec![entry], reply: Reply::Done { entry: context.next } })
 }
 

@@ -143,9 +143,7 @@ pub(super) fn deliver(
     let handover = meta.as_ref().and_then(|meta| meta.subject);
     let body = Body::Received { peer, lane, position, digest, envelope: meta, verdict };
     let mut entries = vec![match letter {
-        Some(letter) if accepted => {
-            NewEntry { body, object: Some(letter.signed.to_object()), content: Some(letter.content) }
-        }
+        Some(letter) if accepted => NewEntry::with_object(body, letter.signed.to_object(), Some(letter.content)),
         _ => NewEntry::bare(body),
     }];
     if let (true, Some(Ok(package)), Some(handover)) = (accepted, package, handover) {
@@ -222,7 +220,7 @@ fn judge_content(
         Content::Offer(_) | Content::Answer(_) | Content::Release(_) | Content::Step(_) => {
             handovers::judge(context, &letter.content, by, package)
         }
-        Content::Receipt(_) | Content::Bundle(_) | Content::Consent(_) => {
+        Content::Receipt(_) | Content::Bundle(_) | Content::Consent(_) | Content::Residue(_) => {
             Err(Refusal::new(Code::Malformed, "this does not travel in an envelope"))
         }
     }
@@ -243,6 +241,10 @@ pub(super) fn about(envelope: &Envelope, content: &Content) -> (Option<EnvelopeI
         Content::Answer(HandoverAnswer { id, .. }) => (Some((*id).into()), None),
         Content::Release(release) => (Some(release.id.into()), Some(release.obligations.consent)),
         Content::Step(step) => (Some(step.id.into()), None),
-        Content::Subscription(_) | Content::Receipt(_) | Content::Bundle(_) | Content::Consent(_) => (None, None),
+        Content::Subscription(_)
+        | Content::Receipt(_)
+        | Content::Bundle(_)
+        | Content::Consent(_)
+        | Content::Residue(_) => (None, None),
     }
 }

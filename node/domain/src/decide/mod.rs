@@ -6,6 +6,7 @@ mod alerts;
 mod consents;
 mod context;
 mod delivery;
+mod forget;
 mod handovers;
 mod peers;
 mod receipts;
@@ -14,6 +15,7 @@ mod tests;
 
 pub use context::{Caller, Context, PeerPolicy, Policy, Pseudonyms};
 pub use delivery::{Letter, Opened, open};
+pub use forget::forget;
 pub use handovers::recheck;
 
 use crate::{
@@ -24,7 +26,7 @@ use crate::{
     digest::Digest,
     entry::{Body, EnvelopeMeta, PackageRef},
     envelope::{Attachment, Envelope, Lane},
-    fold::Content,
+    fold::{Content, Residue},
     handover::{HandoverDraft, Step, Verdict},
     ids::{AlertId, CaseId, EntryIndex, EnvelopeId, Epoch, HandoverId, IdEntropy, Position},
     receipt::{Receipt, SignedReceipt},
@@ -249,6 +251,8 @@ pub struct NewEntry {
     pub object: Option<Vec<u8>>,
     /// The object's meaning.
     pub content: Option<Content>,
+    /// What takes the place of the objects of earlier entries, which are removed with this one.
+    pub residues: Vec<(EntryIndex, Residue)>,
 }
 
 /// What the caller is told once the entries are durable.
@@ -371,7 +375,7 @@ impl NewEntry {
         let signed = envelope.sign(context.signer);
         let (subject, basis) = delivery::about(envelope, &content);
         let body = Body::Issued(EnvelopeMeta::of(envelope, &signed, subject, basis));
-        Self { body, object: Some(signed.to_object()), content: Some(content) }
+        Self::with_object(body, signed.to_object(), Some(content))
     }
 
     /// Digest of the envelope that it issues.
@@ -382,10 +386,15 @@ impl NewEntry {
         }
     }
 
+    /// An entry with its object, and what that was parsed from.
+    fn with_object(body: Body, object: Vec<u8>, content: Option<Content>) -> Self {
+        Self { body, object: Some(object), content, residues: Vec::new() }
+    }
+
     /// An entry without an object.
     #[must_use]
     pub fn bare(body: Body) -> Self {
-        Self { body, object: None, content: None }
+        Self { body, object: None, content: None, residues: Vec::new() }
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) fn take_bundle(
         return Err(Refusal::new(Code::TooMany, format!("a node has at most {PEERS_MAX} peers")));
     }
     let body = Body::Peer { society, change: PeerChange::Bundle { version: bundle.version, digest } };
-    let entry = NewEntry { body, object: Some(payload), content: Some(Content::Bundle(Box::new(bundle))) };
+    let entry = NewEntry::with_object(body, payload, Some(Content::Bundle(Box::new(bundle))));
     Ok(Decision { entries: vec![entry], reply: Reply::Done { entry: context.next } })
 }
 

@@ -33,7 +33,7 @@ pub(super) fn take(
     let rejected = receipt.rejected.iter().map(|rejection| (rejection.position, rejection.code.clone())).collect();
     let body = Body::Receipted { peer, lane: receipt.lane, position: receipt.position, rejected };
     let object = crate::envelope::to_cbor(&signed);
-    let entry = NewEntry { body, object: Some(object), content: None };
+    let entry = NewEntry::with_object(body, object, None);
     Ok(Decision { entries: vec![entry], reply: Reply::Done { entry: context.next } })
 }
 

@@ -1,11 +1,8 @@
 //! Rows of alerts: raised, superseded, cancelled, acknowledged.
 
 use crate::{
-    alert::{
-        Alert, AlertAck, AlertCancel,
-        life::{Event, Known, State, arrival, transition},
-    },
-    catalogue::AckKind,
+    alert::life::{Event, Known, State, arrival, transition},
+    catalogue::{AckKind, CancelReason},
     entry::EnvelopeMeta,
     ids::AlertId,
     refusal::Refusal,
@@ -13,21 +10,21 @@ use crate::{
     society::Society,
 };
 
-use super::Fold;
+use super::{AlertOutline, Fold};
 
 impl Fold<'_> {
     /// An alert of `meta.origin` is here now.
     pub(super) fn alert(
         &mut self,
         meta: &EnvelopeMeta,
-        alert: &Alert,
+        alert: &AlertOutline,
         deliveries: Vec<Delivery>,
     ) -> Result<(), Refusal> {
         let id = AlertId::from(meta.id);
         let foretold = self.facts.tombstone(id)?.and_then(|row| row.of(meta.origin).cloned());
         let mut parent_missing = false;
         for parent in &alert.supersedes {
-            parent_missing |= !self.supersede(parent.id, id, meta.origin)?;
+            parent_missing |= !self.supersede(*parent, id, meta.origin)?;
         }
         let known = Known {
             redacted: false,
@@ -89,32 +86,31 @@ impl Fold<'_> {
     }
 
     /// The origin cancels.
-    pub(super) fn cancel(&mut self, cancel: &AlertCancel, by: Society) -> Result<(), Refusal> {
-        let cancelled = Some((cancel.reason, self.entry.index));
-        match self.facts.alert(cancel.alert)? {
+    pub(super) fn cancel(&mut self, alert: AlertId, reason: CancelReason, by: Society) -> Result<(), Refusal> {
+        let cancelled = Some((reason, self.entry.index));
+        match self.facts.alert(alert)? {
             Some(mut row) if row.origin == by => {
                 if row.cancelled.is_none()
                     && let Ok(state) = transition(row.state, Event::Cancel)
                 {
                     row.state = state;
                     row.cancelled = cancelled;
-                    self.rows.push(Row::Alert(cancel.alert, row));
+                    self.rows.push(Row::Alert(alert, row));
                 }
             }
             Some(_) => {}
             None => {
-                let mut row = self.facts.tombstone(cancel.alert)?.unwrap_or_default();
+                let mut row = self.facts.tombstone(alert)?.unwrap_or_default();
                 row.claim(by, |claim| claim.cancelled = cancelled);
-                self.rows.push(Row::Tombstone(cancel.alert, row));
+                self.rows.push(Row::Tombstone(alert, row));
             }
         }
         Ok(())
     }
 
     /// A human at `by` answered.
-    pub(super) fn ack(&mut self, ack: &AlertAck, by: Society) {
-        let answer = ack.answer();
-        let row = AckRow { entry: self.entry.index, error: answer.kind == AckKind::Error, at: self.entry.time };
-        self.rows.push(Row::Ack(answer.alert, by, row));
+    pub(super) fn ack(&mut self, alert: AlertId, kind: AckKind, by: Society) {
+        let row = AckRow { entry: self.entry.index, error: kind == AckKind::Error, at: self.entry.time };
+        self.rows.push(Row::Ack(alert, by, row));
     }
 }

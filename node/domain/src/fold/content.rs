@@ -31,6 +31,8 @@ pub enum Content {
     Receipt(Receipt),
     Bundle(Box<Bundle>),
     Consent(Box<ConsentRecord>),
+    /// What is left of an object that was removed.
+    Residue(super::Residue),
 }
 
 /// Which route segments a Society wants alerts of.
@@ -99,6 +101,18 @@ pub fn content(body: &Body, object: &[u8]) -> Result<Content, Refusal> {
         Body::Peer { .. } => Bundle::parse(object).map(|bundle| Content::Bundle(Box::new(bundle))),
         _ => Err(Refusal::new(Code::Malformed, "this kind of entry has no object")),
     }
+}
+
+/// The meaning of what stands in the place of an entry's object, be it the object or its residue.
+///
+/// # Errors
+/// As [`check_object`] and [`content`].
+pub fn stored(body: &Body, named: Named, stored: &[u8]) -> Result<Content, Refusal> {
+    if let Some(residue) = super::Residue::from_stored(stored)? {
+        return Ok(Content::Residue(residue));
+    }
+    check_object(named, stored)?;
+    content(body, stored)
 }
 
 /// The meaning of an envelope's body, checked as if nobody had ever checked it.

@@ -2,18 +2,18 @@
 
 use crate::{
     entry::EnvelopeMeta,
-    handover::{Action, HandoverAnswer, HandoverRelease, HandoverStep, Offer, Side, State, Step, Verdict, transition},
+    handover::{Action, HandoverAnswer, HandoverRelease, HandoverStep, Side, State, Step, Verdict, transition},
     ids::HandoverId,
     refusal::Refusal,
     rows::{HandoverEvent, HandoverRow, Row},
     society::Society,
 };
 
-use super::Fold;
+use super::{Fold, OfferOutline};
 
 impl Fold<'_> {
     /// An offer is made, or has come.
-    pub(super) fn offer(&mut self, meta: &EnvelopeMeta, offer: &Offer) {
+    pub(super) fn offer(&mut self, meta: &EnvelopeMeta, offer: &OfferOutline) {
         let ours = offer.from == self.own;
         let state = if ours { State::Offered } else { State::Delivered };
         let mut row = HandoverRow {

@@ -5,9 +5,11 @@ mod alerts;
 mod content;
 mod handovers;
 mod lanes;
+mod residue;
 
-pub use content::{Content, Named, Subscription, check_object, content, object_named, of_envelope};
+pub use content::{Content, Named, Subscription, check_object, content, object_named, of_envelope, stored};
 pub use handovers::side_of;
+pub use residue::{AlertOutline, OfferOutline, Residue, ResidueLedger};
 
 use crate::{
     entry::{Body, Entry, EnvelopeMeta, PeerChange, Verdict},
@@ -25,7 +27,8 @@ use crate::{
 pub fn rows(own: Society, facts: &dyn Facts, entry: &Entry, content: Option<&Content>) -> Result<Vec<Row>, Refusal> {
     let mut fold = Fold { own, facts, entry, rows: Vec::new() };
     match &entry.body {
-        Body::Genesis { .. } | Body::PackageRead { .. } | Body::Refused { .. } => {}
+        // What is forgotten leaves a residue that folds to the same rows.
+        Body::Genesis { .. } | Body::PackageRead { .. } | Body::Refused { .. } | Body::Forgotten { .. } => {}
         Body::Issued(meta) => {
             let deliveries = fold.enqueue_all(meta)?;
             fold.remember(meta);
@@ -95,22 +98,42 @@ impl Fold<'_> {
         deliveries: Vec<crate::rows::Delivery>,
     ) -> Result<(), Refusal> {
         match content {
-            Some(Content::Alert(alert)) => self.alert(meta, alert, deliveries),
-            Some(Content::Cancel(cancel)) => self.cancel(cancel, by),
+            Some(Content::Alert(alert)) => self.alert(meta, &AlertOutline::of(alert), deliveries),
+            Some(Content::Cancel(cancel)) => self.cancel(cancel.alert, cancel.reason, by),
             Some(Content::Ack(ack)) => {
-                self.ack(ack, by);
+                self.ack(ack.answer().alert, ack.answer().kind, by);
                 Ok(())
             }
             Some(Content::Offer(offer)) => {
-                self.offer(meta, offer);
+                self.offer(meta, &OfferOutline::of(offer));
                 Ok(())
             }
             Some(Content::Answer(answer)) => self.answer(answer, by),
+            Some(Content::Residue(residue)) => self.residue(meta, residue, by, deliveries),
             Some(Content::Release(release)) => self.release(release, by),
             Some(Content::Step(step)) => self.step(step, by),
             Some(Content::Subscription(subscription)) => self.subscription(by, subscription),
             Some(Content::Receipt(_) | Content::Bundle(_) | Content::Consent(_)) | None => Ok(()),
         }
+    }
+
+    /// What an envelope did whose object is gone.
+    fn residue(
+        &mut self,
+        meta: &EnvelopeMeta,
+        residue: &Residue,
+        by: Society,
+        deliveries: Vec<crate::rows::Delivery>,
+    ) -> Result<(), Refusal> {
+        match residue {
+            Residue::Nothing => {}
+            Residue::Alert(outline) => self.alert(meta, outline, deliveries)?,
+            Residue::Cancel(alert, reason) => self.cancel(*alert, *reason, by)?,
+            Residue::Ack(alert, kind) => self.ack(*alert, *kind, by),
+            Residue::Offer(outline) => self.offer(meta, outline),
+            Residue::Answer(answer) => self.answer(answer, by)?,
+        }
+        Ok(())
     }
 
     fn subscription(&mut self, by: Society, subscription: &content::Subscription) -> Result<(), Refusal> {

@@ -59,6 +59,58 @@ async fn an_alert_is_raised_listed_shown_updated_and_cancelled() {
 }
 
 #[tokio::test]
+async fn an_alert_and_its_cancellation_are_exported_and_an_imported_one_to_the_byte() {
+    const SAMPLE: &[u8] = include_bytes!("../../../../config/demo/alert.cap.xml");
+    let node = Node::new(&[Role::AlertAuthor]).await;
+    node.meet_mali().await;
+    let mut alerts = node.alerts();
+    let id = AlertId::new(NOW, [4; 10]).to_string();
+    alerts.raise_alert(v1::RaiseAlertRequest { id: id.clone(), alert: Some(convoy()) }).await.expect("raised");
+    let export = v1::ExportAlertRequest { id: id.clone(), ..Default::default() };
+    let first = alerts.export_alert(export.clone()).await.expect("exported").into_inner();
+    assert_eq!((first.media_type.as_str(), first.original), ("application/cap+xml", false));
+    assert!(String::from_utf8_lossy(&first.content).contains(&format!("<identifier>{id}</identifier>")));
+    let cancel = v1::ExportAlertRequest { message: "cancel".into(), ..export.clone() };
+    for (request, code) in [
+        (cancel.clone(), "wrong_state"),
+        (v1::ExportAlertRequest { message: "answer".into(), society: "ML".into(), ..export.clone() }, "wrong_state"),
+        (v1::ExportAlertRequest { for_public: true, ..export.clone() }, "wrong_state"),
+        (v1::ExportAlertRequest { society: "ML".into(), ..export.clone() }, "malformed"),
+        (v1::ExportAlertRequest { format: "cap-1.1".into(), ..export.clone() }, "unknown_code"),
+        (v1::ExportAlertRequest { message: "receipt".into(), ..export.clone() }, "unknown_code"),
+        (v1::ExportAlertRequest { id: AlertId::new(NOW, [8; 10]).to_string(), ..export.clone() }, "unknown_alert"),
+        (v1::ExportAlertRequest::default(), "missing_field"),
+    ] {
+        let status = alerts.export_alert(request).await.expect_err(code);
+        assert_eq!(refusal(&status).0, code);
+    }
+    let reason = CancelReason::ALL[0].to_string();
+    let note = String::new();
+    alerts.cancel_alert(v1::CancelAlertRequest { id: id.clone(), reason, note }).await.expect("cancelled");
+    let cancelled = alerts.export_alert(cancel).await.expect("exported").into_inner();
+    let cancelled = String::from_utf8_lossy(&cancelled.content).into_owned();
+    assert!(cancelled.contains("<msgType>Cancel</msgType>") && cancelled.contains(&id), "{cancelled}");
+    let again = alerts.export_alert(export.clone()).await.expect("after its end too").into_inner();
+    assert_eq!(again, first, "the same for ever");
+
+    let original = v1::Original { media_type: "application/cap+xml".into(), content: SAMPLE.to_vec() };
+    let alert = v1::Alert { original: Some(original), ..convoy() };
+    let raised = alerts.raise_alert(v1::RaiseAlertRequest { id: String::new(), alert: Some(alert) }).await;
+    let id = raised.expect("raised").into_inner().id;
+    let export = v1::ExportAlertRequest { id: id.clone(), ..export };
+    let document = alerts.export_alert(export.clone()).await.expect("exported").into_inner();
+    assert!(document.original && document.content == SAMPLE);
+    let anew = v1::ExportAlertRequest { anew: true, ..export };
+    let document = alerts.export_alert(anew).await.expect("exported").into_inner();
+    assert!(!document.original && document.content != SAMPLE);
+    let shown = alerts.get_alert(v1::GetAlertRequest { id }).await.expect("shown").into_inner();
+    let imported = shown.alert.expect("an alert").imported.expect("it was imported");
+    assert_eq!((imported.identifier.as_str(), imported.signature.as_str()), ("rosso-bac-2026-3", "absent"));
+    assert_eq!(imported.languages, ["fr", "ar"]);
+    assert!(imported.only_in_original.contains(&"note".to_owned()), "{:?}", imported.only_in_original);
+}
+
+#[tokio::test]
 async fn pages_join_without_gap_or_repetition() {
     let node = Node::new(&[Role::AlertAuthor]).await;
     let mut alerts = node.alerts();

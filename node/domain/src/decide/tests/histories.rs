@@ -38,6 +38,7 @@ enum Op {
     Report { which: Index, node: usize, step: Step },
     EndExpired { from: usize, to: usize, lane: Lane },
     Suspend { node: usize, peer: usize, suspended: bool },
+    Forget { node: usize, entry: Index },
     Clock { node: usize, hours: i64 },
 }
 
@@ -71,6 +72,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => (pair.clone(), lane).prop_map(|((from, to), lane)| Op::EndExpired { from, to, lane }),
         1 => (pair, prop::bool::weighted(0.3))
             .prop_map(|((node, peer), suspended)| Op::Suspend { node, peer, suspended }),
+        1 => (node.clone(), which()).prop_map(|(node, entry)| Op::Forget { node, entry }),
         2 => (node, -3_i64..30).prop_map(|(node, hours)| Op::Clock { node, hours }),
     ]
 }
@@ -164,6 +166,11 @@ impl History {
                 let node = &mut self.world.nodes[from];
                 let receipted = node.journal.rows.lanes_out.get(&(peer, lane)).map_or(0, |out| out.receipted.0);
                 let _ = node.ask(Command::EndExpired { peer, lane, position: Position(receipted + 1) });
+            }
+            Op::Forget { node, entry } => {
+                let node = &mut self.world.nodes[node];
+                let entry = EntryIndex(entry.index(node.journal.entries.len()) as u64);
+                node.forget(&[entry]);
             }
             Op::Clock { node, hours } => {
                 let node = &mut self.world.nodes[node];

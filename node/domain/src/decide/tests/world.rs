@@ -7,9 +7,9 @@ use crate::{
     alert::{Alert, AlertDraft, Reference},
     bundle::{Bundle, BundleContent, SEALING_KEY_BYTES},
     consent::{ConsentDraft, ConsentRecord, RecordContext, sample as consent_sample},
-    decide::{Caller, Command, Context, Opened, Policy, Pseudonyms, Reply, decide, open, refused},
+    decide::{Caller, Command, Context, Opened, Policy, Pseudonyms, Reply, decide, forget, open, refused},
     digest::Digest,
-    entry::{Actor, Body, Entry, PackageRef},
+    entry::{Actor, Body, Entry, ForgetReason, PackageRef},
     envelope::{Envelope, Kind, Lane, SignedEnvelope},
     facts::Facts,
     fold::{self, check_object, object_named},
@@ -134,7 +134,7 @@ impl Facts for Journal {
         Ok(self.rows.lanes_in.get(&(peer, lane)).cloned().unwrap_or_default())
     }
     fn object(&self, entry: EntryIndex) -> Result<Option<Vec<u8>>, Refusal> {
-        Ok(self.objects.get(&entry).cloned())
+        Ok(self.objects.get(&entry).filter(|stored| !fold::Residue::is_stored(stored)).cloned())
     }
     fn entry(&self, entry: EntryIndex) -> Result<Option<Entry>, Refusal> {
         Ok(self.entries.get(entry.0 as usize).cloned())
@@ -157,6 +157,7 @@ impl Journal {
                 check_object(named, &object).expect("and it is that object");
                 self.objects.insert(entry.index, object);
             }
+            self.objects.extend(new.residues.iter().map(|(index, residue)| (*index, residue.to_stored())));
             self.entries.push(entry);
             rows.into_iter().for_each(|row| self.rows.put(row));
         }
@@ -168,7 +169,10 @@ impl Journal {
         for entry in &self.entries {
             let entry = Entry::from_bytes(&entry.to_bytes()).expect("an entry reads back");
             let object = self.objects.get(&entry.index);
-            let content = object.map(|object| fold::content(&entry.body, object).expect("an object reads back"));
+            let content = object.map(|object| {
+                let named = object_named(&entry.body).expect("an entry with an object names it");
+                fold::stored(&entry.body, named, object).expect("an object reads back")
+            });
             let rows = fold::rows(own, &fresh, &entry, content.as_ref()).expect("facts in memory do not fail");
             fresh.objects.extend(object.map(|object| (entry.index, object.clone())));
             fresh.entries.push(entry);
@@ -223,6 +227,35 @@ impl Node {
         }
     }
 
+    /// Removes the objects of entries, as redaction, erasure and retention do.
+    pub(super) fn forget(&mut self, entries: &[EntryIndex]) {
+        let last = self.journal.entries.last().map_or(Time::default(), |entry| entry.time);
+        let (own, now) = (self.own, self.now.max(last));
+        let context = Context {
+            own,
+            now,
+            next: self.journal.next(),
+            facts: &self.journal,
+            signer: &Toy(own),
+            policy: &self.policy,
+            pseudonyms: &self.pseudonyms,
+        };
+        let new = forget(&context, entries.iter().copied(), ForgetReason::Retention).expect("objects read back");
+        let before = self.journal.rows.clone();
+        self.journal.append(own, now, &Actor::System, new);
+        assert!(self.journal.rows == before, "what is forgotten changes no row");
+        let gone = |entry: &EntryIndex| {
+            self.journal.objects.get(entry).is_none_or(|stored| {
+                fold::Residue::is_stored(stored)
+                    || fold::Residue::of(
+                        &fold::content(&self.journal.entries[entry.0 as usize].body, stored).expect("it reads back"),
+                    )
+                    .is_none()
+            })
+        };
+        assert!(entries.iter().all(gone), "and the object is gone, unless the node goes on needing it");
+    }
+
     pub(super) fn meet(&mut self, peer: Society, version: u64) -> Result<Reply, Refusal> {
         let bundle = bundle(peer, version);
         let payload = bundle.payload();
@@ -232,10 +265,17 @@ impl Node {
     /// What would travel at a position of a lane to `peer`: a parcel without its length.
     pub(super) fn parcel(&self, peer: Society, lane: Lane, position: Position) -> Option<Vec<u8>> {
         let item = self.journal.rows.items.get(&(peer, lane, position))?;
-        let signed = SignedEnvelope::from_object(self.journal.objects.get(&item.entry)?).expect("an envelope");
-        let stream = if item.ended == Some(Ended::Expired) {
+        let stored = self.journal.objects.get(&item.entry)?;
+        let stream = if fold::Residue::is_stored(stored) {
+            match &self.journal.entries[item.entry.0 as usize].body {
+                Body::Issued(meta) | Body::Received { envelope: Some(meta), .. } => parcel::write_expired(&meta.digest),
+                _ => unreachable!("a lane holds envelopes"),
+            }
+        } else if item.ended == Some(Ended::Expired) {
+            let signed = SignedEnvelope::from_object(stored).expect("an envelope");
             parcel::write_expired(&signed.digest())
         } else {
+            let signed = SignedEnvelope::from_object(stored).expect("an envelope");
             let envelope = Envelope::parse(&signed.payload).expect("an envelope");
             parcel::write(&signed, if envelope.attachment.is_some() { SEALED } else { &[] })
         };
