@@ -1,10 +1,6 @@
 //! The Passerelle node of one National Society: everything round the pure rules of
 //! `passerelle-domain` that touches a disk, a socket, a clock or a signal.
 
-/// The allocator of every program that is a node: under load a third of the time went into that of the C library.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 pub mod adapters;
 pub mod clock;
 pub mod commands;
