@@ -120,7 +120,10 @@ fn read_all<'a>(reader: &mut Reader<'a>, document: &'a DeTable<'a>, base: &Path)
 }
 
 fn store(mut section: Section<'_, '_>) -> Store {
-    let store = Store { cache_mib: section.within("cache_mib", 4..=4096, 8) };
+    let store = Store {
+        cache_mib: section.within("cache_mib", 4..=4096, 8),
+        compact_at_start: section.or("compact_at_start", true),
+    };
     section.refuse_unknown();
     store
 }
