@@ -255,10 +255,14 @@ impl<'a> Driver<'a> {
         }
         // The keys of one frame's parcels are looked up once.
         let mut keys = None;
+        let mut restored = false;
         for event in self.session.on_frame(Frame::try_from(frame)?, now)? {
             match event {
-                Event::Ready(hello) => self.ready(&hello).await?,
-                Event::Alarm(alarm) => self.alarm(alarm),
+                Event::Ready(hello) => restored |= self.ready(&hello).await?,
+                Event::Alarm(alarm) => {
+                    restored |= matches!(alarm, Alarm::PeerRestored(_));
+                    self.alarm(alarm);
+                }
                 Event::Advance { lane, position, hash } => {
                     self.advance(lane, position, hash).await?;
                 }
@@ -279,6 +283,9 @@ impl<'a> Driver<'a> {
                 }
             }
         }
+        if restored {
+            self.link.give_back_redactions(self.peer);
+        }
         Ok(false)
     }
 
@@ -294,7 +301,8 @@ impl<'a> Driver<'a> {
         self.submit(command, Due::Advanced(lane)).await
     }
 
-    async fn ready(&mut self, hello: &Hello) -> Result<(), Refusal> {
+    /// The link is up; whether the peer's store is in another life than before.
+    async fn ready(&mut self, hello: &Hello) -> Result<bool, Refusal> {
         let now = self.link.clock.now();
         let place = self.link.registry.admit(self.link.own, self.peer, self.direction, hello.epoch, now)?;
         self.place = Some(place);
@@ -315,7 +323,8 @@ impl<'a> Driver<'a> {
             self.submit(Command::MeetEpoch { peer: self.peer, epoch: hello.epoch }, Due::Other).await?;
         }
         self.repeat_receipts()?;
-        self.look_at_lanes()
+        self.look_at_lanes()?;
+        Ok(known.is_some_and(|known| known != hello.epoch))
     }
 
     /// The last receipts of an earlier session may never have arrived: they are given again.

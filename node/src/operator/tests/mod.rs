@@ -3,6 +3,7 @@
 
 mod alerts;
 mod audit;
+mod drafts;
 mod handovers;
 mod retention;
 mod safeguards;
