@@ -5,6 +5,7 @@
 
 mod dialler;
 mod give_back;
+mod keep;
 mod listener;
 mod parcels;
 mod registry;
