@@ -4,6 +4,7 @@
 //! The texts that travel are linted here or by `Alert::from_draft`, comments included; machine values
 //! (parameters of other profiles, identifiers, addresses, `contact`, `web`) are not.
 
+pub mod atom;
 mod form;
 mod geometry;
 mod info;
