@@ -24,6 +24,8 @@ pub enum Exit {
     CannotServe = 5,
     /// A verification found faults.
     Unverified = 6,
+    /// Nothing was published: it is kept as a draft until a second person has approved it.
+    AwaitsApproval = 7,
 }
 
 /// The text about exit codes in `--help`.
@@ -35,7 +37,8 @@ Exit codes:
   3  the node cannot be reached, or did not answer in time
   4  not permitted, or not known to the node
   5  the node cannot serve now; the same command may succeed later
-  6  the verification found faults";
+  6  the verification found faults
+  7  not published yet: kept as a draft until a second person has approved it";
 
 /// One fault of a request: the field and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]

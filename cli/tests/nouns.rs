@@ -165,6 +165,32 @@ fn an_id_is_made_where_none_is_given_and_named_when_the_outcome_is_unknown() {
 }
 
 #[test]
+fn what_needs_a_second_person_is_kept_as_a_draft_and_says_what_is_next() {
+    use tonic_types::{ErrorDetails, StatusExt as _};
+    let details = ErrorDetails::with_error_info("approval_required", "passerelle", std::collections::HashMap::new());
+    let status = tonic::Status::with_error_details(tonic::Code::FailedPrecondition, "not alone", details);
+    let world = World::with(Node { refused_raise: Some(std::sync::Arc::new(status)), ..Node::default() });
+    let file = world.file("alert.toml", CONVOY);
+    let outcome = world.run(&["alert", "raise", "--file", &file, "--id", ID]);
+    assert_eq!(outcome.exit, Exit::AwaitsApproval, "{}", outcome.err);
+    assert!(world.last().starts_with("DraftAlertRequest"), "{}", world.last());
+    assert!(outcome.out.contains(&format!("passerelle alert approve {ID}")), "{}", outcome.out);
+    for words in [
+        &["alert", "drafts"][..],
+        &["alert", "drafts", ID],
+        &["alert", "approve", ID, "--digest", "d9"],
+        &["alert", "publish", ID],
+        &["alert", "discard", ID],
+        &["alert", "redact", ID, "--reason", "endangers_people"],
+        &["alert", "list", "--mode", "Exercise"],
+    ] {
+        let outcome = world.run(words);
+        assert_eq!(outcome.exit, Exit::Ok, "{words:?}: {}", outcome.err);
+    }
+    assert!(world.last().contains("mode: \"Exercise\""), "{}", world.last());
+}
+
+#[test]
 fn an_update_names_what_it_takes_the_place_of() {
     let world = World::new();
     let file = world.file("alert.toml", CONVOY);

@@ -5,6 +5,7 @@ pub mod adapters;
 pub mod clock;
 pub mod commands;
 pub mod config;
+pub mod duty;
 pub mod engine;
 pub mod entropy;
 pub mod link;

@@ -19,7 +19,8 @@ use tokio_util::task::TaskTracker;
 use crate::{
     adapters::{Book, Links},
     clock::Clock,
-    config::Config,
+    config::{Config, Duty},
+    duty::Desk,
     engine::{self, Engine},
     entropy::Entropy,
     link::{Link, Listener, Registry, Statuses},
@@ -60,6 +61,8 @@ pub struct Node {
     pub packages: Arc<Packages>,
     /// Makes the pseudonyms of cases.
     pub pseudonyms: Pseudonyms,
+    /// The posts on duty, replaced by a reload.
+    pub duty: watch::Sender<Arc<Vec<Duty>>>,
     /// What the configuration allows, replaced by a reload.
     pub policy: watch::Sender<Arc<Policy>>,
     trust_folder: TrustFolder,
@@ -179,8 +182,12 @@ pub async fn start(
             metrics::serve(listener, metrics.clone(), supervisor.spawner(Phase::Listeners)),
         );
     }
+    let (duty, posts) = watch::channel(Arc::new(config.duty.clone()));
+    let desk = Desk::new(config.society, handle.clone(), around.clock.clone(), posts, metrics);
+    let duties = supervisor.spawner(Phase::Link);
+    duties.spawn("duty desk", desk.keep(duties.token()));
     let society = config.society;
-    Ok(Node { society, config, engine: handle, link, peers, packages, pseudonyms, policy, trust_folder, trust })
+    Ok(Node { society, duty, config, engine: handle, link, peers, packages, pseudonyms, policy, trust_folder, trust })
 }
 
 fn fill_from(entropy: &Arc<dyn Entropy>) -> Arc<crate::trust::Fill> {
@@ -354,6 +361,7 @@ impl Node {
     /// What is wrong with the peers; what held before then still does.
     pub async fn reload(&self, config: Config) -> anyhow::Result<()> {
         self.policy.send_replace(Arc::new(policy_of(&config)));
+        self.duty.send_replace(Arc::new(config.duty.clone()));
         self.peers.replace(None, Some(Arc::new(config))).await.map_err(Into::into)
     }
 

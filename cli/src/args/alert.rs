@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use passerelle_domain::{
-    catalogue::{Event, SourceType},
+    catalogue::{Event, Mode, SourceType},
     society::Society,
 };
 
@@ -19,7 +19,8 @@ pub enum AlertCommand {
     /// Publish an alert to the Societies that it concerns
     ///
     /// Answers once the alert is durable on this node's disk; it then travels by itself. The alert is read from a
-    /// TOML or JSON file, from a CAP 1.2 document, or from standard input (`-`). It never identifies a person.
+    /// TOML or JSON file, from a CAP 1.2 document, or from standard input (`-`). It never identifies a person. One that
+    /// needs a second person's approval is kept as a draft instead, and the command ends with exit code 7.
     #[command(after_long_help = format!(
         "Example:\n  passerelle alert raise --file rosso.toml\n\nwhere rosso.toml holds, say,\n\n{}\n\
          All codes: passerelle alert codes",
@@ -32,6 +33,65 @@ pub enum AlertCommand {
         /// Id of the alert, a UUIDv7; the same command with the same id takes effect once
         #[arg(long, value_name = "ID")]
         id: Option<String>,
+    },
+    /// Draft an alert, or draft it anew; it stays in this node
+    ///
+    /// An alert that is Extreme, public or from the community goes out only when a second person has approved it. Any
+    /// other draft is ready at once.
+    #[command(after_long_help = "Example:\n  passerelle alert draft --file wreck.toml\n  \
+                           passerelle alert approve 019ab0f2-1c00-7000-8000-000000000001\n  \
+                           passerelle alert publish 019ab0f2-1c00-7000-8000-000000000001")]
+    Draft {
+        /// What the alert says.
+        #[command(flatten)]
+        content: ContentArgs,
+        /// Alert that this one is to take the place of, besides those that the file names; may be repeated
+        #[arg(long, value_name = "ID")]
+        supersedes: Vec<String>,
+        /// Id that the alert will have, a UUIDv7; that of an open draft drafts it anew
+        #[arg(long, value_name = "ID")]
+        id: Option<String>,
+    },
+    /// List the drafts of this node, or show one
+    #[command(after_long_help = "Examples:\n  passerelle alert drafts\n  \
+                           passerelle alert drafts 019ab0f2-1c00-7000-8000-000000000001")]
+    Drafts {
+        /// Only this draft, with what it says
+        id: Option<String>,
+        /// How many.
+        #[command(flatten)]
+        limit: LimitArgs,
+    },
+    /// Approve the draft of another person
+    #[command(after_long_help = "Example:\n  passerelle alert approve 019ab0f2-1c00-7000-8000-000000000001")]
+    Approve {
+        /// The draft
+        id: String,
+        /// SHA-256 of the draft that was read, as `alert drafts ID` shows it; refused if it has changed since
+        #[arg(long, default_value = "", hide_default_value = true)]
+        digest: String,
+    },
+    /// Publish a draft that is ready to the Societies that it concerns
+    #[command(after_long_help = "Example:\n  passerelle alert publish 019ab0f2-1c00-7000-8000-000000000001")]
+    Publish {
+        /// The draft
+        id: String,
+    },
+    /// Give a draft up; what it says is forgotten
+    #[command(after_long_help = "Example:\n  passerelle alert discard 019ab0f2-1c00-7000-8000-000000000001")]
+    Discard {
+        /// The draft
+        id: String,
+    },
+    /// Erase what an alert of this Society says, at every node that has it, because keeping it does harm
+    #[command(after_long_help = "Example:\n  passerelle alert redact 019ab0f2-1c00-7000-8000-000000000001 \
+                           --reason endangers_people")]
+    Redact {
+        /// The alert
+        id: String,
+        /// Why
+        #[arg(long, value_enum)]
+        reason: RedactReason,
     },
     /// Publish an update that takes the place of earlier alerts of this Society
     #[command(after_long_help = "Example:\n  passerelle alert update --file rosso-2.toml \
@@ -84,6 +144,9 @@ pub enum AlertCommand {
         /// Only alerts of this Society
         #[arg(long, value_name = "XX")]
         origin: Option<Society>,
+        /// Only alerts of this mode, such as Actual or Exercise
+        #[arg(long, value_name = "MODE")]
+        mode: Option<Mode>,
         /// Expired, superseded and cancelled ones as well
         #[arg(long)]
         all: bool,
@@ -154,6 +217,30 @@ pub struct ContentArgs {
     /// Who a CAP document comes from that does not say it in our terms, such as authority or media
     #[arg(long, value_name = "CODE", requires = "cap", conflicts_with_all = ["file", "stdin"])]
     pub source: Option<SourceType>,
+}
+
+/// Why an alert is redacted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum RedactReason {
+    /// It holds what could identify a person
+    PersonalData,
+    /// Whoever reads it may harm those whom it is about
+    EndangersPeople,
+    /// It shows from whom it was learnt
+    ExposesSource,
+}
+
+impl RedactReason {
+    /// Its code on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PersonalData => "personal_data",
+            Self::EndangersPeople => "endangers_people",
+            Self::ExposesSource => "exposes_source",
+        }
+    }
 }
 
 /// The format of an exported alert.

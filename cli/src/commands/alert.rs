@@ -2,14 +2,15 @@
 
 use std::{fs, io::Write as _, path::Path};
 
-use passerelle_domain::{ids::AlertId, society::Society, time::Time};
+use passerelle_domain::{ids::AlertId, refusal::Code, society::Society, time::Time};
 use passerelle_proto::v1::{
-    AcknowledgeAlertRequest, AcknowledgeAlertResponse, AlertReference, AlertSummary, CancelAlertRequest,
-    CancelAlertResponse, ExportAlertRequest, GetAlertRequest, ListAlertsRequest, ListAlertsResponse, ListCodesRequest,
-    ListCodesResponse, RaiseAlertRequest, RaiseAlertResponse, UpdateAlertRequest, UpdateAlertResponse, VocabularyCode,
+    AcknowledgeAlertRequest, AcknowledgeAlertResponse, Alert, AlertReference, AlertSummary, CancelAlertRequest,
+    CancelAlertResponse, DraftAlertRequest, ExportAlertRequest, GetAlertRequest, ListAlertsRequest, ListAlertsResponse,
+    ListCodesRequest, ListCodesResponse, RaiseAlertRequest, RaiseAlertResponse, RedactAlertRequest,
+    RedactAlertResponse, UpdateAlertRequest, UpdateAlertResponse, VocabularyCode,
 };
 
-use super::{Session, alert_content, audit::new_file, given_or_new, pages, status::bytes};
+use super::{Session, alert_content, alert_draft, audit::new_file, given_or_new, pages, status::bytes};
 use crate::{
     args::{AlertCommand, ExportFormat},
     failure::{Exit, Failure},
@@ -22,9 +23,11 @@ pub(super) async fn run(command: AlertCommand, session: &mut Session<'_, '_>) ->
         AlertCommand::Raise { content, id } => {
             let (id, at) = given_or_new::<AlertId>(id.as_deref(), (session.console.now)())?;
             let alert = alert_content::read(content, at, session)?;
-            let request = RaiseAlertRequest { id: id.to_string(), alert: Some(alert) };
-            let raised = client.call(Box::pin(client.alerts().raise_alert(request))).await;
-            session.print(&raised.map_err(|failure| failure.repeat_with_id(&id.to_string()))?)
+            let request = RaiseAlertRequest { id: id.to_string(), alert: Some(alert.clone()) };
+            match client.call(Box::pin(client.alerts().raise_alert(request))).await {
+                Err(failure) if failure.code == Code::ApprovalRequired.as_str() => keep(id, alert, session).await,
+                raised => session.print(&raised.map_err(|failure| failure.repeat_with_id(&id.to_string()))?),
+            }
         }
         AlertCommand::Update { content, supersedes, id } => {
             let (id, at) = given_or_new::<AlertId>(id.as_deref(), (session.console.now)())?;
@@ -32,9 +35,21 @@ pub(super) async fn run(command: AlertCommand, session: &mut Session<'_, '_>) ->
             for earlier in supersedes {
                 alert.supersedes.push(reference(earlier, session).await?);
             }
-            let request = UpdateAlertRequest { id: id.to_string(), alert: Some(alert) };
-            let updated = client.call(Box::pin(client.alerts().update_alert(request))).await;
-            session.print(&updated.map_err(|failure| failure.repeat_with_id(&id.to_string()))?)
+            let request = UpdateAlertRequest { id: id.to_string(), alert: Some(alert.clone()) };
+            match client.call(Box::pin(client.alerts().update_alert(request))).await {
+                Err(failure) if failure.code == Code::ApprovalRequired.as_str() => keep(id, alert, session).await,
+                updated => session.print(&updated.map_err(|failure| failure.repeat_with_id(&id.to_string()))?),
+            }
+        }
+        command @ (AlertCommand::Draft { .. }
+        | AlertCommand::Drafts { .. }
+        | AlertCommand::Approve { .. }
+        | AlertCommand::Publish { .. }
+        | AlertCommand::Discard { .. }) => Box::pin(alert_draft::run(command, session)).await,
+        AlertCommand::Redact { id, reason } => {
+            let request = RedactAlertRequest { id, reason: reason.as_str().to_owned() };
+            let answer = client.call(client.alerts().redact_alert(request)).await?;
+            session.print(&answer)
         }
         AlertCommand::Cancel { id, reason, note } => {
             let request = CancelAlertRequest { id, reason: reason.as_str().to_owned(), note };
@@ -47,11 +62,12 @@ pub(super) async fn run(command: AlertCommand, session: &mut Session<'_, '_>) ->
             let answer = client.call(client.alerts().acknowledge_alert(request)).await?;
             session.print(&answer)
         }
-        AlertCommand::List { state, origin, all, limit } => {
+        AlertCommand::List { state, origin, mode, all, limit } => {
             let filter = ListAlertsRequest {
                 state: state.unwrap_or_default(),
                 origin: origin.as_ref().map(Society::code).unwrap_or_default().to_owned(),
                 all,
+                mode: mode.map(|mode| mode.to_string()).unwrap_or_default(),
                 ..ListAlertsRequest::default()
             };
             let (alerts, more) = pages(limit.limit, async |page_size, page_token| {
@@ -87,6 +103,15 @@ pub(super) async fn run(command: AlertCommand, session: &mut Session<'_, '_>) ->
     }
 }
 
+/// Keeps as a draft what a second person must approve first.
+async fn keep(id: AlertId, alert: Alert, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+    let client = session.client.clone();
+    let request = DraftAlertRequest { id: id.to_string(), alert: Some(alert) };
+    let kept = client.call(Box::pin(client.alerts().draft_alert(request))).await;
+    session.print(&kept.map_err(|failure| failure.repeat_with_id(&id.to_string()))?)?;
+    Ok(Exit::AwaitsApproval)
+}
+
 /// Writes a document to a new file, or to standard output as it is.
 fn write_out(document: &[u8], out: Option<&Path>, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let Some(path) = out else {
@@ -105,7 +130,7 @@ fn write_out(document: &[u8], out: Option<&Path>, session: &mut Session<'_, '_>)
 }
 
 /// The triple by which an update names an earlier alert.
-async fn reference(id: String, session: &mut Session<'_, '_>) -> Result<AlertReference, Failure> {
+pub(super) async fn reference(id: String, session: &mut Session<'_, '_>) -> Result<AlertReference, Failure> {
     let client = session.client.clone();
     let answer = client.call(client.alerts().get_alert(GetAlertRequest { id })).await?;
     let view = answer.alert.unwrap_or_default();
@@ -113,7 +138,7 @@ async fn reference(id: String, session: &mut Session<'_, '_>) -> Result<AlertRef
     Ok(AlertReference { origin: view.origin, id: view.id, sent_at })
 }
 
-fn published(what: &str, id: &str, entry: u64, recipients: &[String], page: &mut Page) {
+pub(super) fn published(what: &str, id: &str, entry: u64, recipients: &[String], page: &mut Page) {
     match recipients {
         [] => page.line(format!("{what}, durable here; no peer is to get it.")),
         recipients => page.line(format!("{what}, durable here, and on its way to {}.", recipients.join(", "))),
@@ -139,6 +164,13 @@ impl Answer for CancelAlertResponse {
     }
 }
 
+impl Answer for RedactAlertResponse {
+    fn page(&self, page: &mut Page, _: Time) {
+        let text = "Redacted, by entry {}: what it said is erased here, and every holder will be told to do the same.";
+        page.line(text.replace("{}", &self.entry_index.to_string()));
+    }
+}
+
 impl Answer for AcknowledgeAlertResponse {
     fn page(&self, page: &mut Page, _: Time) {
         page.line(format!("Acknowledged, by entry {} of the journal; the origin will be told.", self.entry_index));
@@ -148,10 +180,12 @@ impl Answer for AcknowledgeAlertResponse {
 impl Answer for ListAlertsResponse {
     fn page(&self, page: &mut Page, now: Time) {
         let row = |alert: &AlertSummary| {
+            let marks = [(alert.conflict, " !conflict"), (alert.ack_overdue, " !ack")];
+            let marks: String = marks.iter().filter(|(there, _)| *there).map(|(_, mark)| *mark).collect();
             [
                 time::age(alert.sent_at.as_ref(), now),
                 alert.origin.clone(),
-                alert.state.clone(),
+                format!("{}{marks}", super::alert_page::state(&alert.state, alert.expires_at.as_ref(), now)),
                 alert.severity.clone(),
                 alert.urgency.clone(),
                 alert.event.clone(),
@@ -162,7 +196,16 @@ impl Answer for ListAlertsResponse {
             ]
         };
         let header = ["SENT", "FROM", "STATE", "SEVERITY", "URGENCY", "EVENT", "HEADLINE", "SEGMENT", "EXPIRES", "ID"];
-        page.table(header, self.alerts.iter().map(row).collect(), "no such alerts");
+        // What is only practised never stands among what happens.
+        let is_actual = |alert: &&AlertSummary| matches!(alert.mode.as_str(), "" | "Actual");
+        let (actual, practised): (Vec<_>, Vec<_>) = self.alerts.iter().partition(is_actual);
+        if !actual.is_empty() || practised.is_empty() {
+            page.table(header, actual.into_iter().map(row).collect(), "no such alerts");
+        }
+        if !practised.is_empty() {
+            page.heading("EXERCISES AND TESTS");
+            page.table(header, practised.into_iter().map(row).collect(), "");
+        }
     }
 }
 

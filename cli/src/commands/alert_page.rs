@@ -2,8 +2,8 @@
 
 use passerelle_domain::time::Time;
 use passerelle_proto::v1::{
-    Action, Alert, AlertAcknowledgement, AlertDelivery, AlertText, Contact, Count, Eta, GetAlertResponse,
-    ImportedDocument, People, Place,
+    Action, Alert, AlertAcknowledgement, AlertDelivery, AlertErasure, AlertEscalation, AlertText, AlertView, Contact,
+    Count, Eta, GetAlertResponse, ImportedDocument, People, Place,
 };
 
 use crate::render::{Answer, page::Page, time};
@@ -26,27 +26,26 @@ impl Answer for GetAlertResponse {
         page.pairs([
             ("id", view.id.clone()),
             ("from", view.origin.clone()),
-            ("state", view.state.clone()),
-            ("superseded by", view.superseded_by.clone()),
+            ("state", state(&view.state, alert.expires_at.as_ref(), now)),
+            ("updates", view.updates.join(", ")),
+            ("CONFLICT with", view.conflicts_with.join(", ")),
+            ("redacted", redacted(view, now)),
             ("cancelled", [view.cancel_reason.as_str(), view.cancel_note.as_str()].join(" ").trim().to_owned()),
-            ("event", alert.event.clone()),
-            ("triage", joined([&alert.severity, &alert.urgency, &alert.certainty])),
-            ("sent", time::utc_with_age(alert.sent_at.as_ref(), now)),
-            ("begins", span(alert.onset_from.as_ref(), alert.onset_until.as_ref(), now)),
-            ("expires", time::utc_with_age(alert.expires_at.as_ref(), now)),
-            ("segment", alert.route_segment.clone()),
-            ("access", joined([&alert.access, &alert.access_note])),
-            ("source", source(&alert)),
-            ("acknowledge by", acknowledge_by(&alert, now)),
-            ("contact", alert.contact.as_ref().map(contact).unwrap_or_default()),
-            ("incident", alert.incident_id.clone()),
-            ("sensitivity", alert.sensitivity.clone()),
-            ("supersedes", alert.supersedes.iter().map(|one| one.id.as_str()).collect::<Vec<_>>().join(", ")),
+            ("supersedes", view.supersedes.join(", ")),
+            ("not acknowledged", not_acknowledged(view)),
+            ("last call", view.escalation.as_ref().map(|call| last_call(call, now)).unwrap_or_default()),
             ("entry", view.entry_index.to_string()),
         ]);
-        content(&alert, page, now);
-        alert.texts.iter().for_each(|text| words(text, page));
+        page.line("");
+        page.pairs(facts(&alert, now));
+        said(&alert, page, now);
         view.imported.iter().for_each(|document| imported(document, page, now));
+        if !view.erasures.is_empty() {
+            page.heading("ERASURES");
+            let row =
+                |one: &AlertErasure| [one.society.clone(), one.state.clone(), time::utc_with_age(one.at.as_ref(), now)];
+            page.table(["AT", "STATE", "SINCE"], view.erasures.iter().map(row).collect(), "");
+        }
         if !view.deliveries.is_empty() {
             page.heading("DELIVERIES");
             let row = |one: &AlertDelivery| {
@@ -62,6 +61,52 @@ impl Answer for GetAlertResponse {
             page.table(["FROM", "KIND", "AT", "NOTE"], view.acknowledgements.iter().map(row).collect(), "");
         }
     }
+}
+
+/// A state, with its age where that says how stale it is.
+pub(super) fn state(state: &str, expires_at: Option<&prost_types::Timestamp>, now: Time) -> String {
+    if state == "expired" { format!("expired {} ago", time::age(expires_at, now)) } else { state.to_owned() }
+}
+
+/// What an alert says in single values.
+pub(super) fn facts(alert: &Alert, now: Time) -> [(&'static str, String); 12] {
+    [
+        ("event", alert.event.clone()),
+        ("triage", joined([&alert.severity, &alert.urgency, &alert.certainty])),
+        ("sent", time::utc_with_age(alert.sent_at.as_ref(), now)),
+        ("begins", span(alert.onset_from.as_ref(), alert.onset_until.as_ref(), now)),
+        ("expires", time::utc_with_age(alert.expires_at.as_ref(), now)),
+        ("segment", alert.route_segment.clone()),
+        ("access", joined([&alert.access, &alert.access_note])),
+        ("source", source(alert)),
+        ("acknowledge by", acknowledge_by(alert, now)),
+        ("contact", alert.contact.as_ref().map(contact).unwrap_or_default()),
+        ("incident", alert.incident_id.clone()),
+        ("sensitivity", alert.sensitivity.clone()),
+    ]
+}
+
+/// The rest of what an alert says: people, places, arrivals, and its texts.
+pub(super) fn said(alert: &Alert, page: &mut Page, now: Time) {
+    content(alert, page, now);
+    alert.texts.iter().for_each(|text| words(text, page));
+}
+
+fn redacted(view: &AlertView, now: Time) -> String {
+    if view.redact_reason.is_empty() {
+        return String::new();
+    }
+    format!("{}, {}; what it said is erased", view.redact_reason, time::utc_with_age(view.redacted_at.as_ref(), now))
+}
+
+fn not_acknowledged(view: &AlertView) -> String {
+    let overdue = if view.ack_overdue { " (overdue)" } else { "" };
+    if view.unacknowledged.is_empty() { String::new() } else { view.unacknowledged.join(", ") + overdue }
+}
+
+fn last_call(call: &AlertEscalation, now: Time) -> String {
+    let outcome = if call.outcome.is_empty() { "under way" } else { call.outcome.as_str() };
+    format!("{}. {}, {}: {outcome}", call.step, call.post, time::utc_with_age(call.at.as_ref(), now))
 }
 
 fn content(alert: &Alert, page: &mut Page, now: Time) {

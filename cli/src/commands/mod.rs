@@ -2,6 +2,7 @@
 
 pub mod alert;
 mod alert_content;
+mod alert_draft;
 mod alert_page;
 pub mod audit;
 pub mod consent;

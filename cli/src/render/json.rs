@@ -25,10 +25,10 @@ macro_rules! named {
 }
 
 named! {
-    AcceptHandoverResponse, AcknowledgeAlertResponse, AddPeerResponse, CancelAlertResponse, CheckConsentResponse,
-    GetAlertResponse, GetBundleResponse, GetCheckpointResponse, GetConsentResponse, GetHandoverResponse,
-    GetStatusResponse, ListAlertsResponse, ListCodesResponse, ListConsentsResponse, ListEntriesResponse,
-    ListHandoversResponse, ListPeersResponse, OfferHandoverResponse, PeerStatus, RaiseAlertResponse,
+    AcceptHandoverResponse, AcknowledgeAlertResponse, AddPeerResponse, ApproveAlertResponse, CancelAlertResponse, CheckConsentResponse, DiscardAlertResponse, DraftAlertResponse,
+    GetAlertResponse, GetBundleResponse, GetCheckpointResponse, GetConsentResponse, GetDraftResponse, GetHandoverResponse,
+    GetStatusResponse, ListAlertsResponse, ListCodesResponse, ListConsentsResponse, ListDraftsResponse, ListEntriesResponse,
+    ListHandoversResponse, ListPeersResponse, OfferHandoverResponse, PeerStatus, PublishAlertResponse, RaiseAlertResponse, RedactAlertResponse,
     ReadPackageResponse, RecordConsentResponse, RejectHandoverResponse, ReleaseHandoverResponse,
     RemovePeerResponse, ReplayToPeerResponse, ReportHandoverResponse, SetSubscriptionResponse,
     UpdateAlertResponse, VerifyJournalResponse, WatchResponse,

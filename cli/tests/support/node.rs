@@ -35,6 +35,8 @@ pub struct Node {
     pub seen: Seen,
     /// What it refuses everything with.
     pub refusal: Option<Arc<Status>>,
+    /// What it refuses to publish at once with.
+    pub refused_raise: Option<Arc<Status>>,
     /// Faults that a verification finds.
     pub faults: Vec<String>,
     /// Whether a peer's bundle is the first of its Society.
@@ -86,10 +88,37 @@ fn ok<T>(answer: T) -> Result<Response<T>, Status> {
     Ok(Response::new(answer))
 }
 
+fn draft(id: String) -> DraftView {
+    let text = AlertText { language: "fr".into(), headline: "Naufrage".into(), ..AlertText::default() };
+    let alert = Alert {
+        mode: "Actual".into(),
+        event: "sea.shipwreck".into(),
+        severity: "Extreme".into(),
+        texts: vec![text],
+        ..Alert::default()
+    };
+    DraftView {
+        id,
+        state: "draft".into(),
+        source: "operator".into(),
+        needs_approval: true,
+        drafted_by: "awa".into(),
+        drafted_at: ago(120),
+        digest: "d9".into(),
+        alert: Some(alert),
+        entry_index: 40,
+        ..DraftView::default()
+    }
+}
+
 #[tonic::async_trait]
 impl AlertService for Node {
     async fn raise_alert(&self, request: Request<RaiseAlertRequest>) -> Result<Response<RaiseAlertResponse>, Status> {
         let id = self.take(request)?.id;
+        if let Some(status) = &self.refused_raise {
+            let details = status.details().to_vec().into();
+            return Err(Status::with_details(status.code(), status.message(), details));
+        }
         ok(RaiseAlertResponse { id, entry_index: 7, digest: "d1".into(), recipients: words(&["GM", "MR"]) })
     }
 
@@ -193,6 +222,53 @@ impl AlertService for Node {
         })
     }
 
+    async fn draft_alert(&self, request: Request<DraftAlertRequest>) -> Result<Response<DraftAlertResponse>, Status> {
+        let id = self.take(request)?.id;
+        ok(DraftAlertResponse { draft: Some(draft(id)) })
+    }
+
+    async fn list_drafts(&self, request: Request<ListDraftsRequest>) -> Result<Response<ListDraftsResponse>, Status> {
+        self.take(request)?;
+        ok(ListDraftsResponse { drafts: vec![draft("d1".into())], next_page_token: String::new() })
+    }
+
+    async fn get_draft(&self, request: Request<GetDraftRequest>) -> Result<Response<GetDraftResponse>, Status> {
+        let id = self.take(request)?.id;
+        ok(GetDraftResponse { draft: Some(draft(id)) })
+    }
+
+    async fn approve_alert(
+        &self,
+        request: Request<ApproveAlertRequest>,
+    ) -> Result<Response<ApproveAlertResponse>, Status> {
+        self.take(request)?;
+        ok(ApproveAlertResponse { entry_index: 41 })
+    }
+
+    async fn publish_alert(
+        &self,
+        request: Request<PublishAlertRequest>,
+    ) -> Result<Response<PublishAlertResponse>, Status> {
+        let id = self.take(request)?.id;
+        ok(PublishAlertResponse { id, entry_index: 42, digest: "d3".into(), recipients: words(&["GM"]) })
+    }
+
+    async fn discard_alert(
+        &self,
+        request: Request<DiscardAlertRequest>,
+    ) -> Result<Response<DiscardAlertResponse>, Status> {
+        self.take(request)?;
+        ok(DiscardAlertResponse { entry_index: 43 })
+    }
+
+    async fn redact_alert(
+        &self,
+        request: Request<RedactAlertRequest>,
+    ) -> Result<Response<RedactAlertResponse>, Status> {
+        self.take(request)?;
+        ok(RedactAlertResponse { entry_index: 44 })
+    }
+
     async fn export_alert(
         &self,
         request: Request<ExportAlertRequest>,
@@ -217,6 +293,7 @@ impl AlertService for Node {
             sent_at: ago(600),
             expires_at: ago(-86_400),
             entry_index: 7,
+            ..AlertSummary::default()
         };
         // Pages of two.
         let all = [alert("a1", "Actual"), alert("a2", "Exercise"), alert("a3", "Actual")];
@@ -582,6 +659,7 @@ impl WatchService for Node {
                 state: "active".into(),
                 society: "MR".into(),
                 summary: "Convoi vers Rosso".into(),
+                mode: String::new(),
             })
         };
         // The first stream breaks after an event and a sign of life; the next one tells the rest and ends.

@@ -11,7 +11,7 @@ use crate::{
     consent::ConsentRef,
     digest::Digest,
     envelope::{Attachment, Envelope, Kind, Lane, SignedEnvelope, from_cbor, to_cbor},
-    ids::{CaseId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
+    ids::{AlertId, CaseId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
     merkle::leaf_hash,
     refusal::Refusal,
     society::Society,
@@ -91,6 +91,38 @@ impl EnvelopeMeta {
             basis,
             attachment: envelope.attachment,
         }
+    }
+}
+
+/// Where the draft of an alert comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum DraftSource {
+    /// A person or program of ours wrote it.
+    #[n(0)]
+    Operator,
+    /// It was read from a feed of warnings, by the name that the configuration gives the feed.
+    #[n(1)]
+    Feed(#[n(0)] String),
+}
+
+vocabulary! {
+    /// How a draft ended.
+    DraftEnd {
+        1 Published = "published",
+        2 Discarded = "discarded",
+    }
+}
+
+vocabulary! {
+    /// What became of calling a post on duty.
+    HookOutcome {
+        1 Called = "called",
+        2 Failed = "failed",
+        3 TimedOut = "timed_out",
+        4 NotStarted = "not_started",
+        5 NoHook = "no_hook",
+        6 RateLimited = "rate_limited",
+        7 Interrupted = "interrupted",
     }
 }
 
@@ -291,6 +323,78 @@ pub enum Body {
         #[n(3)]
         hash: Digest,
     },
+    /// An alert was drafted, or drafted anew; its object is the draft.
+    #[n(14)]
+    AlertDrafted {
+        /// The id that the alert will have.
+        #[n(0)]
+        id: AlertId,
+        /// SHA-256 of the draft.
+        #[n(1)]
+        digest: Digest,
+        /// Where it comes from.
+        #[n(2)]
+        source: DraftSource,
+        /// Whether a second person approves it before it goes out.
+        #[n(3)]
+        needs_approval: bool,
+    },
+    /// A second person approved a draft.
+    #[n(15)]
+    DraftApproved {
+        /// The draft.
+        #[n(0)]
+        id: AlertId,
+        /// The entry that it was drafted by: what was approved.
+        #[n(1)]
+        drafted: EntryIndex,
+    },
+    /// A draft ended; its object is gone.
+    #[n(16)]
+    DraftEnded {
+        /// The draft.
+        #[n(0)]
+        id: AlertId,
+        /// How.
+        #[n(1)]
+        end: DraftEnd,
+    },
+    /// Nobody here had acknowledged an alert by the time its origin asked for: a post on duty is called.
+    #[n(17)]
+    AlertEscalated {
+        /// The alert.
+        #[n(0)]
+        alert: AlertId,
+        /// Which call it is, from 1.
+        #[n(1)]
+        step: u32,
+        /// The post, by the name that the configuration gives it.
+        #[n(2)]
+        post: String,
+    },
+    /// What became of calling a post on duty.
+    #[n(18)]
+    EscalationEnded {
+        /// The alert.
+        #[n(0)]
+        alert: AlertId,
+        /// Which call it was.
+        #[n(1)]
+        step: u32,
+        /// What became of it.
+        #[n(2)]
+        outcome: HookOutcome,
+        /// Exit status of the command, where it had one.
+        #[n(3)]
+        status: Option<i32>,
+    },
+    /// An update has waited long enough for the alert that it supersedes.
+    #[n(19)]
+    OrphanReleased {
+        /// The update.
+        #[n(0)]
+        alert: AlertId,
+    },
     /// Objects of earlier entries were removed; what the views need of each is left in its place.
     #[n(48)]
     Forgotten {
@@ -404,6 +508,12 @@ impl Body {
             Self::Replayed { .. } => "replayed",
             Self::EpochChanged { .. } => "epoch_changed",
             Self::LaneAdvanced { .. } => "lane_advanced",
+            Self::AlertDrafted { .. } => "alert_drafted",
+            Self::DraftApproved { .. } => "draft_approved",
+            Self::DraftEnded { .. } => "draft_ended",
+            Self::AlertEscalated { .. } => "alert_escalated",
+            Self::EscalationEnded { .. } => "escalation_ended",
+            Self::OrphanReleased { .. } => "orphan_released",
             Self::Forgotten { .. } => "forgotten",
             Self::PackageKept { .. } => "package_kept",
         }
@@ -420,6 +530,12 @@ impl Body {
             | Self::PackageKept { handover: id, .. } => Some((*id).into()),
             Self::Consent { record, .. } => Some(record.id.into()),
             Self::Refused { subject, .. } => *subject,
+            Self::AlertDrafted { id, .. }
+            | Self::DraftApproved { id, .. }
+            | Self::DraftEnded { id, .. }
+            | Self::AlertEscalated { alert: id, .. }
+            | Self::EscalationEnded { alert: id, .. }
+            | Self::OrphanReleased { alert: id } => Some((*id).into()),
             _ => None,
         }
     }

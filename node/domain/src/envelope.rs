@@ -31,6 +31,8 @@ vocabulary! {
         6 HandoverRelease = "handover_release",
         7 HandoverStep = "handover_step",
         8 Subscription = "subscription",
+        9 AlertRedact = "alert_redact",
+        10 AlertErased = "alert_erased",
     }
 }
 

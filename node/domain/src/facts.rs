@@ -4,7 +4,10 @@ use crate::{
     envelope::Lane,
     ids::{AlertId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position},
     refusal::Refusal,
-    rows::{AckRow, AlertRow, ConsentRow, EnvelopeRow, HandoverRow, LaneIn, LaneItem, LaneOut, PeerRow, TombstoneRow},
+    rows::{
+        AckRow, AlertRow, ConsentRow, DraftRow, EnvelopeRow, HandoverRow, LaneIn, LaneItem, LaneOut, PeerRow,
+        TombstoneRow,
+    },
     society::Society,
 };
 
@@ -14,6 +17,7 @@ use crate::{
 pub trait Facts {
     fn alert(&self, id: AlertId) -> Result<Option<AlertRow>, Refusal>;
     fn ack(&self, id: AlertId, society: Society) -> Result<Option<AckRow>, Refusal>;
+    fn draft(&self, id: AlertId) -> Result<Option<DraftRow>, Refusal>;
     fn tombstone(&self, id: AlertId) -> Result<Option<TombstoneRow>, Refusal>;
     fn envelope(&self, origin: Society, id: EnvelopeId) -> Result<Option<EnvelopeRow>, Refusal>;
     fn consent(&self, id: ConsentId) -> Result<Option<ConsentRow>, Refusal>;

@@ -8,18 +8,21 @@ use minicbor::{Decode, Encode};
 
 use crate::{
     alert::life,
-    catalogue::{CancelReason, Event, HandoverKind, Mode, Segment, Service, Severity, Urgency},
+    catalogue::{CancelReason, Event, HandoverKind, Mode, RedactReason, Segment, Service, Severity, Urgency},
     consent::ConsentRef,
     digest::Digest,
-    entry::{Actor, Body, Entry, EnvelopeMeta, PackageRef, PeerChange, SCHEMA_VERSION, Verdict},
+    entry::{
+        Actor, Body, DraftEnd, DraftSource, Entry, EnvelopeMeta, HookOutcome, PackageRef, PeerChange, SCHEMA_VERSION,
+        Verdict,
+    },
     envelope::{Attachment, Envelope, FORMAT_VERSION, Kind, Lane, SignedEnvelope, from_cbor, to_cbor},
     handover::{Action, State},
     ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
     merkle::Frontier,
     receipt::{Receipt, Rejection, SignedReceipt},
     rows::{
-        AckRow, AlertRow, Claim, ConsentRow, Delivery, Ended, EnvelopeRow, HandoverEvent, HandoverRow, HeadRow, LaneIn,
-        LaneItem, LaneOut, PeerRow, PublicKeyRow, TombstoneRow,
+        AckRow, AckWanted, AlertRow, Claim, ConsentRow, Delivery, DraftRow, Ended, EnvelopeRow, Escalation,
+        HandoverEvent, HandoverRow, HeadRow, LaneIn, LaneItem, LaneOut, PeerRow, PublicKeyRow, Redaction, TombstoneRow,
     },
     signing::Signature,
     society::Society,
@@ -91,6 +94,7 @@ fn bodies() -> Vec<Body> {
     let (peer, lane, position) = (society("ML"), Lane::Routine, Position(24));
     let meta = EnvelopeMeta::of(&envelope(), &signed(), Some(handover().into()), Some(consent()));
     let received = |envelope, verdict| Body::Received { peer, lane, position, digest: digest(4), envelope, verdict };
+    let id = AlertId::new(NOW, [2; 10]);
     let change = PeerChange::Bundle { version: 2, digest: digest(7) };
     vec![
         Body::Genesis { society: society("SN"), epoch: epoch(), schema: SCHEMA_VERSION },
@@ -115,6 +119,13 @@ fn bodies() -> Vec<Body> {
         Body::EpochChanged { peer, epoch: epoch() },
         Body::LaneAdvanced { peer, lane, position, hash: digest(4) },
         Body::PackageKept { handover: handover(), package: package() },
+        Body::AlertDrafted { id, digest: digest(8), source: DraftSource::Operator, needs_approval: true },
+        Body::AlertDrafted { id, digest: digest(8), source: DraftSource::Feed("meteo".into()), needs_approval: true },
+        Body::DraftApproved { id, drafted: EntryIndex(17) },
+        Body::DraftEnded { id, end: DraftEnd::Discarded },
+        Body::AlertEscalated { alert: id, step: 1, post: "duty_officer.dakar".into() },
+        Body::EscalationEnded { alert: id, step: 1, outcome: HookOutcome::Failed, status: Some(3) },
+        Body::OrphanReleased { alert: id },
     ]
 }
 
@@ -173,7 +184,7 @@ fn the_bytes_of_every_kind_of_entry_are_frozen() {
     frozen.ends("entries");
     let mut kinds: Vec<_> = bodies().iter().map(Body::kind).collect();
     kinds.dedup();
-    assert_eq!(kinds.len(), 14, "one of each kind: {kinds:?}");
+    assert_eq!(kinds.len(), 20, "one of each kind: {kinds:?}");
 }
 
 #[test]
@@ -202,6 +213,30 @@ fn alert_row() -> AlertRow {
         superseded_by: Some(AlertId::new(NOW, [2; 10])),
         cancelled: Some((CancelReason::Wrong, EntryIndex(12))),
         deliveries: vec![Delivery { peer: society("ML"), lane: Lane::Urgent, position: Position(1) }],
+        sent_at: None,
+        parents: None,
+        children: None,
+        held_since: None,
+        ack: None,
+        redacted: None,
+        escalation: None,
+    }
+}
+
+fn alert_row_in_full() -> AlertRow {
+    AlertRow {
+        sent_at: Some(NOW),
+        parents: Some(vec![AlertId::new(NOW, [3; 10])]),
+        children: Some(vec![AlertId::new(NOW, [2; 10])]),
+        held_since: Some(NOW),
+        ack: Some(AckWanted { by: Some(NOW) }),
+        redacted: Some(Redaction {
+            reason: RedactReason::EndangersPeople,
+            entry: EntryIndex(25),
+            erased: vec![(society("ML"), EntryIndex(26))],
+        }),
+        escalation: Some(Escalation { step: 2, entry: EntryIndex(27), at: NOW, outcome: Some(HookOutcome::TimedOut) }),
+        ..alert_row()
     }
 }
 
@@ -240,9 +275,21 @@ fn the_bytes_of_every_kind_of_row_are_frozen() {
     frontier.append(digest(1));
     frozen.holds(&HeadRow { epoch: epoch(), previous: digest(1), time: NOW, frontier });
     frozen.holds(&alert_row());
+    frozen.holds(&alert_row_in_full());
+    frozen.holds(&DraftRow {
+        entry: EntryIndex(22),
+        digest: digest(8),
+        source: DraftSource::Feed("meteo".into()),
+        state: life::State::Ready,
+        needs_approval: true,
+        approved: Some(EntryIndex(23)),
+        ended: Some((DraftEnd::Published, EntryIndex(24))),
+    });
     frozen.holds(&AckRow { entry: EntryIndex(15), error: true, at: NOW });
     let (cancelled, superseded_by) = (Some((CancelReason::Resolved, EntryIndex(3))), None);
-    frozen.holds(&TombstoneRow { claims: vec![Claim { origin: society("ML"), cancelled, superseded_by }] });
+    frozen.holds(&TombstoneRow {
+        claims: vec![Claim { origin: society("ML"), cancelled, superseded_by, redacted: None, children: None }],
+    });
     frozen.holds(&EnvelopeRow { digest: digest(2), entry: EntryIndex(16) });
     frozen.holds(&ConsentRow { entry: EntryIndex(17), case: package().case, record: consent(), at: NOW });
     frozen.holds(&handover_row());

@@ -72,6 +72,22 @@ pub const URL_BYTES_MAX: usize = 1024;
 pub const FAULTS_MAX: usize = 100;
 /// How long an update whose earlier alert has not arrived waits for it before it is shown.
 pub const ORPHAN_WAIT_SECONDS: u64 = 600;
+/// Updates of one alert that are remembered as such: two are a conflict already, more are a fault of the origin.
+pub const UPDATES_MAX: usize = 64;
+/// Updates of an alert that is not here yet, of each Society, so that the row of all their claims stays one value.
+pub const CLAIMED_UPDATES_MAX: usize = 8;
+/// Societies whose word is remembered of an alert that is not here yet.
+pub const CLAIMS_MAX: usize = 64;
+/// How long a human has to acknowledge an alert that asks for it and does not say by when.
+pub const ANSWER_SECONDS_DEFAULT: u64 = 1_800;
+/// Posts of the duty list: who is not found among so many is not found by one more.
+pub const DUTY_POSTS_MAX: usize = 16;
+/// Words of the command that calls a post on duty.
+pub const HOOK_WORDS_MAX: usize = 32;
+/// How long the command that calls a post on duty may run.
+pub const HOOK_SECONDS_MAX: u64 = 30;
+/// Calls of posts on duty an hour; beyond, the steps are written down and nobody is called.
+pub const HOOKS_AN_HOUR_MAX: u32 = 60;
 /// Entries of any other list of an alert: needs, arrivals, nationalities, languages.
 pub const LIST_MAX: usize = 64;
 /// Services asked for in one handover.

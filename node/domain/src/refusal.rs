@@ -76,6 +76,7 @@ codes! {
         Unauthenticated = "unauthenticated": "Connect as a user or with a certificate that the node's configuration lists.";
         RoleMissing = "role_missing": "Ask someone with the role that the message names.";
         NotOrigin = "not_origin": "Only the Society that issued it can do this; raise an alert of your own with the same incident instead.";
+        SelfApproval = "self_approval": "Ask a second person with the role alert_approver; nobody approves a draft of their own.";
         NotRecipient = "not_recipient": "Only the Society that it was sent to can do this.";
     }
     Policy {
@@ -91,11 +92,14 @@ codes! {
         ConsentIntegrity = "consent_integrity": "Record the consent again; this record does not belong to the case or is damaged.";
         ConsentOnward = "consent_onward": "Ask the person for consent to pass it on to this further recipient.";
         AuthorityRecipient = "authority_recipient": "Person-level data is never addressed to an authority; offer an aggregate instead.";
+        ApprovalRequired = "approval_required": "Draft it with `passerelle alert draft`, and have a second person approve it: `passerelle alert approve`.";
         PeerSuspended = "peer_suspended": "Lift the suspension of the peer first, if that is right.";
         NotIssuedYet = "not_issued_yet": "Check the clocks of both nodes; `passerelle status` shows the skew.";
     }
     State {
         UnknownAlert = "unknown_alert": "List the alerts of this node with `passerelle alert list`.";
+        UnknownDraft = "unknown_draft": "List the drafts of this node with `passerelle alert drafts`.";
+        Redacted = "redacted": "Its origin has redacted it; nothing of it may be kept or sent any more.";
         UnknownHandover = "unknown_handover": "List the handovers of this node with `passerelle handover list`.";
         UnknownConsent = "unknown_consent": "Record the consent first with `passerelle consent record`.";
         UnknownPeer = "unknown_peer": "Exchange bundles with that Society first: `passerelle peer add`.";

@@ -5,13 +5,14 @@ use minicbor::{Decode, Encode};
 
 use crate::{
     alert::life::State as AlertState,
-    catalogue::{CancelReason, Event, HandoverKind, Mode, Segment, Service, Severity, Urgency},
+    catalogue::{CancelReason, Event, HandoverKind, Mode, RedactReason, Segment, Service, Severity, Urgency},
     consent::ConsentRef,
     digest::Digest,
-    entry::PackageRef,
+    entry::{DraftEnd, DraftSource, HookOutcome, PackageRef},
     envelope::{Kind, Lane},
     handover::{Action, State as HandoverState},
     ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
+    limits::{CLAIMED_UPDATES_MAX, CLAIMS_MAX, UPDATES_MAX},
     merkle::Frontier,
     signing::PublicKey,
     society::Society,
@@ -87,7 +88,7 @@ pub struct AlertRow {
     /// Actual, Exercise, System or Test.
     #[n(8)]
     pub mode: Mode,
-    /// The alert that superseded it.
+    /// The alert that superseded it; of several the one with the last id.
     #[n(9)]
     pub superseded_by: Option<AlertId>,
     /// Why it was cancelled, and the entry that says so.
@@ -96,6 +97,121 @@ pub struct AlertRow {
     /// Where it stands in the lanes to peers, when it is ours.
     #[n(11)]
     pub deliveries: Vec<Delivery>,
+    /// When it was sent, as it says itself; absent where an earlier release kept only its outline.
+    #[n(12)]
+    pub sent_at: Option<Time>,
+    /// What it supersedes, by id.
+    #[n(13)]
+    pub parents: Option<Vec<AlertId>>,
+    /// Every update that supersedes it, by id; the last [`UPDATES_MAX`].
+    #[n(14)]
+    pub children: Option<Vec<AlertId>>,
+    /// Since when it waits for what it supersedes, while it does.
+    #[n(15)]
+    pub held_since: Option<Time>,
+    /// Whether, and until when, a human at each recipient is to acknowledge it.
+    #[n(16)]
+    pub ack: Option<AckWanted>,
+    /// Its redaction.
+    #[n(17)]
+    pub redacted: Option<Redaction>,
+    /// The last call of a post on duty, where nobody had acknowledged it in time.
+    #[n(18)]
+    pub escalation: Option<Escalation>,
+}
+
+impl AlertRow {
+    /// What it supersedes.
+    #[must_use]
+    pub fn parents(&self) -> &[AlertId] {
+        self.parents.as_deref().unwrap_or_default()
+    }
+
+    /// What supersedes it.
+    #[must_use]
+    pub fn children(&self) -> &[AlertId] {
+        self.children.as_deref().unwrap_or_default()
+    }
+
+    /// Adds an update that supersedes it. The same whatever the order in which they come.
+    pub fn add_child(&mut self, child: AlertId) {
+        let children = self.children.get_or_insert_default();
+        insert_last(children, child, UPDATES_MAX);
+        self.superseded_by = children.last().copied();
+    }
+}
+
+/// Keeps a sorted list of the last `max` ids.
+fn insert_last(ids: &mut Vec<AlertId>, id: AlertId, max: usize) {
+    if let Err(at) = ids.binary_search(&id) {
+        ids.insert(at, id);
+        ids.drain(..ids.len().saturating_sub(max));
+    }
+}
+
+/// That a human at each recipient is to acknowledge an alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct AckWanted {
+    /// By when; absent means as soon as may be.
+    #[n(0)]
+    pub by: Option<Time>,
+}
+
+/// That the content of an alert is erased.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Redaction {
+    /// Why.
+    #[n(0)]
+    pub reason: RedactReason,
+    /// The entry that says so.
+    #[n(1)]
+    pub entry: EntryIndex,
+    /// Peers that have told us, the origin, that nothing is left there, and the entry that says so.
+    #[n(2)]
+    pub erased: Vec<(Society, EntryIndex)>,
+}
+
+/// A call of a post on duty.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Escalation {
+    /// Which one, from 1.
+    #[n(0)]
+    pub step: u32,
+    /// The entry that began it.
+    #[n(1)]
+    pub entry: EntryIndex,
+    /// When it began.
+    #[n(2)]
+    pub at: Time,
+    /// What became of it; absent until that is known.
+    #[n(3)]
+    pub outcome: Option<HookOutcome>,
+}
+
+/// A draft of an alert. The draft itself is the object of its entry.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct DraftRow {
+    /// Entry whose object is the draft.
+    #[n(0)]
+    pub entry: EntryIndex,
+    /// SHA-256 of the draft.
+    #[n(1)]
+    pub digest: Digest,
+    /// Where it comes from.
+    #[n(2)]
+    pub source: DraftSource,
+    /// Draft or ready.
+    #[n(3)]
+    pub state: AlertState,
+    /// Whether a second person approves it before it goes out.
+    #[n(4)]
+    pub needs_approval: bool,
+    /// The entry that approved it.
+    #[n(5)]
+    pub approved: Option<EntryIndex>,
+    /// How it ended, and the entry that says so.
+    #[n(6)]
+    pub ended: Option<(DraftEnd, EntryIndex)>,
 }
 
 /// A human's answer to an alert.
@@ -131,9 +247,30 @@ pub struct Claim {
     /// Why it is cancelled, and the entry whose object says so.
     #[n(1)]
     pub cancelled: Option<(CancelReason, EntryIndex)>,
-    /// What supersedes it.
+    /// What supersedes it; of several the one with the last id.
     #[n(2)]
     pub superseded_by: Option<AlertId>,
+    /// Why it is redacted, and the entry whose object says so.
+    #[n(3)]
+    pub redacted: Option<(RedactReason, EntryIndex)>,
+    /// Every update that supersedes it, by id; the last [`CLAIMED_UPDATES_MAX`].
+    #[n(4)]
+    pub children: Option<Vec<AlertId>>,
+}
+
+impl Claim {
+    /// What supersedes it.
+    #[must_use]
+    pub fn children(&self) -> &[AlertId] {
+        self.children.as_deref().unwrap_or_default()
+    }
+
+    /// Adds an update that supersedes it.
+    pub fn add_child(&mut self, child: AlertId) {
+        let children = self.children.get_or_insert_default();
+        insert_last(children, child, CLAIMED_UPDATES_MAX);
+        self.superseded_by = children.last().copied();
+    }
 }
 
 impl TombstoneRow {
@@ -148,7 +285,11 @@ impl TombstoneRow {
         if let Some(claim) = self.claims.iter_mut().find(|claim| claim.origin == origin) {
             return add(claim);
         }
-        let mut claim = Claim { origin, cancelled: None, superseded_by: None };
+        if self.claims.len() >= CLAIMS_MAX {
+            // A row is one value of the store, and so many Societies do not speak of one alert in good faith.
+            return;
+        }
+        let mut claim = Claim { origin, cancelled: None, superseded_by: None, redacted: None, children: None };
         add(&mut claim);
         self.claims.push(claim);
     }
@@ -354,6 +495,7 @@ pub struct LaneIn {
 pub enum Row {
     Alert(AlertId, AlertRow),
     Ack(AlertId, Society, AckRow),
+    Draft(AlertId, DraftRow),
     Tombstone(AlertId, TombstoneRow),
     Envelope(Society, EnvelopeId, EnvelopeRow),
     Consent(ConsentId, ConsentRow),

@@ -17,6 +17,7 @@ use std::{
     fmt,
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use passerelle_domain::{catalogue::Role, limits::CONFIG_BYTES_MAX, society::Society};
@@ -44,6 +45,9 @@ pub struct Config {
     pub operator: OperatorInterface,
     /// The tables `[[operators]]`. Whoever is not listed may do nothing.
     pub operators: Vec<Operator>,
+    /// The tables `[[duty]]`, in the order in which the posts are called. None: nobody is called, and the alarm in
+    /// the status is all.
+    pub duty: Vec<Duty>,
     /// Section `[log]`.
     pub log: Log,
     /// Section `[metrics]`.
@@ -125,6 +129,18 @@ pub struct Operator {
     pub identity: Identity,
     /// What it may do. `roles`, at least one, none twice.
     pub roles: Vec<Role>,
+}
+
+/// A post on duty, called when nobody here has acknowledged an alert by the time that its origin asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Duty {
+    /// What it is called in the journal. `post`, required, each once; a post, never a person.
+    pub post: String,
+    /// The program that calls it and its arguments, without a shell. `hook`, default none: then the call only stands in
+    /// the journal and among the events.
+    pub hook: Vec<String>,
+    /// How long an answer is waited for before the next post is called. `wait_minutes`, 1 to 1440, default 15.
+    pub wait: Duration,
 }
 
 /// The log, on standard error.

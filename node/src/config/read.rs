@@ -4,26 +4,27 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use passerelle_domain::{
     catalogue::Role,
-    limits::{BUNDLE_LIST_MAX, PEERS_MAX},
+    limits::{BUNDLE_LIST_MAX, DUTY_POSTS_MAX, HOOK_WORDS_MAX, PEERS_MAX},
     refusal::Code,
     society::Society,
 };
 use toml::de::DeTable;
 
 use super::{
-    Config, ConfigFaults, Identity, Link, Log, Metrics, Operator, OperatorInterface, Peer, Store, Trust,
+    Config, ConfigFaults, Duty, Identity, Link, Log, Metrics, Operator, OperatorInterface, Peer, Store, Trust,
     fault::Place,
     reader::{Found, Reader, Section},
-    value::{Address, Listen, Mode, Name},
+    value::{Address, Listen, Mode, Name, Word},
 };
 
 /// A Unix socket's path fits into 107 bytes (`sun_path` of unix(7)).
 const SOCKET_PATH_BYTES_MAX: usize = 107;
-const SECTIONS: [&str; 8] = ["store", "trust", "link", "peers", "operator", "operators", "log", "metrics"];
+const SECTIONS: [&str; 9] = ["store", "trust", "link", "peers", "operator", "operators", "duty", "log", "metrics"];
 
 /// The configuration or its faults, and every key that was asked for.
 pub(super) fn read(
@@ -81,11 +82,12 @@ fn read_all<'a>(reader: &mut Reader<'a>, document: &'a DeTable<'a>, base: &Path)
     let (metrics, metrics_listen) = metrics(reader.section(document, "metrics"));
     let peers = peers(reader, document, society.as_ref().map(|found| found.value), link.listen.is_some());
     let operators = operators(reader, document);
+    let duty = duty(reader, document);
 
     refuse_shared_ports(reader, &[link_listen, operator_listen, metrics_listen]);
     reader.refuse_leftover_variables();
     let society = society?.value;
-    Some(Config { society, data_dir, store, trust, link, peers, operator, operators, log, metrics })
+    Some(Config { society, data_dir, store, trust, link, peers, operator, operators, duty, log, metrics })
 }
 
 fn store(mut section: Section<'_, '_>) -> Store {
@@ -241,6 +243,37 @@ fn operators<'a>(reader: &mut Reader<'a>, document: &'a DeTable<'a>) -> Vec<Oper
         operators.push(Operator { identity, roles });
     }
     operators
+}
+
+fn duty<'a>(reader: &mut Reader<'a>, document: &'a DeTable<'a>) -> Vec<Duty> {
+    let mut posts: Vec<Duty> = Vec::new();
+    let tables = reader.tables(document, "duty");
+    if let Some((_, place)) = tables.get(DUTY_POSTS_MAX) {
+        let what = format!("there are more than {DUTY_POSTS_MAX} posts on duty");
+        reader.fault(place.clone(), what, "Leave the rest out; the last ones would be called hours too late.");
+    }
+    for (table, place) in tables {
+        let mut section = reader.entry("duty", table, place.clone());
+        if !section.has("post") {
+            let remedy = "Write post = \"duty_officer.dakar\" below it: a post, never a person.";
+            section.fault(place.clone(), "`post` of this post on duty is missing", remedy);
+        }
+        let post = section.find::<Name>("post").map(|found| found.value.0);
+        let hook: Vec<Found<Word>> = capped(&mut section, "hook", HOOK_WORDS_MAX).unwrap_or_default();
+        if let Some(first) = hook.first().filter(|first| !first.value.0.starts_with('/')) {
+            let remedy = "Write the whole path of the program first, such as \"/usr/local/bin/page-duty\".";
+            section.fault(first.place.clone(), "`duty.hook` does not begin with the path of a program", remedy);
+        }
+        let wait = Duration::from_secs(section.within("wait_minutes", 1..=1440, 15) * 60);
+        section.refuse_unknown();
+        let Some(post) = post else { continue };
+        if posts.iter().any(|other| other.post == post) {
+            reader.fault(place, format!("the post {post} is on duty twice"), "Give each its own name.");
+            continue;
+        }
+        posts.push(Duty { post, hook: hook.into_iter().map(|found| found.value.0).collect(), wait });
+    }
+    posts
 }
 
 fn identity(section: &mut Section<'_, '_>) -> Option<Identity> {

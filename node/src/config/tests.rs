@@ -60,7 +60,10 @@ fn the_reference_shows_the_defaults_as_they_are() {
     for peer in shown.peers.values() {
         assert_eq!(Peer { addresses: Vec::new(), ..peer.clone() }, default);
     }
-    assert_eq!(Config { peers: plain.peers.clone(), operators: plain.operators.clone(), ..shown }, plain);
+    assert_eq!(
+        Config { peers: plain.peers.clone(), operators: plain.operators.clone(), duty: Vec::new(), ..shown },
+        plain
+    );
 }
 
 #[test]

@@ -143,6 +143,18 @@ impl Value for Name {
     }
 }
 
+/// One word of a command: any text without a zero byte, at most 1024 bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Word(pub(super) String);
+
+impl Value for Word {
+    const IS: &'static str = "a word of a command";
+    const EXAMPLE: &'static str = "each argument in quotes of its own; no shell reads them";
+    fn from_text(text: &str) -> Option<Self> {
+        ((1..=1024).contains(&text.len()) && !text.contains('\0')).then(|| Self(text.to_owned()))
+    }
+}
+
 /// A user of the machine, as the kernel vouches for it on the operator socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum User {

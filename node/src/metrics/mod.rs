@@ -102,6 +102,7 @@ label_sets! {
     ReasonLabels { code: Reason }
     PeerLabels { peer: Peer }
     LaneLabels { peer: Peer, lane: &'static str }
+    EscalationLabels { outcome: &'static str }
     CredentialLabels { what: Credential, society: Peer }
 }
 
@@ -123,6 +124,8 @@ pub struct Metrics {
     receipts_received: Family<PeerLabels, Counter>,
     refusals: Family<RefusalLabels, Counter>,
     handshakes_refused: Family<ReasonLabels, Counter>,
+    escalations: Family<EscalationLabels, Counter>,
+    answers_overdue: Family<PeerLabels, Gauge>,
     days_left: Family<CredentialLabels, FloatGauge>,
     disk_used: FloatGauge,
 }
@@ -148,6 +151,8 @@ impl Metrics {
             receipts_received: Family::default(),
             refusals: Family::default(),
             handshakes_refused: Family::default(),
+            escalations: Family::default(),
+            answers_overdue: Family::default(),
             days_left: Family::default(),
             disk_used: FloatGauge::default(),
         };
@@ -173,6 +178,10 @@ impl Metrics {
         r.register("refusals", "Refusals, by code and by who refused", self.refusals.clone());
         let help = "Connections refused before the peer was known, by code";
         r.register("handshakes_refused", help, self.handshakes_refused.clone());
+        let help = "Calls of posts on duty for alerts that nobody had acknowledged, by what became of them";
+        r.register("escalations", help, self.escalations.clone());
+        let help = "Alerts that hold and whose acknowledgement is overdue, by who owes it";
+        r.register("answers_overdue", help, self.answers_overdue.clone());
         let help = "Days until it expires, by what it is and whose it is";
         r.register("credential_days_left", help, self.days_left.clone());
         r.register("disk_used_percent", "How full the disk of the store is", self.disk_used.clone());
@@ -244,6 +253,17 @@ impl Metrics {
     /// A connection was refused before anybody knew who it was.
     pub fn handshake_refused(&self, code: Code) {
         self.handshakes_refused.get_or_create(&ReasonLabels { code: Reason(code) }).inc();
+    }
+
+    /// A post on duty was called, with this outcome.
+    pub fn escalation(&self, outcome: &'static str) {
+        self.escalations.get_or_create(&EscalationLabels { outcome }).inc();
+    }
+
+    /// So many alerts that hold wait for the acknowledgement of `society` beyond their time.
+    pub fn answers_overdue(&self, society: Society, alerts: u64) {
+        let labels = PeerLabels { peer: Peer(society) };
+        self.answers_overdue.get_or_create(&labels).set(i64::try_from(alerts).unwrap_or(i64::MAX));
     }
 
     /// A credential of `society` expires in so many days; negative when it has.

@@ -1,18 +1,16 @@
 //! Alerts: raised, updated, cancelled, acknowledged, read.
 
+use std::collections::BTreeMap;
+
 use passerelle_domain::{
-    alert::{
-        Alert, AlertAck, AlertCancel,
-        life::{Shown, shown},
-    },
-    catalogue::{self, Role},
+    alert::{Alert, AlertAck, AlertCancel, life::Shown},
+    catalogue::{self, Mode, Role},
     decide::{Caller, Command, Reply},
-    entry::Body,
     facts::Facts as _,
     fold::Content,
     ids::{AlertId, EntryIndex},
     refusal::{Code, Refusal},
-    rows::{AlertRow, Delivery, Ended},
+    rows::AlertRow,
     society::Society,
     time::Time,
 };
@@ -22,7 +20,10 @@ use passerelle_proto::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{Operator, alert_export, entry_and_content, errors::Refused, needed, optional, page_size};
+use super::{
+    Operator, alert_export, drafts::DRAFT_ROLES, entry_and_content, errors::Refused, needed, optional, page_size,
+    thread,
+};
 use crate::store::{
     Direction, keys,
     view::{View, decode, failed},
@@ -50,6 +51,90 @@ impl AlertService for Operator {
             let (id, entry_index, digest, recipients) =
                 operator.publish(caller, &message.id, message.alert, true).await?;
             Ok(v1::UpdateAlertResponse { id, entry_index, digest, recipients })
+        })
+        .await
+    }
+
+    async fn draft_alert(
+        &self,
+        request: Request<v1::DraftAlertRequest>,
+    ) -> Result<Response<v1::DraftAlertResponse>, Status> {
+        self.serve("draft_alert", request, |operator, caller, message| async move {
+            let draft = operator.keep_draft(caller, &message.id, message.alert).await?;
+            Ok(v1::DraftAlertResponse { draft: Some(draft) })
+        })
+        .await
+    }
+
+    async fn list_drafts(
+        &self,
+        request: Request<v1::ListDraftsRequest>,
+    ) -> Result<Response<v1::ListDraftsResponse>, Status> {
+        self.serve("list_drafts", request, |operator, caller, message| async move {
+            caller.require(&DRAFT_ROLES)?;
+            let (rows, before) = (page_size(message.page_size)?, optional("page_token", &message.page_token)?);
+            Ok(operator.blocking(move |operator| operator.draft_page(rows, before)).await?)
+        })
+        .await
+    }
+
+    async fn get_draft(&self, request: Request<v1::GetDraftRequest>) -> Result<Response<v1::GetDraftResponse>, Status> {
+        self.serve("get_draft", request, |operator, caller, message| async move {
+            caller.require(&DRAFT_ROLES)?;
+            let id = needed("id", &message.id)?;
+            let draft = operator.blocking(move |operator| operator.known_draft(id)).await?;
+            Ok(v1::GetDraftResponse { draft: Some(draft) })
+        })
+        .await
+    }
+
+    async fn approve_alert(
+        &self,
+        request: Request<v1::ApproveAlertRequest>,
+    ) -> Result<Response<v1::ApproveAlertResponse>, Status> {
+        self.serve("approve_alert", request, |operator, caller, message| async move {
+            let (id, digest) = (needed("id", &message.id)?, optional("digest", &message.digest)?);
+            let command = Command::ApproveDraft { caller, id, digest };
+            let EntryIndex(entry_index) = operator.submit_for_entry(command).await?;
+            Ok(v1::ApproveAlertResponse { entry_index })
+        })
+        .await
+    }
+
+    async fn publish_alert(
+        &self,
+        request: Request<v1::PublishAlertRequest>,
+    ) -> Result<Response<v1::PublishAlertResponse>, Status> {
+        self.serve("publish_alert", request, |operator, caller, message| async move {
+            let command = Command::PublishDraft { caller, id: needed("id", &message.id)? };
+            let (id, entry_index, digest, recipients) = published(operator.submit(command).await?)?;
+            Ok(v1::PublishAlertResponse { id, entry_index, digest, recipients })
+        })
+        .await
+    }
+
+    async fn discard_alert(
+        &self,
+        request: Request<v1::DiscardAlertRequest>,
+    ) -> Result<Response<v1::DiscardAlertResponse>, Status> {
+        self.serve("discard_alert", request, |operator, caller, message| async move {
+            let command = Command::DiscardDraft { caller, id: needed("id", &message.id)? };
+            let EntryIndex(entry_index) = operator.submit_for_entry(command).await?;
+            Ok(v1::DiscardAlertResponse { entry_index })
+        })
+        .await
+    }
+
+    async fn redact_alert(
+        &self,
+        request: Request<v1::RedactAlertRequest>,
+    ) -> Result<Response<v1::RedactAlertResponse>, Status> {
+        self.serve("redact_alert", request, |operator, caller, message| async move {
+            let (id, reason) = (needed("id", &message.id)?, needed("reason", &message.reason)?);
+            let entropy = operator.entropy.id();
+            let command = Command::RedactAlert { caller, entropy, id, reason };
+            let EntryIndex(entry_index) = operator.submit_for_entry(command).await?;
+            Ok(v1::RedactAlertResponse { entry_index })
         })
         .await
     }
@@ -122,6 +207,7 @@ impl AlertService for Operator {
                 state: optional("state", &message.state)?,
                 origin: optional("origin", &message.origin)?,
                 all: message.all,
+                mode: optional("mode", &message.mode)?,
             };
             Ok(operator.blocking(move |operator| operator.alert_page(&wanted)).await?)
         })
@@ -133,7 +219,7 @@ impl AlertService for Operator {
         request: Request<v1::ListCodesRequest>,
     ) -> Result<Response<v1::ListCodesResponse>, Status> {
         self.serve("list_codes", request, |_, _, message| async move {
-            let mut codes = vocabularies();
+            let mut codes = super::codes::vocabularies();
             if !message.vocabulary.is_empty() {
                 codes.retain(|code| code.vocabulary == message.vocabulary);
                 if codes.is_empty() {
@@ -154,17 +240,19 @@ struct Wanted {
     state: Option<Shown>,
     origin: Option<Society>,
     all: bool,
+    mode: Option<Mode>,
 }
 
 impl Wanted {
     fn has(&self, row: &AlertRow, now: Time) -> bool {
-        let state = shown(row.state, row.expires_at, now);
+        let state = thread::shown_as(row, now);
         let ended = matches!(state, Shown::Expired | Shown::Superseded | Shown::Cancelled | Shown::Redacted);
         let state_fits = match self.state {
             Some(wanted) => state == wanted,
             None => self.all || !ended,
         };
-        state_fits && self.origin.is_none_or(|origin| origin == row.origin)
+        let mode_fits = self.mode.is_none_or(|mode| mode == row.mode);
+        state_fits && mode_fits && self.origin.is_none_or(|origin| origin == row.origin)
     }
 }
 
@@ -179,8 +267,7 @@ impl Operator {
     ) -> Result<(String, u64, String, Vec<String>), Refused> {
         caller.require(&[Role::AlertAuthor, Role::AlertApprover])?;
         let message = alert.ok_or_else(|| Refusal::new(Code::MissingField, "alert is missing").at("alert"))?;
-        let draft = alert_draft(message)?;
-        if draft.supersedes.is_empty() == update {
+        if message.supersedes.is_empty() == update {
             let (code, text) = if update {
                 (Code::MissingField, "an update names the alerts that it supersedes")
             } else {
@@ -188,25 +275,32 @@ impl Operator {
             };
             return Err(Refusal::new(code, text).at("supersedes").into());
         }
+        let (id, alert) = self.taken_up(id, message)?;
+        Ok(published(self.submit(Command::RaiseAlert { caller, id, alert: Box::new(alert) }).await?)?)
+    }
+
+    /// The alert that a request describes, and its id. The same request again is taken up at the instant at which it
+    /// was first, so that it is the same alert.
+    pub(super) fn taken_up(&self, id: &str, message: v1::Alert) -> Result<(AlertId, Alert), Vec<Refusal>> {
+        let draft = alert_draft(message)?;
         let now = self.clock.now();
-        let given: Option<AlertId> = optional("id", id)?;
-        // The same request again is taken up at the instant at which it was first, so that it is the same alert.
-        let first = given.map(|id| self.first_sent(id)).transpose()?.flatten();
+        let given: Option<AlertId> = optional("id", id).map_err(|refusal| vec![refusal])?;
+        let first = given.map(|id| self.first_sent(id)).transpose().map_err(|refusal| vec![refusal])?.flatten();
         let alert = Alert::from_draft(draft, first.unwrap_or(now))?;
-        let id = given.unwrap_or_else(|| AlertId::new(now, self.entropy.id()));
-        match self.submit(Command::RaiseAlert { caller, id, alert: Box::new(alert) }).await? {
-            Reply::Alert { id, entry, digest, recipients } => {
-                Ok((id.to_string(), entry.0, digest.to_string(), codes(&recipients)))
-            }
-            _ => Err(Refusal::new(Code::StoreFailed, "the engine answered something else").into()),
-        }
+        Ok((given.unwrap_or_else(|| AlertId::new(now, self.entropy.id())), alert))
     }
 
     fn first_sent(&self, id: AlertId) -> Result<Option<Time>, Refusal> {
         let view = self.view();
-        let Some(row) = view.alert(id)? else { return Ok(None) };
-        match entry_and_content(&view, row.entry)? {
-            Some((_, Some(Content::Alert(alert)))) => Ok(Some(alert.sent_at)),
+        let entry = match view.alert(id)? {
+            Some(row) => row.entry,
+            None => match view.draft(id)? {
+                Some(row) => row.entry,
+                None => return Ok(None),
+            },
+        };
+        match entry_and_content(&view, entry)? {
+            Some((_, Some(Content::Alert(alert) | Content::Draft(alert)))) => Ok(Some(alert.sent_at)),
             _ => Ok(None),
         }
     }
@@ -227,19 +321,29 @@ impl Operator {
             Some((_, Some(Content::Cancel(cancel)))) => cancel.note.map(|note| note.to_string()),
             _ => None,
         };
+        let thread = thread::Thread::of(&view, self.own, id, &row, now)?;
         Ok(v1::AlertView {
             id: id.to_string(),
             origin: row.origin.to_string(),
             alert,
-            state: shown(row.state, row.expires_at, now).to_string(),
+            state: thread::shown_as(&row, now).to_string(),
             entry_index: row.entry.0,
             digest: row.digest.to_string(),
             recorded_at: found.map(|(entry, _)| timestamp(entry.time)),
-            superseded_by: row.superseded_by.map(|id| id.to_string()).unwrap_or_default(),
+            superseded_by: thread.updates.first().map(ToString::to_string).unwrap_or_default(),
             cancel_reason: row.cancelled.map(|(reason, _)| reason.to_string()).unwrap_or_default(),
             cancel_note: cancel_note.unwrap_or_default(),
-            deliveries: row.deliveries.iter().map(|one| delivery(&view, one)).collect::<Result<_, _>>()?,
-            acknowledgements: acknowledgements(&view, id)?,
+            deliveries: row.deliveries.iter().map(|one| thread::delivery(&view, one)).collect::<Result<_, _>>()?,
+            acknowledgements: thread::acknowledgements(&view, id)?,
+            updates: thread.updates.iter().map(ToString::to_string).collect(),
+            conflicts_with: thread.conflicts.iter().map(ToString::to_string).collect(),
+            redact_reason: row.redacted.as_ref().map(|one| one.reason.to_string()).unwrap_or_default(),
+            redacted_at: thread.redacted_at.map(timestamp),
+            erasures: thread::erasures(&view, self.own, &row)?,
+            escalation: thread::escalation(&view, &row)?,
+            unacknowledged: codes(&thread.unacknowledged),
+            ack_overdue: thread.ack_overdue,
+            supersedes: row.parents().iter().map(ToString::to_string).collect(),
             imported,
         })
     }
@@ -264,21 +368,59 @@ impl Operator {
                 break;
             }
             last = id.to_string();
-            alerts.push(summary(&view, id, &row, now)?);
+            alerts.push(self.summary(&view, id, &row, now)?);
         }
         Ok(v1::ListAlertsResponse { alerts, next_page_token })
     }
 
-    /// How many alerts are active.
-    pub(super) fn alerts_active(&self) -> Result<u64, Refusal> {
-        let now = self.clock.now();
+    fn summary(&self, view: &View<'_>, id: AlertId, row: &AlertRow, now: Time) -> Result<v1::AlertSummary, Refusal> {
+        let alert = match entry_and_content(view, row.entry)? {
+            Some((_, Some(Content::Alert(alert)))) => Some(alert),
+            _ => None,
+        };
+        let alert = alert.as_deref();
+        let headline = alert.and_then(|alert| alert.texts.first()).map(|text| text.headline.clone());
+        let segment = alert.and_then(|alert| alert.route_segment.as_ref()).map(|segment| segment.as_str().to_owned());
+        let thread = thread::Thread::of(view, self.own, id, row, now)?;
+        // The codes of a redacted alert stand in its row; nobody is shown them any more.
+        let code = |code: &dyn std::fmt::Display| if row.redacted.is_some() { String::new() } else { code.to_string() };
+        Ok(v1::AlertSummary {
+            id: id.to_string(),
+            origin: row.origin.to_string(),
+            state: thread::shown_as(row, now).to_string(),
+            mode: row.mode.to_string(),
+            event: code(&row.event),
+            urgency: code(&row.urgency),
+            severity: code(&row.severity),
+            headline: headline.unwrap_or_default(),
+            route_segment: segment.unwrap_or_default(),
+            sent_at: alert.map(|alert| timestamp(alert.sent_at)),
+            expires_at: Some(timestamp(row.expires_at)),
+            entry_index: row.entry.0,
+            conflict: !thread.conflicts.is_empty(),
+            ack_overdue: thread.ack_overdue,
+        })
+    }
+
+    /// How many alerts are active, and how many answers are overdue, by who owes them.
+    pub(super) fn alerts_active(&self) -> Result<(u64, BTreeMap<Society, u64>), Refusal> {
+        let (view, now) = (self.view(), self.clock.now());
         let (from, until) = keys::all(b'a');
-        let mut active = 0;
+        let (mut active, mut overdue) = (0, BTreeMap::new());
         for pair in self.engine.store().scan(&from, &until, Direction::Forward) {
-            let row: AlertRow = decode(&pair.map_err(failed)?.1)?;
-            active += u64::from(shown(row.state, row.expires_at, now) == Shown::Active);
+            let (key, value) = pair.map_err(failed)?;
+            let row: AlertRow = decode(&value)?;
+            active += u64::from(thread::shown_as(&row, now) == Shown::Active);
+            if row.ack.is_some()
+                && let Some(id) = keys::id_bytes(&key).map(AlertId::from_bytes)
+            {
+                let thread = thread::Thread::of(&view, self.own, id, &row, now)?;
+                for society in thread.unacknowledged.into_iter().filter(|_| thread.ack_overdue) {
+                    *overdue.entry(society).or_insert(0) += 1;
+                }
+            }
         }
-        Ok(active)
+        Ok((active, overdue))
     }
 }
 
@@ -286,128 +428,12 @@ fn codes(societies: &[Society]) -> Vec<String> {
     societies.iter().map(ToString::to_string).collect()
 }
 
-fn summary(view: &View<'_>, id: AlertId, row: &AlertRow, now: Time) -> Result<v1::AlertSummary, Refusal> {
-    let alert = match entry_and_content(view, row.entry)? {
-        Some((_, Some(Content::Alert(alert)))) => Some(alert),
-        _ => None,
-    };
-    let alert = alert.as_deref();
-    let headline = alert.and_then(|alert| alert.texts.first()).map(|text| text.headline.clone());
-    let segment = alert.and_then(|alert| alert.route_segment.as_ref()).map(|segment| segment.as_str().to_owned());
-    Ok(v1::AlertSummary {
-        id: id.to_string(),
-        origin: row.origin.to_string(),
-        state: shown(row.state, row.expires_at, now).to_string(),
-        mode: row.mode.to_string(),
-        event: row.event.to_string(),
-        urgency: row.urgency.to_string(),
-        severity: row.severity.to_string(),
-        headline: headline.unwrap_or_default(),
-        route_segment: segment.unwrap_or_default(),
-        sent_at: alert.map(|alert| timestamp(alert.sent_at)),
-        expires_at: Some(timestamp(row.expires_at)),
-        entry_index: row.entry.0,
-    })
-}
-
-/// How far an alert of ours has come at one peer.
-fn delivery(view: &View<'_>, one: &Delivery) -> Result<v1::AlertDelivery, Refusal> {
-    let receipted = view.lane_out(one.peer, one.lane)?.receipted >= one.position;
-    let item = view.lane_item(one.peer, one.lane, one.position)?;
-    let (state, at, code) = match item.and_then(|item| item.ended) {
-        Some(Ended::Rejected(index)) => {
-            let entry = view.entry(index)?;
-            let code = entry.as_ref().and_then(|entry| match &entry.body {
-                Body::Receipted { rejected, .. } => {
-                    rejected.iter().find(|(position, _)| *position == one.position).map(|(_, code)| code.clone())
-                }
-                _ => None,
-            });
-            ("rejected", entry.map(|entry| timestamp(entry.time)), code)
+/// The id, entry, digest and recipients of an alert that was published.
+fn published(reply: Reply) -> Result<(String, u64, String, Vec<String>), Refusal> {
+    match reply {
+        Reply::Alert { id, entry, digest, recipients } => {
+            Ok((id.to_string(), entry.0, digest.to_string(), codes(&recipients)))
         }
-        Some(Ended::Expired) => ("ended", None, None),
-        None if receipted => ("delivered", None, None),
-        None => ("queued", None, None),
-    };
-    Ok(v1::AlertDelivery { society: one.peer.to_string(), state: state.to_owned(), at, code: code.unwrap_or_default() })
-}
-
-fn acknowledgements(view: &View<'_>, id: AlertId) -> Result<Vec<v1::AlertAcknowledgement>, Refusal> {
-    let mut acks = Vec::new();
-    for (society, row) in view.acks(id)? {
-        let note = match entry_and_content(view, row.entry)? {
-            Some((_, Some(Content::Ack(ack)))) => ack.answer().note.as_ref().map(|note| note.to_string()),
-            _ => None,
-        };
-        acks.push(v1::AlertAcknowledgement {
-            society: society.to_string(),
-            kind: if row.error { "error" } else { "ack" }.to_owned(),
-            note: note.unwrap_or_default(),
-            at: Some(timestamp(row.at)),
-        });
+        _ => Err(Refusal::new(Code::StoreFailed, "the engine answered something else")),
     }
-    Ok(acks)
-}
-
-macro_rules! vocabularies {
-    ($($name:literal: $type:ident,)+) => {
-        /// Every vocabulary of an operator's interest, with its codes.
-        fn vocabularies() -> Vec<v1::VocabularyCode> {
-            let mut codes = Vec::new();
-            $(for code in catalogue::$type::ALL {
-                codes.push(v1::VocabularyCode {
-                    vocabulary: $name.to_owned(),
-                    code: code.as_str().to_owned(),
-                    labels: Default::default(),
-                });
-            })+
-            for code in codes.iter_mut().filter(|code| code.vocabulary == "event") {
-                if let Ok(event) = code.code.parse::<catalogue::Event>() {
-                    let labels = ["en", "fr", "ar", "pt"].map(|lang| (lang.to_owned(), event.label(lang).to_owned()));
-                    code.labels = labels.into_iter().collect();
-                }
-            }
-            codes.extend(catalogue::SEGMENTS.iter().map(|segment| v1::VocabularyCode {
-                vocabulary: "segment".to_owned(),
-                code: (*segment).to_owned(),
-                labels: Default::default(),
-            }));
-            codes
-        }
-    };
-}
-
-vocabularies! {
-    "event": Event,
-    "mode": Mode,
-    "urgency": Urgency,
-    "severity": Severity,
-    "certainty": Certainty,
-    "source_type": SourceType,
-    "source_reliability": Reliability,
-    "verification": Verification,
-    "place_role": PlaceRole,
-    "basis": Basis,
-    "band": Band,
-    "need": Need,
-    "transport": TransportMode,
-    "confidence": Confidence,
-    "response_type": ResponseType,
-    "access": Access,
-    "post": DutyPost,
-    "sensitivity": Sensitivity,
-    "cancel_reason": CancelReason,
-    "ack_kind": AckKind,
-    "text_origin": TextOrigin,
-    "role": Role,
-    "service": Service,
-    "purpose": Purpose,
-    "data_category": DataCategory,
-    "section": Section,
-    "handover_kind": HandoverKind,
-    "case_priority": CasePriority,
-    "age_band": AgeBand,
-    "reject_reason": RejectReason,
-    "close_reason": CloseReason,
-    "stop_reason": StopReason,
 }

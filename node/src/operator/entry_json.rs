@@ -2,7 +2,7 @@
 
 use passerelle_domain::{
     consent::ConsentRef,
-    entry::{Actor, Body, EnvelopeMeta, PackageRef, PeerChange, Verdict},
+    entry::{Actor, Body, DraftSource, EnvelopeMeta, PackageRef, PeerChange, Verdict},
     society::Society,
 };
 use serde_json::{Value, json};
@@ -55,6 +55,12 @@ pub(super) fn societies(body: &Body) -> Vec<Society> {
         | Body::PackageRead { .. }
         | Body::Forgotten { .. }
         | Body::Refused { .. }
+        | Body::AlertDrafted { .. }
+        | Body::DraftApproved { .. }
+        | Body::DraftEnded { .. }
+        | Body::AlertEscalated { .. }
+        | Body::EscalationEnded { .. }
+        | Body::OrphanReleased { .. }
         | Body::PackageKept { .. } => Vec::new(),
     }
 }
@@ -67,6 +73,7 @@ pub(super) fn object_digest(body: &Body) -> String {
             digest.to_string()
         }
         Body::Consent { record, .. } => record.hash.to_string(),
+        Body::AlertDrafted { digest, .. } => digest.to_string(),
         _ => String::new(),
     }
 }
@@ -97,6 +104,20 @@ pub(super) fn body(body: &Body) -> Value {
         Body::Forgotten { reason, objects } => json!({
             "reason": reason, "entries": objects.iter().map(|(entry, _)| entry).collect::<Vec<_>>(),
         }),
+        Body::AlertDrafted { id, digest, source, needs_approval } => {
+            let source = match source {
+                DraftSource::Operator => "operator".to_owned(),
+                DraftSource::Feed(name) => format!("feed {name}"),
+            };
+            json!({"alert": id, "digest": digest, "source": source, "needs_approval": needs_approval})
+        }
+        Body::DraftApproved { id, drafted } => json!({"alert": id, "drafted": drafted}),
+        Body::DraftEnded { id, end } => json!({"alert": id, "end": end}),
+        Body::AlertEscalated { alert, step, post } => json!({"alert": alert, "step": step, "post": post}),
+        Body::EscalationEnded { alert, step, outcome, status } => {
+            json!({"alert": alert, "step": step, "outcome": outcome, "status": status})
+        }
+        Body::OrphanReleased { alert } => json!({"alert": alert}),
         Body::Peer { society, change } => match change {
             PeerChange::Bundle { version, digest } => {
                 json!({"society": society, "bundle": {"version": version, "digest": digest}})

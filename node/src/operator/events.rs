@@ -1,9 +1,12 @@
 //! Entries of the journal as events for those who follow it: what happened to which alert or handover.
 
 use passerelle_domain::{
-    alert::{Alert, life::shown},
+    alert::{
+        Alert,
+        life::{shown, waited},
+    },
     catalogue::AckKind,
-    entry::{Body, Entry, EnvelopeMeta, Verdict},
+    entry::{Body, DraftEnd, Entry, EnvelopeMeta, Verdict},
     envelope::{Kind, Lane},
     facts::Facts as _,
     fold::Content,
@@ -57,6 +60,10 @@ impl Operator {
             Body::Receipted { peer, lane: Lane::Routine, position, .. } if topics.handovers => {
                 return delivered(view, *peer, *position, entry.index);
             }
+            body if topics.alerts => match local(body) {
+                Some((id, event)) => self.alert_event(view, id, event, self.own)?,
+                None => None,
+            },
             _ => None,
         };
         Ok(one.into_iter().collect())
@@ -70,7 +77,7 @@ impl Operator {
         topics: Topics,
     ) -> Result<Option<v1::WatchResponse>, Refusal> {
         let wanted = match meta.kind {
-            Kind::Alert | Kind::AlertCancel | Kind::AlertAck => topics.alerts,
+            Kind::Alert | Kind::AlertCancel | Kind::AlertAck | Kind::AlertRedact | Kind::AlertErased => topics.alerts,
             Kind::HandoverOffer | Kind::HandoverAnswer | Kind::HandoverRelease | Kind::HandoverStep => topics.handovers,
             Kind::Subscription => false,
         };
@@ -78,7 +85,7 @@ impl Operator {
         let content = entry_and_content(view, entry.index)?.and_then(|(_, content)| content);
         let event = name(meta.kind, content.as_ref());
         match meta.kind {
-            Kind::Alert | Kind::AlertCancel | Kind::AlertAck => {
+            Kind::Alert | Kind::AlertCancel | Kind::AlertAck | Kind::AlertRedact | Kind::AlertErased => {
                 self.alert_event(view, subject.into(), event, meta.origin)
             }
             _ => handover_event(view, subject.into(), entry.index, event, meta.origin),
@@ -98,7 +105,11 @@ impl Operator {
             _ => None,
         };
         let now = self.clock.now();
-        let state = row.as_ref().map(|row| shown(row.state, row.expires_at, now).to_string());
+        let state = match &row {
+            Some(row) => Some(shown(waited(row.state, row.held_since, now), row.expires_at, now).to_string()),
+            None => view.draft(id)?.map(|draft| draft.state.to_string()),
+        };
+        let mode = row.as_ref().filter(|row| row.redacted.is_none()).map(|row| row.mode.to_string());
         Ok(Some(v1::WatchResponse {
             topic: "alert".to_owned(),
             event: event.to_owned(),
@@ -107,9 +118,22 @@ impl Operator {
             state: state.unwrap_or_default(),
             society: by.to_string(),
             summary: alert.as_deref().map(summary).unwrap_or_default(),
+            mode: mode.unwrap_or_default(),
             ..Default::default()
         }))
     }
+}
+
+/// What an entry tells of an alert that is no envelope: the steps of this node alone.
+fn local(body: &Body) -> Option<(AlertId, &'static str)> {
+    Some(match body {
+        Body::AlertDrafted { id, .. } => (*id, "drafted"),
+        Body::DraftApproved { id, .. } => (*id, "approved"),
+        Body::DraftEnded { id, end: DraftEnd::Discarded } => (*id, "discarded"),
+        Body::AlertEscalated { alert, .. } => (*alert, "escalated"),
+        Body::OrphanReleased { alert } => (*alert, "released"),
+        _ => return None,
+    })
 }
 
 /// What an envelope tells, in one word.
@@ -134,6 +158,8 @@ fn name(kind: Kind, content: Option<&Content>) -> &'static str {
         (Kind::Alert, _) => "raised",
         (Kind::AlertCancel, _) => "cancelled",
         (Kind::AlertAck, _) => "acknowledged",
+        (Kind::AlertRedact, _) => "redacted",
+        (Kind::AlertErased, _) => "erased",
         (Kind::HandoverOffer, _) => "offered",
         (Kind::HandoverAnswer, _) => "answered",
         (Kind::HandoverRelease, _) => "released",

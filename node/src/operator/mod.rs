@@ -6,7 +6,9 @@ mod alert_export;
 mod alerts;
 mod audit;
 mod auth;
+mod codes;
 mod consents;
+mod drafts;
 mod entry_json;
 mod errors;
 mod events;
@@ -21,6 +23,7 @@ mod server;
 mod status;
 #[cfg(test)]
 mod tests;
+mod thread;
 mod watch;
 
 use std::{path::PathBuf, sync::Arc};
@@ -182,6 +185,8 @@ impl Operator {
             | Reply::Alert { entry, .. }
             | Reply::Received { entry, .. }
             | Reply::Replayed { entry, .. } => entry,
+            // No operator asks for a call of a post on duty.
+            Reply::Escalated { .. } => EntryIndex(self.engine.durable().borrow().entries),
         })
     }
 

@@ -54,6 +54,14 @@ impl Operator {
         if root_days_left < CREDENTIAL_ALARM_DAYS {
             alarms.push("root_ending".to_owned());
         }
+        let (alerts_active, overdue) = self.alerts_active()?;
+        for society in peers.iter().filter_map(|peer| peer.society.parse().ok()).chain([self.own]) {
+            self.metrics.answers_overdue(society, overdue.get(&society).copied().unwrap_or_default());
+        }
+        for (society, alerts) in overdue {
+            let alerts = if alerts == 1 { "1 alert".to_owned() } else { format!("{alerts} alerts") };
+            alarms.push(format!("{society}: ack_overdue, {alerts}"));
+        }
         for peer in &peers {
             alarms.extend(peer.alarms.iter().map(|alarm| format!("{}: {alarm}", peer.society)));
         }
@@ -70,7 +78,7 @@ impl Operator {
             disk_used_percent: f64::from(disk.used_percent),
             certificate_days_left,
             root_days_left,
-            alerts_active: self.alerts_active()?,
+            alerts_active,
             handovers_open: self.handovers_open()?,
             peers,
             alarms,

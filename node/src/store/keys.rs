@@ -12,6 +12,7 @@
 //! | `o` | entry index, 8; chunk, 4 | part of the entry's object | until retention or erasure |
 //! | `a` | alert id, 16 | `AlertRow` | view |
 //! | `k` | alert id, 16; Society, 2 | `AckRow` | view |
+//! | `d` | alert id, 16 | `DraftRow` | view |
 //! | `t` | alert id, 16 | `TombstoneRow`: a cancel that came before its alert | view |
 //! | `v` | Society, 2; envelope id, 16 | `EnvelopeRow` | view |
 //! | `c` | consent id, 16 | `ConsentRow` | view |
@@ -32,7 +33,7 @@ use passerelle_domain::{
 pub type Key = Vec<u8>;
 
 /// The letters of all views: what `rebuild` drops and folds again.
-pub const VIEWS: [u8; 10] = *b"aktvchpqir";
+pub const VIEWS: [u8; 11] = *b"akdtvchpqir";
 
 /// The schema version.
 pub const SCHEMA: &[u8] = b"s";
@@ -91,6 +92,12 @@ pub fn acks(id: AlertId) -> (Key, Key) {
     (key(b'k', &[&id.bytes()]), key(b'k', &[&id.bytes(), &[0xff]]))
 }
 
+/// A draft of an alert.
+#[must_use]
+pub fn draft(id: AlertId) -> Key {
+    key(b'd', &[&id.bytes()])
+}
+
 /// A cancel that came before its alert.
 #[must_use]
 pub fn tombstone(id: AlertId) -> Key {
@@ -145,7 +152,7 @@ pub fn backoff(peer: Society) -> Key {
     key(b'b', &[&peer.bytes()])
 }
 
-/// The 16 bytes of the id in a key of the kinds `a`, `c` and `h`.
+/// The 16 bytes of the id in a key of the kinds `a`, `d`, `c` and `h`.
 #[must_use]
 pub fn id_bytes(key: &[u8]) -> Option<[u8; 16]> {
     key.get(1..17)?.try_into().ok()
@@ -183,7 +190,7 @@ mod tests {
         let mut letters: Vec<u8> = VIEWS.iter().copied().chain(*b"smneobw").collect();
         letters.sort_unstable();
         letters.dedup();
-        assert_eq!(letters.len(), 17);
+        assert_eq!(letters.len(), 18);
     }
 
     #[test]

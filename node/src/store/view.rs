@@ -13,8 +13,8 @@ use passerelle_domain::{
     limits::STORE_VALUE_BYTES_MAX,
     refusal::{Code, Refusal},
     rows::{
-        AckRow, AlertRow, ConsentRow, EnvelopeRow, HandoverRow, HeadRow, LaneIn, LaneItem, LaneOut, PeerRow, Row,
-        TombstoneRow,
+        AckRow, AlertRow, ConsentRow, DraftRow, EnvelopeRow, HandoverRow, HeadRow, LaneIn, LaneItem, LaneOut, PeerRow,
+        Row, TombstoneRow,
     },
     society::Society,
 };
@@ -165,6 +165,7 @@ pub fn encode_row(row: &Row) -> (keys::Key, Vec<u8>) {
     match row {
         Row::Alert(id, row) => (keys::alert(*id), encode(row)),
         Row::Ack(id, society, row) => (keys::ack(*id, *society), encode(row)),
+        Row::Draft(id, row) => (keys::draft(*id), encode(row)),
         Row::Tombstone(id, row) => (keys::tombstone(*id), encode(row)),
         Row::Envelope(society, id, row) => (keys::envelope(*society, *id), encode(row)),
         Row::Consent(id, row) => (keys::consent(*id), encode(row)),
@@ -183,6 +184,10 @@ impl Facts for View<'_> {
 
     fn ack(&self, id: AlertId, society: Society) -> Result<Option<AckRow>, Refusal> {
         self.row(&keys::ack(id, society))
+    }
+
+    fn draft(&self, id: AlertId) -> Result<Option<DraftRow>, Refusal> {
+        self.row(&keys::draft(id))
     }
 
     fn tombstone(&self, id: AlertId) -> Result<Option<TombstoneRow>, Refusal> {

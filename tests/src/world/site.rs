@@ -42,6 +42,8 @@ pub struct Site {
     society: Society,
     folder: PathBuf,
     address: SocketAddr,
+    /// What its configuration says besides.
+    besides: String,
     running: Option<Running>,
 }
 
@@ -54,7 +56,7 @@ impl Site {
         let entropy = SystemEntropy::new();
         let fill = move |bytes: &mut [u8]| entropy.fill(bytes);
         TrustFolder::init(folder, society, vec![address.to_string().parse()?], now(), &fill)?;
-        Ok(Self { society, folder: folder.to_owned(), address, running: None })
+        Ok(Self { society, folder: folder.to_owned(), address, besides: String::new(), running: None })
     }
 
     /// Another node of the same Society: the same keys and peers, a folder and a store of its own.
@@ -64,7 +66,7 @@ impl Site {
     pub fn twin(&self, folder: &Path, address: SocketAddr) -> anyhow::Result<Self> {
         copy_folder(&self.folder.join("trust"), &folder.join("trust"))?;
         copy_folder(&self.folder.join("peers"), &folder.join("peers"))?;
-        Ok(Self { society: self.society, folder: folder.to_owned(), address, running: None })
+        Ok(Self { society: self.society, folder: folder.to_owned(), address, besides: String::new(), running: None })
     }
 
     /// Whose node it is.
@@ -85,6 +87,11 @@ impl Site {
         self.running.as_ref().map(|running| running.node.clone())
     }
 
+    /// Adds to its configuration, from the next start on.
+    pub fn configure(&mut self, besides: &str) {
+        self.besides.push_str(besides);
+    }
+
     /// The text of its configuration.
     #[must_use]
     pub fn config(&self) -> String {
@@ -93,7 +100,8 @@ impl Site {
         format!(
             "society = \"{society}\"\ndata_dir = {folder:?}\n\n[store]\ncache_mib = 8\n\n\
              [link]\nlisten = \"{address}\"\n\n[metrics]\nlisten = \"off\"\n\n\
-             [[operators]]\nuser = {uid}\nroles = {ROLES}\n"
+             [[operators]]\nuser = {uid}\nroles = {ROLES}\n{}",
+            self.besides
         )
     }
 

@@ -5,8 +5,9 @@ use serde::Serialize;
 
 use super::shape::Note;
 use crate::{
-    catalogue::{AckKind, CancelReason},
+    catalogue::{AckKind, CancelReason, RedactReason},
     ids::AlertId,
+    limits::REFERENCES_MAX,
     refusal::{Code, Refusal},
 };
 
@@ -39,6 +40,67 @@ impl AlertCancel {
     /// `malformed` when they are not exactly one cancellation.
     pub fn from_cbor(bytes: &[u8]) -> Result<Self, Refusal> {
         super::decode_whole(bytes, "a cancellation")
+    }
+}
+
+/// The redaction of an alert, by its origin: whoever holds it erases what it says, and tells the origin so.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
+#[cbor(map)]
+pub struct AlertRedact {
+    /// Which alert.
+    #[n(0)]
+    pub alert: AlertId,
+    /// Why. There is no remark: it could repeat what is to be forgotten.
+    #[n(1)]
+    pub reason: RedactReason,
+    /// What it superseded, so that this holds also where the alert never came.
+    #[n(2)]
+    pub supersedes: Vec<AlertId>,
+}
+
+impl AlertRedact {
+    /// Canonical bytes.
+    #[must_use]
+    pub fn to_cbor(&self) -> Vec<u8> {
+        super::canonical(self)
+    }
+
+    /// From bytes of foreign origin.
+    ///
+    /// # Errors
+    /// `malformed` when they are not exactly one redaction, `too_many` when it names more than 64 earlier alerts.
+    pub fn from_cbor(bytes: &[u8]) -> Result<Self, Refusal> {
+        let redact: Self = super::decode_whole(bytes, "a redaction")?;
+        if redact.supersedes.len() > REFERENCES_MAX {
+            let message = format!("a redaction names at most {REFERENCES_MAX} earlier alerts");
+            return Err(Refusal::new(Code::TooMany, message).at("supersedes"));
+        }
+        Ok(redact)
+    }
+}
+
+/// What a holder tells the origin of a redacted alert: nothing of its content is left here.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode, Serialize)]
+#[cbor(map)]
+pub struct AlertErased {
+    /// Which alert.
+    #[n(0)]
+    pub alert: AlertId,
+}
+
+impl AlertErased {
+    /// Canonical bytes.
+    #[must_use]
+    pub fn to_cbor(&self) -> Vec<u8> {
+        super::canonical(self)
+    }
+
+    /// From bytes of foreign origin.
+    ///
+    /// # Errors
+    /// `malformed` when they are not exactly one such message.
+    pub fn from_cbor(bytes: &[u8]) -> Result<Self, Refusal> {
+        super::decode_whole(bytes, "the acknowledgement of a redaction")
     }
 }
 

@@ -130,6 +130,16 @@ pub fn orphan_wait_ends(arrived: Time) -> Time {
     arrived.plus(Duration::from_secs(ORPHAN_WAIT_SECONDS))
 }
 
+/// The state of an update held since `held_since`, at the instant `now`: who has waited long enough is active,
+/// also before the node has written that down.
+#[must_use]
+pub fn waited(state: State, held_since: Option<Time>, now: Time) -> State {
+    match held_since {
+        Some(since) if state == State::HeldOrphan && now >= orphan_wait_ends(since) => State::Active,
+        _ => state,
+    }
+}
+
 /// What an alert in `state` is shown as at the instant `now` of this node: active until five minutes after
 /// its expiry, since clocks differ, then expired. An alert that ended otherwise is shown as it ended.
 #[must_use]
@@ -212,6 +222,10 @@ mod tests {
         }
         let arrived = Time::from_millis(0);
         assert_eq!(orphan_wait_ends(arrived).since(arrived), Duration::from_secs(600));
+        let (before, after) = (Time::from_millis(599_999), Time::from_millis(600_000));
+        assert_eq!(waited(State::HeldOrphan, Some(arrived), before), State::HeldOrphan);
+        assert_eq!(waited(State::HeldOrphan, Some(arrived), after), State::Active);
+        assert_eq!(waited(State::Cancelled, Some(arrived), after), State::Cancelled);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! An alert never identifies a person: free text is linted, small groups are left out, and a contact is a
 //! duty post. The same rules run on what operators write and on what peers send.
 
+mod approval;
 mod bodies;
 mod check;
 mod draft;
@@ -20,7 +21,8 @@ mod tests;
 use minicbor::{Decode, Encode};
 use serde::{Serialize, Serializer};
 
-pub use bodies::{AlertAck, AlertCancel, Answer};
+pub use approval::needs_second_person;
+pub use bodies::{AlertAck, AlertCancel, AlertErased, AlertRedact, Answer};
 pub use draft::{AlertDraft, EtaDraft, When};
 pub use fields::Fields;
 pub use parts::{Action, Contact, Count, Eta, Nationality, NeedLine, Original, People, Place, Reference, Text};

@@ -81,6 +81,15 @@ super::vocabulary! {
 }
 
 super::vocabulary! {
+    /// Why the content of an alert is erased wherever it is held: keeping it does harm.
+    RedactReason {
+        1 PersonalData = "personal_data",
+        2 EndangersPeople = "endangers_people",
+        3 ExposesSource = "exposes_source",
+    }
+}
+
+super::vocabulary! {
     /// A person's answer to an alert: taken note of, or not usable (CAP `msgType`).
     AckKind {
         1 Ack = "Ack",

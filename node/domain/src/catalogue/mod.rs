@@ -15,7 +15,7 @@ mod purposes;
 mod reasons;
 mod sections;
 
-pub use alerts::{Access, AckKind, Band, CancelReason, DutyPost, PlaceRole, Sensitivity, TransportMode};
+pub use alerts::{Access, AckKind, Band, CancelReason, DutyPost, PlaceRole, RedactReason, Sensitivity, TransportMode};
 pub use events::Event;
 pub use needs::Need;
 pub use roles::Role;

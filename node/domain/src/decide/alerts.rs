@@ -1,7 +1,8 @@
-//! Alerts: raised, updated, cancelled, acknowledged by our operators.
+//! Alerts: raised, updated, cancelled, acknowledged by our operators. Drafts, redactions and calls of posts on
+//! duty have files of their own beside this one.
 
 use crate::{
-    alert::{self, Alert, AlertAck, AlertCancel, PeerInterest, life},
+    alert::{self, Alert, AlertAck, AlertCancel, PeerInterest, Reference, life},
     catalogue::{Kind as AlertKind, Role, Segment},
     entry::Body,
     envelope::{Envelope, FORMAT_VERSION, Kind, Lane},
@@ -22,10 +23,23 @@ pub(super) fn raise(context: &Context<'_>, caller: &Caller, id: AlertId, alert: 
     if let Some(row) = context.facts.alert(id)? {
         return repeat(context, id, &row, &body);
     }
+    if context.facts.draft(id)?.is_some() {
+        return Err(Refusal::new(Code::DuplicateId, "a draft with this id exists; publish or discard it").at("id"));
+    }
+    if alert::needs_second_person(&alert) {
+        let message = "an alert that is Extreme, public or from the community goes out only when a second person \
+                       has approved it";
+        return Err(Refusal::new(Code::ApprovalRequired, message));
+    }
+    issue(context, id, alert)
+}
+
+/// Publishes what may go out.
+pub(super) fn issue(context: &Context<'_>, id: AlertId, alert: Alert) -> Result<Decision, Refusal> {
+    let body = alert.to_cbor();
     if alert.kind == AlertKind::Update {
         for (n, parent) in alert.supersedes.iter().enumerate() {
-            check_parent(context, parent.origin, parent.id)
-                .map_err(|refusal| refusal.at(format!("supersedes[{n}]")))?;
+            check_parent(context, parent).map_err(|refusal| refusal.at(format!("supersedes[{n}]")))?;
         }
     }
     if context.now >= alert.expires_at {
@@ -63,7 +77,8 @@ fn repeat(context: &Context<'_>, id: AlertId, row: &AlertRow, body: &[u8]) -> Re
     }
 }
 
-fn check_parent(context: &Context<'_>, origin: Society, id: AlertId) -> Result<(), Refusal> {
+fn check_parent(context: &Context<'_>, parent: &Reference) -> Result<(), Refusal> {
+    let (origin, id) = (parent.origin, parent.id);
     if origin != context.own {
         return Err(Refusal::new(Code::NotOrigin, format!("only {origin} can update its alert")));
     }
@@ -73,8 +88,12 @@ fn check_parent(context: &Context<'_>, origin: Society, id: AlertId) -> Result<(
     if row.origin != context.own {
         return Err(Refusal::new(Code::NotOrigin, format!("only {} can update its alert", row.origin)));
     }
-    if row.state == life::State::Cancelled {
-        return Err(Refusal::new(Code::AlreadyEnded, "the alert is cancelled"));
+    if matches!(row.state, life::State::Cancelled | life::State::Redacted) {
+        return Err(Refusal::new(Code::AlreadyEnded, format!("the alert is {}", row.state)));
+    }
+    // Instants, and whole seconds: that is all that a reference in CAP can say.
+    if row.sent_at.is_some_and(|sent| sent.millis() / 1_000 != parent.sent_at.millis() / 1_000) {
+        return Err(Refusal::new(Code::BadReference, "the alert of that id was sent at another time"));
     }
     Ok(())
 }
@@ -131,7 +150,7 @@ pub(super) fn cancel(
 
 /// The peers that were sent an alert of ours. Its deliveries do not say so when our store was restored
 /// and a peer gave the alert back; its entry does, always.
-fn holders(context: &Context<'_>, row: &AlertRow) -> Result<Vec<Society>, Refusal> {
+pub(super) fn holders(context: &Context<'_>, row: &AlertRow) -> Result<Vec<Society>, Refusal> {
     let mut holders = match context.facts.entry(row.entry)?.map(|entry| entry.body) {
         Some(Body::Issued(meta) | Body::Received { envelope: Some(meta), .. }) => meta.recipients,
         _ => row.deliveries.iter().map(|delivery| delivery.peer).collect(),
@@ -151,6 +170,9 @@ pub(super) fn acknowledge(
     let row = known(context, ack.answer().alert)?;
     if row.origin == context.own {
         return Err(Refusal::new(Code::WrongState, "a Society does not acknowledge its own alert"));
+    }
+    if row.state == life::State::Redacted {
+        return Err(Refusal::new(Code::AlreadyEnded, "the alert is redacted"));
     }
     if let Some(earlier) = context.facts.ack(ack.answer().alert, context.own)?
         && earlier.error == (ack.answer().kind == crate::catalogue::AckKind::Error)
@@ -172,7 +194,7 @@ pub(super) fn acknowledge(
     Ok(Decision::issuing(context, &envelope, Content::Ack(ack)))
 }
 
-fn known(context: &Context<'_>, id: AlertId) -> Result<AlertRow, Refusal> {
+pub(super) fn known(context: &Context<'_>, id: AlertId) -> Result<AlertRow, Refusal> {
     context.facts.alert(id)?.ok_or_else(|| Refusal::new(Code::UnknownAlert, "this node has no such alert"))
 }
 

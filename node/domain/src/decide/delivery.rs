@@ -19,7 +19,7 @@ use crate::{
     society::Society,
 };
 
-use super::{Context, Decision, NewEntry, Reply, handovers};
+use super::{Context, Decision, NewEntry, Reply, handovers, redact};
 
 /// What a parcel turned out to be.
 #[derive(Clone, Debug)]
@@ -142,10 +142,15 @@ pub(super) fn deliver(
     let accepted = verdict == Verdict::Accepted;
     let handover = meta.as_ref().and_then(|meta| meta.subject);
     let body = Body::Received { peer, lane, position, digest, envelope: meta, verdict };
+    let redaction = match &letter {
+        Some(letter) if accepted => redact::obeyed(context, letter)?,
+        _ => Vec::new(),
+    };
     let mut entries = vec![match letter {
         Some(letter) if accepted => NewEntry::with_object(body, letter.signed.to_object(), Some(letter.content)),
         _ => NewEntry::bare(body),
     }];
+    entries.extend(redaction);
     if let (true, Some(Ok(package)), Some(handover)) = (accepted, package, handover) {
         entries.push(NewEntry::bare(Body::PackageKept { handover: handover.into(), package }));
     }
@@ -201,6 +206,10 @@ fn judge_content(
 ) -> Result<(), Refusal> {
     match &letter.content {
         Content::Alert(alert) => {
+            let tombstone = context.facts.tombstone(letter.envelope.id.into())?;
+            if tombstone.is_some_and(|row| row.of(by).is_some_and(|claim| claim.redacted.is_some())) {
+                return Err(Refusal::new(Code::Redacted, "its origin has redacted the alert"));
+            }
             let foreign = alert.kind == AlertKind::Update && alert.supersedes.iter().any(|parent| parent.origin != by);
             if foreign {
                 return Err(Refusal::new(Code::NotOrigin, "an update refers to an alert of another Society"));
@@ -216,11 +225,21 @@ fn judge_content(
             Some(row) if row.origin == context.own || by == context.own => Ok(()),
             _ => Err(Refusal::new(Code::BadReference, "an answer to an alert that is not ours")),
         },
+        Content::Redact(redact) => match context.facts.alert(redact.alert)? {
+            Some(row) if row.origin != by => {
+                Err(Refusal::new(Code::NotOrigin, "a redaction of another Society's alert"))
+            }
+            _ => Ok(()),
+        },
+        Content::Erased(erased) => match context.facts.alert(erased.alert)? {
+            Some(row) if row.origin == context.own && row.redacted.is_some() || by == context.own => Ok(()),
+            _ => Err(Refusal::new(Code::BadReference, "the alert is not ours, or not redacted")),
+        },
         Content::Subscription(_) => Ok(()),
         Content::Offer(_) | Content::Answer(_) | Content::Release(_) | Content::Step(_) => {
             handovers::judge(context, &letter.content, by, package)
         }
-        Content::Receipt(_) | Content::Bundle(_) | Content::Consent(_) | Content::Residue(_) => {
+        Content::Receipt(_) | Content::Bundle(_) | Content::Consent(_) | Content::Draft(_) | Content::Residue(_) => {
             Err(Refusal::new(Code::Malformed, "this does not travel in an envelope"))
         }
     }
@@ -237,6 +256,8 @@ pub(super) fn about(envelope: &Envelope, content: &Content) -> (Option<EnvelopeI
         Content::Alert(_) => (Some(envelope.id), None),
         Content::Cancel(cancel) => (Some(cancel.alert.into()), None),
         Content::Ack(ack) => (Some(ack.answer().alert.into()), None),
+        Content::Redact(redact) => (Some(redact.alert.into()), None),
+        Content::Erased(erased) => (Some(erased.alert.into()), None),
         Content::Offer(offer) => (Some(offer.id.into()), Some(offer.consent)),
         Content::Answer(HandoverAnswer { id, .. }) => (Some((*id).into()), None),
         Content::Release(release) => (Some(release.id.into()), Some(release.obligations.consent)),
@@ -245,6 +266,7 @@ pub(super) fn about(envelope: &Envelope, content: &Content) -> (Option<EnvelopeI
         | Content::Receipt(_)
         | Content::Bundle(_)
         | Content::Consent(_)
+        | Content::Draft(_)
         | Content::Residue(_) => (None, None),
     }
 }

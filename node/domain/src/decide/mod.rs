@@ -6,25 +6,29 @@ mod alerts;
 mod consents;
 mod context;
 mod delivery;
+mod drafts;
+mod duty;
 mod forget;
 mod handovers;
 mod peers;
 mod receipts;
+mod redact;
 #[cfg(test)]
 mod tests;
 
 pub use context::{Caller, Context, PeerPolicy, Policy, Pseudonyms};
 pub use delivery::{Letter, Opened, open};
+pub use duty::waits_for_answer;
 pub use forget::forget;
 pub use handovers::recheck;
 
 use crate::{
     alert::{Alert, AlertAck, AlertCancel},
     bundle::Bundle,
-    catalogue::{Purpose, Section, Segment},
+    catalogue::{Purpose, RedactReason, Section, Segment},
     consent::ConsentRecord,
     digest::Digest,
-    entry::{Body, EnvelopeMeta, PackageRef},
+    entry::{Body, DraftSource, EnvelopeMeta, HookOutcome, PackageRef},
     envelope::{Attachment, Envelope, Lane},
     fold::{Content, Residue},
     handover::{HandoverDraft, Step, Verdict},
@@ -59,6 +63,76 @@ pub enum Command {
         entropy: IdEntropy,
         /// Which, and why.
         cancel: AlertCancel,
+    },
+    /// Drafts an alert, or drafts it anew; it goes nowhere.
+    DraftAlert {
+        /// Who asks.
+        caller: Caller,
+        /// The id that the alert will have.
+        id: AlertId,
+        /// What it says.
+        alert: Box<Alert>,
+        /// Where it comes from.
+        source: DraftSource,
+    },
+    /// Approves a draft of another person.
+    ApproveDraft {
+        /// Who asks.
+        caller: Caller,
+        /// The draft.
+        id: AlertId,
+        /// SHA-256 of the draft that the person has read, if they say so.
+        digest: Option<Digest>,
+    },
+    /// Publishes a draft that is ready.
+    PublishDraft {
+        /// Who asks.
+        caller: Caller,
+        /// The draft.
+        id: AlertId,
+    },
+    /// Gives a draft up.
+    DiscardDraft {
+        /// Who asks.
+        caller: Caller,
+        /// The draft.
+        id: AlertId,
+    },
+    /// Erases what an alert of ours says, here and at every holder.
+    RedactAlert {
+        /// Who asks.
+        caller: Caller,
+        /// Entropy for the envelope's id.
+        entropy: IdEntropy,
+        /// Which.
+        id: AlertId,
+        /// Why.
+        reason: RedactReason,
+    },
+    /// The next post on duty is to be called, for an alert that nobody here has acknowledged in time.
+    Escalate {
+        /// The alert.
+        alert: AlertId,
+        /// Which call it is, from 1.
+        step: u32,
+        /// The post.
+        post: String,
+    },
+    /// What became of calling a post on duty.
+    EndEscalation {
+        /// The alert.
+        alert: AlertId,
+        /// Which call it was.
+        step: u32,
+        /// What became of it.
+        outcome: HookOutcome,
+        /// Exit status of the command, where it had one.
+        status: Option<i32>,
+    },
+    /// An update has waited long enough for what it supersedes.
+    ReleaseOrphan {
+        /// The update.
+        alert: AlertId,
     },
     /// Answers a peer's alert.
     AcknowledgeAlert {
@@ -269,6 +343,11 @@ pub enum Reply {
         /// To whom it is on its way.
         recipients: Vec<Society>,
     },
+    /// A post on duty may be called.
+    Escalated {
+        /// Whether it is to be called: this step had not begun before, and is still due.
+        call: bool,
+    },
     /// An envelope of a peer was judged.
     Received {
         /// Last position that is durable now.
@@ -316,6 +395,16 @@ pub fn decide(context: &Context<'_>, command: Command) -> Result<Decision, Refus
         Command::Begin { epoch } => Ok(peers::begin(context, epoch)),
         Command::RaiseAlert { caller, id, alert } => alerts::raise(context, &caller, id, *alert),
         Command::CancelAlert { caller, entropy, cancel } => alerts::cancel(context, &caller, entropy, cancel),
+        Command::DraftAlert { caller, id, alert, source } => drafts::draft(context, &caller, id, &alert, source),
+        Command::ApproveDraft { caller, id, digest } => drafts::approve(context, &caller, id, digest),
+        Command::PublishDraft { caller, id } => drafts::publish(context, &caller, id),
+        Command::DiscardDraft { caller, id } => drafts::discard(context, &caller, id),
+        Command::RedactAlert { caller, entropy, id, reason } => redact::redact(context, &caller, entropy, id, reason),
+        Command::Escalate { alert, step, post } => duty::escalate(context, alert, step, post),
+        Command::EndEscalation { alert, step, outcome, status } => {
+            duty::end_escalation(context, alert, step, outcome, status)
+        }
+        Command::ReleaseOrphan { alert } => duty::release_orphan(context, alert),
         Command::AcknowledgeAlert { caller, entropy, ack } => alerts::acknowledge(context, &caller, entropy, ack),
         Command::RecordConsent { caller, case, record } => consents::record(context, &caller, case, *record),
         Command::OfferHandover { caller, id, case, entropy, draft, package, release_on_acceptance } => {
@@ -406,6 +495,14 @@ impl Command {
             Self::Begin { .. } => "begin",
             Self::RaiseAlert { .. } => "raise_alert",
             Self::CancelAlert { .. } => "cancel_alert",
+            Self::DraftAlert { .. } => "draft_alert",
+            Self::ApproveDraft { .. } => "approve_draft",
+            Self::PublishDraft { .. } => "publish_draft",
+            Self::DiscardDraft { .. } => "discard_draft",
+            Self::RedactAlert { .. } => "redact_alert",
+            Self::Escalate { .. } => "escalate",
+            Self::EndEscalation { .. } => "end_escalation",
+            Self::ReleaseOrphan { .. } => "release_orphan",
             Self::AcknowledgeAlert { .. } => "acknowledge_alert",
             Self::RecordConsent { .. } => "record_consent",
             Self::OfferHandover { .. } => "offer_handover",
@@ -433,6 +530,11 @@ impl Command {
         match self {
             Self::RaiseAlert { caller, .. }
             | Self::CancelAlert { caller, .. }
+            | Self::DraftAlert { caller, .. }
+            | Self::ApproveDraft { caller, .. }
+            | Self::PublishDraft { caller, .. }
+            | Self::DiscardDraft { caller, .. }
+            | Self::RedactAlert { caller, .. }
             | Self::AcknowledgeAlert { caller, .. }
             | Self::RecordConsent { caller, .. }
             | Self::OfferHandover { caller, .. }
@@ -449,7 +551,11 @@ impl Command {
             | Self::MeetEpoch { peer, .. }
             | Self::AdvanceLane { peer, .. } => Actor::Peer(*peer),
             Self::RecordRefusal { actor, .. } => actor.clone(),
-            Self::Begin { .. } | Self::EndExpired { .. } => Actor::System,
+            Self::Begin { .. }
+            | Self::EndExpired { .. }
+            | Self::Escalate { .. }
+            | Self::EndEscalation { .. }
+            | Self::ReleaseOrphan { .. } => Actor::System,
         }
     }
 
@@ -457,7 +563,15 @@ impl Command {
     #[must_use]
     pub fn subject(&self) -> Option<EnvelopeId> {
         match self {
-            Self::RaiseAlert { id, .. } => Some((*id).into()),
+            Self::RaiseAlert { id, .. }
+            | Self::DraftAlert { id, .. }
+            | Self::ApproveDraft { id, .. }
+            | Self::PublishDraft { id, .. }
+            | Self::DiscardDraft { id, .. }
+            | Self::RedactAlert { id, .. }
+            | Self::Escalate { alert: id, .. }
+            | Self::EndEscalation { alert: id, .. }
+            | Self::ReleaseOrphan { alert: id } => Some((*id).into()),
             Self::CancelAlert { cancel, .. } => Some(cancel.alert.into()),
             Self::AcknowledgeAlert { ack, .. } => Some(ack.answer().alert.into()),
             Self::RecordConsent { record, .. } => Some(record.id.into()),

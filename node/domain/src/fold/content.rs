@@ -3,7 +3,7 @@
 use minicbor::{Decode, Encode};
 
 use crate::{
-    alert::{Alert, AlertAck, AlertCancel},
+    alert::{Alert, AlertAck, AlertCancel, AlertErased, AlertRedact},
     bundle::Bundle,
     catalogue::Segment,
     consent::ConsentRecord,
@@ -23,6 +23,9 @@ pub enum Content {
     Alert(Box<Alert>),
     Cancel(AlertCancel),
     Ack(AlertAck),
+    Redact(AlertRedact),
+    Erased(AlertErased),
+    Draft(Box<Alert>),
     Offer(Box<Offer>),
     Answer(HandoverAnswer),
     Release(Box<HandoverRelease>),
@@ -62,6 +65,7 @@ pub fn object_named(body: &Body) -> Option<Named> {
         Body::Received { envelope: Some(meta), verdict: Verdict::Accepted, .. } => Some(Named::Envelope(meta.digest)),
         Body::Receipted { .. } => Some(Named::Receipt),
         Body::Consent { record, .. } => Some(Named::Bytes(record.hash)),
+        Body::AlertDrafted { digest, .. } => Some(Named::Bytes(*digest)),
         Body::Peer { change: PeerChange::Bundle { digest, .. }, .. } => Some(Named::Bytes(*digest)),
         _ => None,
     }
@@ -97,6 +101,7 @@ pub fn content(body: &Body, object: &[u8]) -> Result<Content, Refusal> {
             }
             Ok(Content::Receipt(receipt))
         }
+        Body::AlertDrafted { .. } => Alert::from_cbor(object).map(|alert| Content::Draft(Box::new(alert))),
         Body::Consent { .. } => ConsentRecord::from_cbor(object).map(|record| Content::Consent(Box::new(record))),
         Body::Peer { .. } => Bundle::parse(object).map(|bundle| Content::Bundle(Box::new(bundle))),
         _ => Err(Refusal::new(Code::Malformed, "this kind of entry has no object")),
@@ -125,6 +130,8 @@ pub fn of_envelope(envelope: &Envelope) -> Result<Content, Refusal> {
         Kind::Alert => Content::Alert(Box::new(Alert::from_cbor(body)?)),
         Kind::AlertCancel => Content::Cancel(AlertCancel::from_cbor(body)?),
         Kind::AlertAck => Content::Ack(AlertAck::from_cbor(body)?),
+        Kind::AlertRedact => Content::Redact(AlertRedact::from_cbor(body)?),
+        Kind::AlertErased => Content::Erased(AlertErased::from_cbor(body)?),
         Kind::HandoverOffer => Content::Offer(Box::new(Offer::from_cbor(body)?)),
         Kind::HandoverAnswer => Content::Answer(HandoverAnswer::from_cbor(body)?),
         Kind::HandoverRelease => Content::Release(Box::new(HandoverRelease::from_cbor(body)?)),

@@ -3,6 +3,7 @@
 
 mod alerts;
 mod content;
+mod drafts;
 mod handovers;
 mod lanes;
 mod residue;
@@ -12,7 +13,9 @@ pub use handovers::side_of;
 pub use residue::{AlertOutline, OfferOutline, Residue, ResidueLedger};
 
 use crate::{
+    alert::life::Event,
     entry::{Body, Entry, EnvelopeMeta, PeerChange, Verdict},
+    envelope::Kind,
     facts::Facts,
     refusal::Refusal,
     rows::{ConsentRow, EnvelopeRow, PeerRow, PublicKeyRow, Row},
@@ -58,6 +61,14 @@ pub fn rows(own: Society, facts: &dyn Facts, entry: &Entry, content: Option<&Con
                 row.package = Some(*package);
             })?;
         }
+        Body::AlertDrafted { id, digest, source, needs_approval } => {
+            fold.drafted(*id, *digest, source, *needs_approval);
+        }
+        Body::DraftApproved { id, .. } => fold.approved(*id)?,
+        Body::DraftEnded { id, end } => fold.draft_ended(*id, *end)?,
+        Body::AlertEscalated { alert, step, .. } => fold.escalated(*alert, *step)?,
+        Body::EscalationEnded { alert, step, outcome, .. } => fold.escalation_ended(*alert, *step, *outcome)?,
+        Body::OrphanReleased { alert } => fold.release_orphan(*alert, Event::WaitOver)?,
         Body::Peer { society, change } => fold.peer(*society, change, content)?,
         Body::DeliveryEnded { peer, lane, position } => fold.delivery_ended(*peer, *lane, *position)?,
         Body::Replayed { peer, entries, .. } => fold.replayed(*peer, entries)?,
@@ -83,7 +94,7 @@ struct Fold<'a> {
 impl Fold<'_> {
     /// An envelope that took effect is known again by its id. An alert's own row does that for alerts.
     fn remember(&mut self, meta: &EnvelopeMeta) {
-        if meta.kind != crate::envelope::Kind::Alert {
+        if meta.kind != Kind::Alert {
             let row = EnvelopeRow { digest: meta.digest, entry: self.entry.index };
             self.rows.push(Row::Envelope(meta.origin, meta.id, row));
         }
@@ -98,6 +109,8 @@ impl Fold<'_> {
         deliveries: Vec<crate::rows::Delivery>,
     ) -> Result<(), Refusal> {
         match content {
+            Some(Content::Redact(redact)) => self.redact(redact, by),
+            Some(Content::Erased(erased)) => self.erased(erased, by),
             Some(Content::Alert(alert)) => self.alert(meta, &AlertOutline::of(alert), deliveries),
             Some(Content::Cancel(cancel)) => self.cancel(cancel.alert, cancel.reason, by),
             Some(Content::Ack(ack)) => {
@@ -113,7 +126,7 @@ impl Fold<'_> {
             Some(Content::Release(release)) => self.release(release, by),
             Some(Content::Step(step)) => self.step(step, by),
             Some(Content::Subscription(subscription)) => self.subscription(by, subscription),
-            Some(Content::Receipt(_) | Content::Bundle(_) | Content::Consent(_)) | None => Ok(()),
+            Some(Content::Receipt(_) | Content::Bundle(_) | Content::Consent(_) | Content::Draft(_)) | None => Ok(()),
         }
     }
 

@@ -16,6 +16,7 @@ use crate::{
     handover::{HandoverAnswer, Offer, Verdict},
     ids::{AlertId, EntryIndex, HandoverId},
     refusal::{Code, Refusal},
+    rows::AckWanted,
     society::Society,
     time::Time,
 };
@@ -100,6 +101,12 @@ pub struct AlertOutline {
     /// What it supersedes.
     #[n(5)]
     pub supersedes: Vec<AlertId>,
+    /// When it was sent, as it says itself.
+    #[n(6)]
+    pub sent_at: Option<Time>,
+    /// Whether, and until when, a human at each recipient is to acknowledge it.
+    #[n(7)]
+    pub ack: Option<AckWanted>,
 }
 
 impl AlertOutline {
@@ -113,6 +120,8 @@ impl AlertOutline {
             urgency: alert.urgency,
             mode: alert.mode,
             supersedes: alert.supersedes.iter().map(|parent| parent.id).collect(),
+            sent_at: Some(alert.sent_at),
+            ack: alert.ack_required.then_some(AckWanted { by: alert.ack_by }),
         }
     }
 }
@@ -172,8 +181,10 @@ impl Residue {
                 }
                 Self::Answer(answer)
             }
-            Content::Consent(_) | Content::Receipt(_) => Self::Nothing,
-            Content::Release(_)
+            Content::Consent(_) | Content::Receipt(_) | Content::Draft(_) => Self::Nothing,
+            Content::Redact(_)
+            | Content::Erased(_)
+            | Content::Release(_)
             | Content::Step(_)
             | Content::Subscription(_)
             | Content::Bundle(_)

@@ -3,4 +3,5 @@
 
 mod histories;
 mod refusals;
+mod threads;
 mod world;

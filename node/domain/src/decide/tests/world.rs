@@ -18,8 +18,8 @@ use crate::{
     receipt::{Receipt, Rejection, SignedReceipt},
     refusal::Refusal,
     rows::{
-        AckRow, AlertRow, ConsentRow, Ended, EnvelopeRow, HandoverRow, LaneIn, LaneItem, LaneOut, PeerRow, Row,
-        TombstoneRow,
+        AckRow, AlertRow, ConsentRow, DraftRow, Ended, EnvelopeRow, HandoverRow, LaneIn, LaneItem, LaneOut, PeerRow,
+        Row, TombstoneRow,
     },
     signing::{PublicKey, Signature, Signer, Verifier},
     society::Society,
@@ -60,6 +60,7 @@ fn toy_signature(key: &PublicKey, message: &[u8]) -> Signature {
 pub(super) struct Rows {
     pub(super) alerts: BTreeMap<AlertId, AlertRow>,
     pub(super) acks: BTreeMap<(AlertId, Society), AckRow>,
+    pub(super) drafts: BTreeMap<AlertId, DraftRow>,
     pub(super) tombstones: BTreeMap<AlertId, TombstoneRow>,
     pub(super) envelopes: BTreeMap<(Society, EnvelopeId), EnvelopeRow>,
     pub(super) consents: BTreeMap<ConsentId, ConsentRow>,
@@ -75,6 +76,7 @@ impl Rows {
         match row {
             Row::Alert(id, row) => drop(self.alerts.insert(id, row)),
             Row::Ack(id, society, row) => drop(self.acks.insert((id, society), row)),
+            Row::Draft(id, row) => drop(self.drafts.insert(id, row)),
             Row::Tombstone(id, row) => drop(self.tombstones.insert(id, row)),
             Row::Envelope(origin, id, row) => drop(self.envelopes.insert((origin, id), row)),
             Row::Consent(id, row) => drop(self.consents.insert(id, row)),
@@ -105,6 +107,9 @@ impl Facts for Journal {
     }
     fn ack(&self, id: AlertId, society: Society) -> Result<Option<AckRow>, Refusal> {
         Ok(self.rows.acks.get(&(id, society)).cloned())
+    }
+    fn draft(&self, id: AlertId) -> Result<Option<DraftRow>, Refusal> {
+        Ok(self.rows.drafts.get(&id).cloned())
     }
     fn tombstone(&self, id: AlertId) -> Result<Option<TombstoneRow>, Refusal> {
         Ok(self.rows.tombstones.get(&id).cloned())
@@ -420,7 +425,7 @@ pub(super) fn alert(urgent: bool, supersedes: Vec<Reference>, now: Time) -> Aler
     let mut draft = alert_draft();
     draft.supersedes = supersedes;
     if urgent {
-        draft.severity = Some(crate::catalogue::Severity::Extreme);
+        draft.severity = Some(crate::catalogue::Severity::Severe);
     }
     Alert::from_draft(draft, now).expect("a good draft")
 }
