@@ -25,19 +25,29 @@ pub enum Content {
 /// `usage` when it cannot be read, `too_large` when it is larger than `bytes_max`.
 pub fn read(path: &Path, bytes_max: usize, console: &mut Console<'_>) -> Result<Vec<u8>, Failure> {
     let name = name_of(path);
-    let unreadable = |error| Failure::usage(format!("cannot read {name}: {error}"), "Check the path and its rights.");
-    let mut bytes = Vec::new();
-    let cap = bytes_max as u64 + 1;
-    if is_stdin(path) {
-        (&mut *console.stdin).take(cap).read_to_end(&mut bytes).map_err(unreadable)?;
-    } else {
-        File::open(path).and_then(|file| file.take(cap).read_to_end(&mut bytes)).map_err(unreadable)?;
-    }
+    let bytes = read_up_to(path, bytes_max + 1, console)?;
     if bytes.len() > bytes_max {
         let code = passerelle_domain::refusal::Code::TooLarge;
         let refusal =
             passerelle_domain::refusal::Refusal::new(code, format!("{name} is larger than {bytes_max} bytes"));
         return Err(Failure::refused_here(refusal));
+    }
+    Ok(bytes)
+}
+
+/// The first `bytes_max` bytes of a file, or of standard input for `-`.
+///
+/// # Errors
+/// `usage` when it cannot be read.
+pub fn read_up_to(path: &Path, bytes_max: usize, console: &mut Console<'_>) -> Result<Vec<u8>, Failure> {
+    let name = name_of(path);
+    let unreadable = |error| Failure::usage(format!("cannot read {name}: {error}"), "Check the path and its rights.");
+    let mut bytes = Vec::new();
+    let cap = bytes_max as u64;
+    if is_stdin(path) {
+        (&mut *console.stdin).take(cap).read_to_end(&mut bytes).map_err(unreadable)?;
+    } else {
+        File::open(path).and_then(|file| file.take(cap).read_to_end(&mut bytes)).map_err(unreadable)?;
     }
     Ok(bytes)
 }

@@ -16,7 +16,7 @@ pub mod render;
 
 use std::{ffi::OsString, process::ExitCode};
 
-use args::{Cli, Command, Output};
+use args::{AlertCommand, Cli, Command, Output};
 use clap::{FromArgMatches as _, ValueEnum as _};
 use console::Console;
 use failure::{Exit, Failure};
@@ -57,6 +57,10 @@ fn dispatch(cli: Cli, output: Output, console: &mut Console<'_>) -> Result<Exit,
         console.stdout.write_all(&script)?;
         return Ok(Exit::Ok);
     }
+    let command = match cli.command {
+        Command::Alert(AlertCommand::Check(check)) => return commands::alert_check::run(check, output, console),
+        command => command,
+    };
     let target = profile::resolve(&cli.connection, console.env)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -65,7 +69,7 @@ fn dispatch(cli: Cli, output: Output, console: &mut Console<'_>) -> Result<Exit,
     runtime.block_on(async {
         let client = client::Client::connect(&target, cli.timeout).await?;
         let mut session = commands::Session { client, printer: Printer { output }, console };
-        commands::run(cli.command, &mut session).await
+        commands::run(command, &mut session).await
     })
 }
 

@@ -8,7 +8,7 @@ use passerelle_domain::{
     society::Society,
 };
 
-use super::LimitArgs;
+use super::{LimitArgs, alert_check};
 
 /// An alert file, as the long help shows it. A test reads it.
 pub(crate) const ALERT_EXAMPLE: &str = include_str!("../../../config/demo/alert-convoy.toml");
@@ -160,6 +160,13 @@ pub enum AlertCommand {
         /// The alert
         id: String,
     },
+    /// Check CAP documents in files against the CAP 1.2 standard; needs no node
+    ///
+    /// Says for each document what it is (cap-1.2, cap-1.1, cap-1.0, atom, edxl-de, other), whether it is valid, and
+    /// what was found in it, with the line of each finding. Nothing that a document names is fetched. A signature is
+    /// reported as present, not verified, and never makes a document invalid.
+    #[command(after_long_help = alert_check::HELP)]
+    Check(alert_check::CheckArgs),
     /// Write one alert as a CAP 1.2 document; as the original, to the byte, where it was imported
     ///
     /// Ended alerts can be exported too, but redacted ones. The document goes to standard output unless --out names a

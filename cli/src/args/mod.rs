@@ -1,6 +1,7 @@
 //! The command line as types. The doc comments here are the help texts; nothing here acts.
 
 mod alert;
+mod alert_check;
 mod audit;
 mod consent;
 mod handover;
@@ -9,6 +10,7 @@ mod peer;
 use std::{path::PathBuf, time::Duration};
 
 pub use alert::{AlertCommand, CancelReason, ContentArgs, ExportFormat, ExportMessage};
+pub use alert_check::CheckArgs;
 pub use audit::AuditCommand;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 pub use consent::{ConsentCommand, NoticeArg, RecordArgs};

@@ -1,6 +1,7 @@
 //! What the commands do: each noun has a file, with its calls and with how its answers look to people.
 
 pub mod alert;
+pub(crate) mod alert_check;
 mod alert_content;
 mod alert_draft;
 mod alert_page;

@@ -50,6 +50,8 @@ pub const ORIGINAL_BYTES_MAX: usize = ALERT_BYTES_MAX - 96 * 1024;
 pub const PEOPLE_MAX: u32 = 1_000_000;
 /// Parts of a route segment: way, countries, place, and one to spare.
 pub const SEGMENT_PARTS_MAX: usize = 4;
+/// Largest CAP document that is checked; larger ones than [`ORIGINAL_BYTES_MAX`] are checked, but not imported.
+pub const CAP_CHECK_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How deep the elements of an imported document may nest; CAP itself needs four.
 pub const XML_DEPTH_MAX: usize = 32;
 /// Elements of an imported document, so that a small file cannot grow into a large tree.

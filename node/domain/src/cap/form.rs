@@ -14,26 +14,6 @@ use crate::{
     time::Time,
 };
 
-/// What may stand in `alert`, `info`, `resource`, `area` and the pairs; `+` marks what may stand more than once.
-const CHILDREN: [(&str, &str); 7] = [
-    (
-        "alert",
-        " identifier sender sent status msgType source scope restriction addresses code+ note references incidents \
-         info+ Signature+ ",
-    ),
-    (
-        "info",
-        " language category+ event responseType+ urgency severity certainty audience eventCode+ effective onset expires \
-         senderName headline description instruction web contact parameter+ resource+ area+ ",
-    ),
-    ("resource", " resourceDesc mimeType size uri derefUri digest "),
-    ("area", " areaDesc polygon+ circle+ geocode+ altitude ceiling "),
-    ("eventCode", PAIR),
-    ("parameter", PAIR),
-    ("geocode", PAIR),
-];
-const PAIR: &str = " valueName value ";
-
 /// Everything found wrong so far.
 #[derive(Default)]
 pub(super) struct Faults(Vec<Refusal>);
@@ -61,25 +41,6 @@ impl Faults {
     /// The value, or its refusal noted with the line and name of `element`.
     pub(super) fn keep<T>(&mut self, element: &Element, result: Result<T, Refusal>) -> Option<T> {
         result.map_err(|refusal| self.add(refusal.code, element, &refusal.message)).ok()
-    }
-
-    /// Refuses elements that CAP does not know in this place, and those that stand there too often.
-    pub(super) fn check_form(&mut self, element: &Element) {
-        let allowed = CHILDREN.iter().find(|(name, _)| *name == element.name).map_or("", |(_, children)| *children);
-        let mut seen: Vec<&str> = Vec::new();
-        for child in &element.children {
-            let repeats = allowed.contains(&format!(" {}+ ", child.name));
-            if !repeats && !allowed.contains(&format!(" {} ", child.name)) {
-                // The name is not repeated: it is content of the document.
-                self.push(refused(Code::NotCap, child.line, &format!("CAP has no such element in {}", element.name)));
-            } else if !repeats && seen.contains(&child.name.as_str()) {
-                self.add(Code::NotCap, child, "the element stands there twice");
-            }
-            if !repeats {
-                seen.push(&child.name);
-            }
-            self.check_form(child);
-        }
     }
 
     /// The text of a child that must be there.
@@ -216,7 +177,8 @@ pub(super) fn shortened(line: &str, chars_max: usize) -> String {
 /// `malformed` when it is not well quoted, or another text.
 pub(super) fn exact(value: &str, element: &str, view: impl Fn(&str) -> String) -> Result<String, Refusal> {
     let text = unquoted(value)?;
-    if view(&text) == element {
+    // The reader of XML takes only the white space of XML off an element.
+    if view(&text).trim() == element.trim() {
         Ok(text)
     } else {
         Err(Refusal::new(Code::Malformed, "the exact text is another than that of its element"))

@@ -4,7 +4,13 @@
 //! The texts that travel are linted here or by `Alert::from_draft`, comments included; machine values
 //! (parameters of other profiles, identifiers, addresses, `contact`, `web`) are not.
 
+mod area;
 pub mod atom;
+mod check;
+#[cfg(test)]
+mod check_tests;
+mod encoding;
+mod finding;
 mod form;
 mod geometry;
 mod info;
@@ -12,21 +18,27 @@ mod original;
 mod params;
 mod places;
 mod quote;
+mod rules;
+mod schema;
 #[cfg(test)]
 mod tests;
+mod types;
 pub mod write;
 mod xml;
 
 use std::time::Duration;
 
+pub use check::{Report, Verdict, check};
+pub use finding::{Finding, Rule, Severity};
 use form::{Faults, cap_time, child, children, free_text, items, text};
 pub use original::{Imported, imported};
 use xml::Element;
+pub use xml::Format;
 
 use crate::{
     alert::{AlertDraft, Note, Original, Reference, When},
     catalogue::{AckKind, CancelReason, Event, Kind, Mode, Sensitivity, SourceType},
-    limits::{CLOCK_AHEAD_SECONDS_MAX, REFERENCES_MAX},
+    limits::{CLOCK_AHEAD_SECONDS_MAX, ORIGINAL_BYTES_MAX, REFERENCES_MAX},
     refusal::{Code, Refusal},
     society::{MEMBERS, Society},
     time::Time,
@@ -147,10 +159,9 @@ pub fn sender_society(sender: &str) -> Option<Society> {
 /// `too_large`, `malformed_file`, `not_cap`. Beyond that `missing_field`, `unknown_code`, `malformed_time`,
 /// `bad_times`, `bad_reference`, `bad_place`, `too_many`, `personal_data`.
 pub fn read(bytes: &[u8], now: Time, options: &CapOptions) -> Result<CapImport, Vec<Refusal>> {
-    let document = xml::parse(bytes).map_err(|refusal| vec![refusal])?;
-    let root = &document.root;
+    let document = checked(bytes)?;
+    let Some(root) = &document.root else { return Err(vec![Refusal::new(Code::NotCap, "there is no alert")]) };
     let mut faults = Faults::default();
-    faults.check_form(root);
     if let Some((line, _)) = document.comments.first() {
         let comments: Vec<&str> = document.comments.iter().map(|(_, comment)| comment.as_str()).collect();
         if let Err(refusal) = free_text(&comments.join("\n")) {
@@ -176,6 +187,35 @@ pub fn read(bytes: &[u8], now: Time, options: &CapOptions) -> Result<CapImport, 
         }),
         _ => Err(faults.into_vec()),
     }
+}
+
+/// The document, when the checker finds it to be valid CAP 1.2; all its errors as refusals otherwise.
+fn checked(bytes: &[u8]) -> Result<xml::Document, Vec<Refusal>> {
+    if bytes.len() > ORIGINAL_BYTES_MAX {
+        let message = format!("the document is larger than {ORIGINAL_BYTES_MAX} bytes");
+        return Err(vec![Refusal::new(Code::TooLarge, message)]);
+    }
+    let (document, findings) = check::examine(bytes);
+    let stands = document.format == Format::Cap12 && !findings.any(Severity::Error);
+    if stands && document.root.is_some() {
+        return Ok(document);
+    }
+    // What a document of another format is, is a note; it is the reason all the same.
+    let is_reason = |finding: &Finding| {
+        let severity = finding.rule.severity();
+        severity == Severity::Error || severity == Severity::Note && finding.rule.refusal() == Code::NotCap
+    };
+    let refusal = |finding: Finding| {
+        let refusal = xml::refused(finding.rule.refusal(), finding.line, &finding.message);
+        match finding.path.rsplit('/').next() {
+            // The name of an element that CAP does not know is content.
+            Some(name) if !name.is_empty() && finding.rule != Rule::SchemaUnknown => {
+                refusal.at(name.split('[').next().unwrap_or(name))
+            }
+            _ => refusal,
+        }
+    };
+    Err(findings.into_vec().into_iter().filter(is_reason).map(refusal).collect())
 }
 
 #[derive(Clone, Copy)]
@@ -220,7 +260,7 @@ fn header(root: &Element, now: Time, faults: &mut Faults) -> Option<CapHeader> {
     }
     let (identifier, sender) = (identifier?, sender?);
     let references = references(root, &identifier, &sender, sent, faults);
-    let signed = children(root, "Signature").next().is_some();
+    let signed = check::signatures(root) > 0;
     Some(CapHeader { identifier, sender, sent, mode: mode?, references, signed })
 }
 

@@ -47,7 +47,7 @@ impl Imported {
 #[must_use]
 pub fn imported(issued: &Issued<'_>) -> Option<Imported> {
     let original = issued.alert.original.as_ref().filter(|original| original.media_type == CAP_MEDIA_TYPE)?;
-    let document = xml::parse(&original.bytes).ok()?;
+    let document = xml::alert(&original.bytes)?;
     let root = &document.root;
     let mut faults = Faults::default();
     // Whether it was sent in the future was asked when it was imported.
@@ -75,7 +75,7 @@ const AREA: &str = "info/area/areaDesc";
 fn missing(root: &Element, issued: &Issued<'_>) -> Vec<String> {
     let written = write::alert(issued, &[], false);
     // What is written here is well formed, and an empty tree would only say that all is missing.
-    let Ok(ours) = xml::parse(&written) else { return Vec::new() };
+    let Some(ours) = xml::alert(&written) else { return Vec::new() };
     let mut held = Vec::new();
     leaves(&ours.root, "", &mut held);
     let words: Vec<String> =

@@ -115,7 +115,7 @@ fn each_fault_is_told_with_its_line() {
     let deep = format!("{}{}", "<info>".repeat(XML_DEPTH_MAX), "</info>".repeat(XML_DEPTH_MAX));
     let mut wrong = Vec::new();
     for (code, line, text) in [
-        (Code::NotCap, 1, String::new()),
+        (Code::MalformedFile, 1, String::new()),
         (Code::NotCap, 1, "<feed/>".into()),
         (Code::NotCap, 3, sample("cap:1.2", "cap:1.1")),
         (Code::NotCap, 3, sample("cap:1.2", "cap:2")),
@@ -125,10 +125,10 @@ fn each_fault_is_told_with_its_line() {
         (Code::MalformedFile, 4, sample("<identifier>", "<identifier>&#1;")),
         (Code::MalformedFile, 4, sample("<identifier>", "<x:identifier>")),
         (Code::MalformedFile, 5, sample("</sender>", "</sent>")),
-        (Code::MalformedFile, 1, sample("UTF-8", "ISO-8859-1")),
+        (Code::MalformedFile, 1, sample("UTF-8", "UTF-16")),
         (Code::MalformedFile, 67, sample("</alert>", "")),
         (Code::MalformedFile, 4, sample("<identifier>", &format!("{deep}<identifier>"))),
-        (Code::MalformedFile, 66, format!("{SAMPLE}text")),
+        (Code::MalformedFile, 67, format!("{SAMPLE}text")),
         (Code::NotCap, 4, sample("<identifier>", "<colour/><identifier>")),
         (Code::NotCap, 4, sample("<identifier>", "<y xmlns='urn:y'/><identifier>")),
         (Code::NotCap, 5, sample("<sender>", "<identifier>two</identifier><sender>")),
@@ -198,7 +198,7 @@ fn size_and_number_of_elements_are_bounded() {
     assert_eq!(faults_of(&sender_name(TEXT_CHARS_MAX + 1))[0].0, Code::TooLarge);
     let latin = [SAMPLE.as_bytes(), &[0xe9]].concat();
     let refusal = read(&latin, now(), &CapOptions::default()).expect_err("not UTF-8");
-    assert!(refusal[0].message.starts_with("line 67: the document is not in UTF-8"), "{}", refusal[0].message);
+    assert!(refusal[0].message.starts_with("line 67: the bytes are not UTF-8"), "{}", refusal[0].message);
 }
 
 /// The alerts with which documents are written here: the samples of every feature.

@@ -1,37 +1,131 @@
-//! A small, wary XML reader: bytes in, a bounded tree out. No DTD, no entity beyond the five predefined
-//! ones, nothing fetched, ever; every refusal names its line.
+//! The one reader of foreign XML: text in, a bounded tree of elements with their lines out. No DTD, no entity
+//! beyond the five predefined ones, no instruction is followed, nothing is ever fetched.
 
 use quick_xml::{
     NsReader,
-    escape::{resolve_predefined_entity, unescape},
-    events::{BytesRef, BytesStart, Event},
+    escape::{EscapeError, resolve_predefined_entity, unescape},
+    events::{BytesDecl, BytesRef, BytesStart, Event},
     name::ResolveResult,
 };
 
-use super::CAP_NAMESPACE;
+use super::{
+    CAP_NAMESPACE,
+    encoding::{self, Decoded},
+    finding::{Findings, Rule, Severity},
+};
 use crate::{
     limits::{ORIGINAL_BYTES_MAX, XML_DEPTH_MAX, XML_ELEMENTS_MAX},
     refusal::{Code, Refusal},
 };
 
-/// The namespace of XML signatures, the only foreign element that CAP admits.
-const SIGNATURE_NAMESPACE: &[u8] = b"http://www.w3.org/2000/09/xmldsig#";
+/// The namespace of XML signatures, the only foreign one that CAP admits.
+const SIGNATURE_NAMESPACE: &str = "http://www.w3.org/2000/09/xmldsig#";
+/// How much of a foreign name is kept.
+const FOREIGN_NAME_CHARS_MAX: usize = 40;
 
-/// An element of the CAP namespace, or a signature, whose inside is not kept.
+/// Where an element belongs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Space {
+    /// To CAP 1.2.
+    #[default]
+    Cap,
+    /// To XML signatures.
+    Signature,
+    /// To something else.
+    Other,
+}
+
+/// An element. What stands inside one that is not of CAP is read over, not kept.
 #[derive(Debug, Default)]
 pub(super) struct Element {
     /// The local name.
     pub(super) name: String,
+    pub(super) space: Space,
     /// The line on which it starts, from 1.
     pub(super) line: usize,
-    /// Its own text, trimmed once it is complete.
+    /// The column of its first character, from 1.
+    pub(super) column: usize,
+    /// Its own text, without the white space of XML around it once it is complete.
     pub(super) text: String,
+    /// Whether there was white space around the text.
+    pub(super) padded: bool,
     pub(super) children: Vec<Element>,
+    /// Attributes, save declarations of namespaces.
+    pub(super) attributes: Vec<Attribute>,
 }
 
-/// What was read.
+impl Element {
+    /// Line and column.
+    pub(super) fn at(&self) -> (usize, usize) {
+        (self.line, self.column)
+    }
+}
+
+/// An attribute.
+#[derive(Debug)]
+pub(super) struct Attribute {
+    /// Whether it is of the namespace of schema instances, whose attributes may stand everywhere.
+    pub(super) of_schema: bool,
+    /// The local name.
+    pub(super) name: String,
+    pub(super) value: String,
+}
+
+/// What the root of a document says that it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// CAP 1.2 (OASIS, 2010).
+    Cap12,
+    /// CAP 1.1 (OASIS, 2005).
+    Cap11,
+    /// CAP 1.0 (OASIS, 2004).
+    Cap10,
+    /// A feed or entry of Atom (RFC 4287).
+    Atom,
+    /// A container of EDXL-DE, 1.0 or 2.0.
+    EdxlDe,
+    /// Anything else.
+    Other,
+}
+
+impl Format {
+    /// The name under which programs know it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cap12 => "cap-1.2",
+            Self::Cap11 => "cap-1.1",
+            Self::Cap10 => "cap-1.0",
+            Self::Atom => "atom",
+            Self::EdxlDe => "edxl-de",
+            Self::Other => "other",
+        }
+    }
+
+    /// The format of a root element.
+    fn of(namespace: Option<&str>, name: &str) -> Self {
+        match (namespace.unwrap_or_default(), name) {
+            (CAP_NAMESPACE, "alert") => Self::Cap12,
+            ("urn:oasis:names:tc:emergency:cap:1.1", "alert") => Self::Cap11,
+            ("urn:oasis:names:tc:emergency:cap:1.0" | "http://www.incident.com/cap/1.0", "alert") => Self::Cap10,
+            ("http://www.w3.org/2005/Atom", "feed" | "entry") => Self::Atom,
+            (namespace, name)
+                if namespace.to_ascii_lowercase().starts_with("urn:oasis:names:tc:emergency:edxl:de:")
+                    && name.eq_ignore_ascii_case("EDXLDistribution") =>
+            {
+                Self::EdxlDe
+            }
+            _ => Self::Other,
+        }
+    }
+}
+
+/// What was read. Only CAP 1.2 has a root, and not even that where the document could not be read to its end.
 pub(super) struct Document {
-    pub(super) root: Element,
+    pub(super) format: Format,
+    /// Line and column of the root element, where one was found.
+    pub(super) root_at: Option<(usize, usize)>,
+    pub(super) root: Option<Element>,
     /// Comments, with their lines; they mean nothing, but they travel with the original.
     pub(super) comments: Vec<(usize, String)>,
 }
@@ -41,208 +135,379 @@ pub(super) fn refused(code: Code, line: usize, message: &str) -> Refusal {
     Refusal::new(code, format!("line {line}: {message}"))
 }
 
-/// Reads a document in UTF-8, with or without a byte order mark.
-///
-/// # Errors
-/// `too_large`; `malformed_file` for another encoding, ill-formed XML, a DTD, an entity or too deep a nesting;
-/// `not_cap` when the root is not `alert` of CAP 1.2 or foreign elements stand among its own.
-pub(super) fn parse(bytes: &[u8]) -> Result<Document, Refusal> {
-    if bytes.len() > ORIGINAL_BYTES_MAX {
-        let message = format!("the document is larger than {ORIGINAL_BYTES_MAX} bytes");
-        return Err(Refusal::new(Code::TooLarge, message));
+/// An alert of CAP 1.2 that was read to its end.
+pub(super) struct AlertTree {
+    pub(super) root: Element,
+    /// As in [`Document`].
+    pub(super) comments: Vec<(usize, String)>,
+}
+
+/// The alert in a document, whether valid or not; none when it is no CAP 1.2, no good XML or too large to have been
+/// imported.
+pub(super) fn alert(bytes: &[u8]) -> Option<AlertTree> {
+    let mut findings = Findings::default();
+    let document = (bytes.len() <= ORIGINAL_BYTES_MAX).then(|| read(bytes, &mut findings))?;
+    let Document { root: Some(root), comments, .. } = document else { return None };
+    (!findings.any(Severity::Error)).then_some(AlertTree { root, comments })
+}
+
+/// Reads a document in the encoding that it declares. Whatever is wrong with it as XML goes to `findings`.
+pub(super) fn read(bytes: &[u8], findings: &mut Findings) -> Document {
+    let Decoded { text, faults } = encoding::decode(bytes);
+    let garbled = faults.iter().any(|(rule, ..)| rule.severity() == Severity::Error);
+    for (rule, at, message) in faults {
+        let mut place = Place { text: &text, position: 0, line: 1, column: 1 };
+        place.advance(at);
+        findings.add(rule, "", (place.line, place.column), message);
     }
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let text = std::str::from_utf8(bytes).map_err(|error| {
-        let line = 1 + newlines(&bytes[..error.valid_up_to()]);
-        refused(Code::MalformedFile, line, "the document is not in UTF-8; save it in UTF-8")
-    })?;
-    let mut builder = Builder::new(text);
-    let mut reader = NsReader::from_str(text);
-    reader.config_mut().expand_empty_elements = true;
+    let mut builder = Builder::new(&text, findings);
+    let mut reader = NsReader::from_str(&text);
+    let config = reader.config_mut();
+    config.expand_empty_elements = true;
+    config.check_comments = true;
     loop {
-        builder.advance(reader.buffer_position());
-        let event = match reader.read_resolved_event() {
-            Ok((namespace, event)) => builder.take(&namespace, event),
-            Err(_) => Err(()),
+        let start = usize::try_from(reader.buffer_position()).unwrap_or(usize::MAX);
+        builder.place.advance(start);
+        let step = match reader.read_event() {
+            Ok(Event::Start(start)) => builder.start(&reader, &start),
+            Ok(event) => builder.take(&event),
+            Err(_) => {
+                let at = usize::try_from(reader.error_position()).unwrap_or(usize::MAX);
+                builder.place.advance(at);
+                Err(Stop::Malformed("the XML is not well formed"))
+            }
         };
-        match event {
-            Ok(None) => {}
-            Ok(Some(end)) => return end,
-            Err(()) => {
-                builder.advance(reader.error_position());
-                return Err(builder.malformed("the XML is not well formed"));
+        match step {
+            Ok(()) => {}
+            Err(Stop::End) => return builder.finish(),
+            Err(Stop::Malformed(message)) => {
+                // What was not decoded well says little about the XML.
+                if !garbled {
+                    builder.fault(Rule::XmlMalformed, message);
+                }
+                builder.root = None;
+                return builder.finish();
+            }
+            Err(Stop::Limit(rule, message)) => {
+                builder.fault(rule, message);
+                builder.root = None;
+                return builder.finish();
             }
         }
     }
 }
 
-fn newlines(bytes: &[u8]) -> usize {
-    bytes.iter().filter(|byte| **byte == b'\n').count()
+/// Why the reading ends.
+enum Stop {
+    /// All that is wanted has been read.
+    End,
+    Malformed(&'static str),
+    Limit(Rule, String),
 }
 
-/// The outcome of one event: go on, end with this, or ill-formed XML.
-type Step = Result<Option<Result<Document, Refusal>>, ()>;
+type Step = Result<(), Stop>;
 
-struct Builder<'a> {
+/// A place in the text that only moves forward.
+struct Place<'a> {
     text: &'a str,
     position: usize,
     line: usize,
+    column: usize,
+}
+
+impl Place<'_> {
+    /// Moves to a byte position. A line ends with LF, CR LF or CR (XML 1.0, 2.11).
+    fn advance(&mut self, position: usize) {
+        let bytes = self.text.as_bytes();
+        while self.position < position.min(bytes.len()) {
+            match bytes[self.position] {
+                b'\n' => (self.line, self.column) = (self.line + 1, 1),
+                b'\r' if bytes.get(self.position + 1) != Some(&b'\n') => {
+                    (self.line, self.column) = (self.line + 1, 1);
+                }
+                // Bytes that continue a character are not counted.
+                byte if byte & 0xc0 != 0x80 => self.column += 1,
+                _ => {}
+            }
+            self.position += 1;
+        }
+    }
+}
+
+struct Builder<'a> {
+    place: Place<'a>,
+    findings: &'a mut Findings,
     open: Vec<Element>,
-    /// How many elements are open inside a signature.
+    /// How many elements are open inside one whose inside is not kept.
     skipping: usize,
     elements: usize,
+    format: Option<Format>,
+    root_at: Option<(usize, usize)>,
     root: Option<Element>,
     comments: Vec<(usize, String)>,
 }
 
 impl<'a> Builder<'a> {
-    fn new(text: &'a str) -> Self {
-        Self { text, position: 0, line: 1, open: vec![], skipping: 0, elements: 0, root: None, comments: vec![] }
-    }
-
-    /// Counts lines up to a byte position.
-    fn advance(&mut self, position: u64) {
-        let position = usize::try_from(position).unwrap_or(usize::MAX).min(self.text.len());
-        if position > self.position {
-            self.line += newlines(&self.text.as_bytes()[self.position..position]);
-            self.position = position;
+    fn new(text: &'a str, findings: &'a mut Findings) -> Self {
+        Self {
+            place: Place { text, position: 0, line: 1, column: 1 },
+            findings,
+            open: vec![],
+            skipping: 0,
+            elements: 0,
+            format: None,
+            root_at: None,
+            root: None,
+            comments: vec![],
         }
     }
 
-    fn malformed(&self, message: &str) -> Refusal {
-        refused(Code::MalformedFile, self.line, message)
+    fn finish(self) -> Document {
+        let format = self.format.unwrap_or(Format::Other);
+        Document { format, root_at: self.root_at, root: self.root, comments: self.comments }
     }
 
-    fn stop(&self, message: &str) -> Step {
-        Ok(Some(Err(self.malformed(message))))
-    }
-
-    fn take(&mut self, namespace: &ResolveResult<'_>, event: Event<'_>) -> Step {
-        match event {
-            Event::Start(start) => self.start(namespace, &start),
-            Event::End(_) => Ok(self.end()),
-            Event::Text(text) => Ok(self.append(&text.xml10_content())),
-            Event::CData(text) => Ok(self.append(&text.xml10_content())),
-            Event::GeneralRef(reference) => self.reference(&reference),
-            Event::Comment(comment) => {
-                self.comments.push((self.line, comment.xml10_content().into_owned()));
-                Ok(None)
+    fn fault(&mut self, rule: Rule, message: impl Into<String>) {
+        let mut path = String::new();
+        for element in &self.open {
+            if !path.is_empty() {
+                path.push('/');
             }
-            Event::Decl(declaration) => match declaration.encoding() {
-                None => Ok(None),
-                Some(Ok(name)) if ["utf-8", "utf8", "us-ascii"].contains(&name.to_ascii_lowercase().as_str()) => {
-                    Ok(None)
+            path.push_str(&element.name);
+        }
+        self.findings.add(rule, path, (self.place.line, self.place.column), message);
+    }
+
+    fn take(&mut self, event: &Event<'_>) -> Step {
+        match event {
+            Event::End(_) => self.end(),
+            Event::Text(text) => {
+                if text.contains("]]>") {
+                    return Err(Stop::Malformed("]]> stands in a text"));
                 }
-                Some(Ok(_)) => self.stop("the document declares an encoding other than UTF-8; save it in UTF-8"),
-                Some(Err(_)) => Err(()),
+                if self.open.is_empty() {
+                    // Outside the root, only white space may stand; what follows it is at fault.
+                    self.place.advance(self.place.position + text.len() - text.trim_start_matches(is_xml_space).len());
+                }
+                self.append(&text.xml10_content())
+            }
+            Event::CData(text) => match self.open.is_empty() && self.skipping == 0 {
+                true => Err(Stop::Malformed("there is text outside the root")),
+                false => self.append(&text.xml10_content()),
             },
-            Event::DocType(_) => self.stop("a document type definition is not accepted"),
-            Event::PI(_) | Event::Empty(_) => Ok(None),
-            Event::Eof => match (self.open.is_empty(), self.root.take()) {
-                (true, Some(root)) => Ok(Some(Ok(Document { root, comments: std::mem::take(&mut self.comments) }))),
-                (true, None) => Ok(Some(Err(refused(Code::NotCap, self.line, "there is no alert in the document")))),
-                (false, _) => self.stop("the document ends inside an element"),
+            Event::GeneralRef(reference) => self.reference(reference),
+            Event::Comment(comment) => {
+                let comment = comment.xml10_content();
+                if !comment.chars().all(is_xml_char) {
+                    return Err(Stop::Malformed("a character is not allowed in XML"));
+                }
+                self.comments.push((self.place.line, comment.into_owned()));
+                Ok(())
+            }
+            Event::Decl(declaration) => self.declaration(declaration),
+            Event::DocType(_) if self.root.is_some() || !self.open.is_empty() => {
+                Err(Stop::Malformed("a document type definition stands before the root"))
+            }
+            Event::DocType(_) => {
+                self.fault(Rule::XmlDoctype, Rule::XmlDoctype.sentence());
+                Ok(())
+            }
+            Event::PI(instruction) => {
+                let name: &str = instruction.split(|c: char| c.is_ascii_whitespace()).next().unwrap_or_default();
+                if !is_name(name) || name.eq_ignore_ascii_case("xml") {
+                    return Err(Stop::Malformed("the name of a processing instruction is not allowed"));
+                }
+                self.fault(Rule::Instruction, Rule::Instruction.sentence());
+                Ok(())
+            }
+            Event::Eof => match (self.open.is_empty(), self.format) {
+                (true, Some(_)) => Err(Stop::End),
+                (true, None) => Err(Stop::Malformed("there is no element in the document")),
+                (false, _) => Err(Stop::Malformed("the document ends inside an element")),
             },
+            Event::Start(_) | Event::Empty(_) => Ok(()),
         }
     }
 
-    fn start(&mut self, namespace: &ResolveResult<'_>, start: &BytesStart<'_>) -> Step {
+    fn declaration(&mut self, declaration: &BytesDecl<'_>) -> Step {
+        let bad = Err(Stop::Malformed("the XML declaration is not the first thing in the document, or malformed"));
+        let first = self.place.position == 0;
+        match (declaration.version(), declaration.encoding(), declaration.standalone()) {
+            (Ok(version), None | Some(Ok(_)), None | Some(Ok(_))) if first && version.starts_with("1.") => Ok(()),
+            _ => bad,
+        }
+    }
+
+    fn start(&mut self, reader: &NsReader<&'a [u8]>, start: &BytesStart<'_>) -> Step {
         self.elements += 1;
         if self.elements > XML_ELEMENTS_MAX {
-            return self.stop(&format!("the document has more than {XML_ELEMENTS_MAX} elements"));
+            let message = format!("the document has more than {XML_ELEMENTS_MAX} elements");
+            return Err(Stop::Limit(Rule::XmlElements, message));
         }
         if self.open.len() + self.skipping >= XML_DEPTH_MAX {
-            return self.stop(&format!("elements nest more than {XML_DEPTH_MAX} deep"));
+            return Err(Stop::Limit(Rule::XmlDepth, format!("elements nest more than {XML_DEPTH_MAX} deep")));
         }
-        for attribute in start.attributes() {
-            let attribute = attribute.map_err(|_| ())?;
-            if unescape(&attribute.value).is_err() {
-                return self.stop("an entity that XML does not predefine is not accepted");
-            }
+        if self.open.is_empty() && self.format.is_some() {
+            return Err(Stop::Malformed("there is a second root"));
         }
-        if self.skipping > 0 {
-            self.skipping += 1;
-            return Ok(None);
+        let qualified = start.name();
+        let qualified: &str = qualified.as_ref();
+        if !is_qualified_name(qualified) {
+            return Err(Stop::Malformed("the name of an element is not allowed"));
         }
-        let name = start.local_name();
-        let name: &str = name.as_ref();
-        let namespace = match namespace {
+        let attributes = self.attributes(reader, start)?;
+        let (resolved, local) = reader.resolver().resolve_element(start.name());
+        let namespace: Option<&str> = match &resolved {
             ResolveResult::Bound(namespace) => Some(namespace.as_ref()),
             ResolveResult::Unbound => None,
-            ResolveResult::Unknown(_) => return self.stop("a namespace prefix is not declared"),
+            ResolveResult::Unknown(_) => return Err(Stop::Malformed("a namespace prefix is not declared")),
         };
-        let namespace: Option<&str> = namespace;
-        if self.open.is_empty() {
-            if self.root.is_some() {
-                return Err(());
-            }
-            if namespace != Some(CAP_NAMESPACE) || name != "alert" {
-                return Ok(Some(Err(self.no_cap(namespace))));
-            }
-        } else if namespace.map(str::as_bytes) == Some(SIGNATURE_NAMESPACE)
-            && self.open.len() == 1
-            && name == "Signature"
-        {
-            self.skipping = 1;
-            return Ok(None);
-        } else if namespace != Some(CAP_NAMESPACE) {
-            return Ok(Some(Err(refused(Code::NotCap, self.line, "an element is not of CAP 1.2"))));
-        }
-        self.open.push(Element { name: name.to_owned(), line: self.line, ..Element::default() });
-        Ok(None)
-    }
-
-    fn no_cap(&self, namespace: Option<&str>) -> Refusal {
-        let older = namespace.is_some_and(|n| n.contains("emergency:cap:1.") || n.contains("incident.com/cap/1.0"));
-        let message =
-            if older { "the document is of an older CAP than 1.2" } else { "the root is not alert of CAP 1.2" };
-        refused(Code::NotCap, self.line, message)
-    }
-
-    fn end(&mut self) -> Option<Result<Document, Refusal>> {
         if self.skipping > 0 {
-            self.skipping -= 1;
-            if self.skipping == 0
-                && let Some(alert) = self.open.last_mut()
-            {
-                alert.children.push(Element { name: "Signature".into(), line: self.line, ..Element::default() });
-            }
-            return None;
+            self.skipping += 1;
+            return Ok(());
         }
-        let mut element = self.open.pop()?;
-        element.text = element.text.trim().to_owned();
+        let name: &str = local.as_ref();
+        let space = match namespace {
+            Some(CAP_NAMESPACE) => Space::Cap,
+            Some(SIGNATURE_NAMESPACE) => Space::Signature,
+            _ => Space::Other,
+        };
+        if self.open.is_empty() {
+            let format = Format::of(namespace, name);
+            self.format = Some(format);
+            self.root_at = Some((self.place.line, self.place.column));
+            if format != Format::Cap12 {
+                return Err(Stop::End);
+            }
+        }
+        let name = match space {
+            Space::Other => name.chars().take(FOREIGN_NAME_CHARS_MAX).collect(),
+            _ => name.to_owned(),
+        };
+        let (line, column) = (self.place.line, self.place.column);
+        self.open.push(Element { name, space, line, column, attributes, ..Element::default() });
+        if space != Space::Cap {
+            self.skipping = 1;
+        }
+        Ok(())
+    }
+
+    fn attributes(&mut self, reader: &NsReader<&'a [u8]>, start: &BytesStart<'_>) -> Result<Vec<Attribute>, Stop> {
+        const SCHEMA_INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
+        let mut attributes = Vec::new();
+        for attribute in start.attributes() {
+            let attribute = attribute.map_err(|_| Stop::Malformed("an attribute is malformed or stands twice"))?;
+            let key: &str = attribute.key.as_ref();
+            if !is_qualified_name(key) || attribute.value.contains('<') {
+                return Err(Stop::Malformed("an attribute is malformed"));
+            }
+            let value = match unescape(&attribute.value) {
+                Ok(value) if value.chars().all(is_xml_char) => value,
+                Ok(_) => return Err(Stop::Malformed("a character is not allowed in XML")),
+                Err(EscapeError::UnrecognizedEntity(..)) => {
+                    self.fault(Rule::XmlEntity, Rule::XmlEntity.sentence());
+                    continue;
+                }
+                Err(_) => return Err(Stop::Malformed("an attribute holds a malformed reference")),
+            };
+            if attribute.key.as_namespace_binding().is_some() {
+                continue;
+            }
+            let (namespace, name) = reader.resolver().resolve_attribute(attribute.key);
+            let of_schema = match &namespace {
+                ResolveResult::Bound(namespace) => namespace.as_ref() == SCHEMA_INSTANCE,
+                ResolveResult::Unbound => false,
+                ResolveResult::Unknown(_) => return Err(Stop::Malformed("a namespace prefix is not declared")),
+            };
+            if self.skipping == 0 {
+                let name: &str = name.as_ref();
+                attributes.push(Attribute { of_schema, name: name.to_owned(), value: value.into_owned() });
+            }
+        }
+        Ok(attributes)
+    }
+
+    fn end(&mut self) -> Step {
+        if self.skipping > 1 {
+            self.skipping -= 1;
+            return Ok(());
+        }
+        self.skipping = 0;
+        let Some(mut element) = self.open.pop() else { return Ok(()) };
+        let trimmed = element.text.trim_matches(is_xml_space);
+        if trimmed.len() != element.text.len() {
+            element.padded = true;
+            element.text = trimmed.to_owned();
+        }
         match self.open.last_mut() {
             Some(parent) => parent.children.push(element),
             None => self.root = Some(element),
         }
-        None
+        Ok(())
     }
 
-    fn append(&mut self, text: &str) -> Option<Result<Document, Refusal>> {
-        if text.chars().any(|c| !is_xml_char(c)) {
-            return Some(Err(self.malformed("a character is not allowed in XML")));
+    fn append(&mut self, text: &str) -> Step {
+        if !text.chars().all(is_xml_char) {
+            return Err(Stop::Malformed("a character is not allowed in XML"));
         }
         if self.skipping > 0 {
-            return None;
+            return Ok(());
         }
         match self.open.last_mut() {
             Some(element) => element.text.push_str(text),
-            None if text.trim().is_empty() => {}
-            None => return Some(Err(self.malformed("there is text outside the alert"))),
+            None if text.chars().all(is_xml_space) => {}
+            None => return Err(Stop::Malformed("there is text outside the root")),
         }
-        None
+        Ok(())
     }
 
     fn reference(&mut self, reference: &BytesRef<'_>) -> Step {
-        let character = reference.resolve_char_ref().map_err(|_| ())?.map(String::from);
+        if self.open.is_empty() {
+            return Err(Stop::Malformed("there is text outside the root"));
+        }
+        let Ok(character) = reference.resolve_char_ref() else {
+            return Err(Stop::Malformed("a reference to a character is malformed"));
+        };
+        let character = character.map(String::from);
         match character.as_deref().or_else(|| resolve_predefined_entity(reference)) {
-            Some(text) => Ok(self.append(text)),
-            None => self.stop("an entity that XML does not predefine is not accepted"),
+            Some(text) => self.append(text),
+            None if is_name(reference) => {
+                self.fault(Rule::XmlEntity, Rule::XmlEntity.sentence());
+                Ok(())
+            }
+            None => Err(Stop::Malformed("a reference is malformed")),
         }
     }
+}
+
+/// The production `S` of XML 1.0.
+pub(super) fn is_xml_space(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\n' | '\r')
 }
 
 /// The production `Char` of XML 1.0.
 fn is_xml_char(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
+}
+
+/// A name with at most one prefix (Namespaces in XML 1.0, 4).
+fn is_qualified_name(name: &str) -> bool {
+    match name.split_once(':') {
+        None => is_name(name),
+        Some((prefix, local)) => is_name(prefix) && is_name(local),
+    }
+}
+
+/// The production `NCName` of Namespaces in XML 1.0.
+fn is_name(name: &str) -> bool {
+    let first = |c: char| {
+        matches!(c, 'A'..='Z' | '_' | 'a'..='z' | '\u{c0}'..='\u{d6}' | '\u{d8}'..='\u{f6}' | '\u{f8}'..='\u{2ff}'
+            | '\u{370}'..='\u{37d}' | '\u{37f}'..='\u{1fff}' | '\u{200c}' | '\u{200d}' | '\u{2070}'..='\u{218f}'
+            | '\u{2c00}'..='\u{2fef}' | '\u{3001}'..='\u{d7ff}' | '\u{f900}'..='\u{fdcf}' | '\u{fdf0}'..='\u{fffd}'
+            | '\u{10000}'..='\u{effff}')
+    };
+    let later = |c: char| {
+        first(c) || matches!(c, '-' | '.' | '0'..='9' | '\u{b7}' | '\u{300}'..='\u{36f}' | '\u{203f}' | '\u{2040}')
+    };
+    name.starts_with(first) && name.chars().all(later)
 }
