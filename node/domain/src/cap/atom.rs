@@ -116,7 +116,8 @@ pub fn write(feed: &Feed, entries: &[FeedEntry]) -> Vec<u8> {
     let updated = entries.first().map_or(feed.begun, |entry| entry.updated);
     let name = feed.society.member().map_or(feed.society.code(), |member| member.name);
     let base = escape(&feed.base_url);
-    let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<feed xmlns=\"http://www.w3.org/2005/Atom\">\n");
+    let mut xml =
+        String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<feed xmlns=\"http://www.w3.org/2005/Atom\">\n");
     let mut line = |text: String| {
         xml.push_str(&text);
         xml.push('\n');
@@ -239,7 +240,7 @@ mod tests {
     fn the_feed_is_atom_with_a_link_to_each_document_the_newest_first() {
         let alert = alert(|draft| {
             draft.texts[0].headline = "Rosso <closed> & \"wet\"".to_owned();
-            draft.texts[0].instruction = Some("Stay\r\n  away.\u{1}".to_owned());
+            draft.texts[0].instruction = Some("Stay\n  away.".to_owned());
         });
         let id = AlertId::new(NOW, [7; 10]);
         let cancel = EnvelopeId::new(NOW.plus(Duration::from_secs(5)), [8; 10]);

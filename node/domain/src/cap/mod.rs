@@ -10,6 +10,7 @@ mod check;
 #[cfg(test)]
 mod check_tests;
 mod encoding;
+pub mod feed;
 mod finding;
 mod form;
 mod geometry;
@@ -17,6 +18,7 @@ mod info;
 mod original;
 mod params;
 mod places;
+pub mod polled;
 mod quote;
 mod rules;
 mod schema;
