@@ -12,11 +12,15 @@ use passerelle_domain::{
     refusal::{Code, Refusal},
     society::Society,
 };
+use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use crate::{
+    feed::{Board, Published, SourceStatus},
     link::{LinkStatus, Statuses},
-    operator::ports::{AddedPeer, BundleFile, LinkSnapshot, LinkView, OwnCertificates, Packages, PeerBook},
+    operator::ports::{
+        AddedPeer, BundleFile, FeedView, LinkSnapshot, LinkView, OwnCertificates, Packages, PeerBook, PolledSource, PublicFeed,
+    },
     packages,
     peers::Peers,
     trust::bundle_to_json,
@@ -115,5 +119,41 @@ impl Packages for packages::Packages {
 
     fn discard(&self, package: &PackageRef) -> Result<(), Refusal> {
         Self::discard(self, package)
+    }
+}
+
+/// The feeds of the node.
+pub struct Feeds {
+    /// The public feed with its address, where there is one.
+    pub public: Option<(String, watch::Receiver<Arc<Published>>)>,
+    /// The sources that are polled.
+    pub board: Arc<Board>,
+}
+
+impl FeedView for Feeds {
+    fn public(&self) -> Option<PublicFeed> {
+        let (url, published) = self.public.as_ref()?;
+        let published = published.borrow();
+        Some(PublicFeed { url: url.clone(), messages: published.messages(), changed: published.changed() })
+    }
+
+    fn sources(&self) -> Vec<PolledSource> {
+        self.board.sources().into_iter().map(polled).collect()
+    }
+}
+
+fn polled(source: SourceStatus) -> PolledSource {
+    PolledSource {
+        name: source.name,
+        url: source.url,
+        enabled: source.enabled,
+        polled_at: source.polled_at,
+        answered_at: source.answered_at,
+        next: source.next,
+        failures: source.failures,
+        error: source.error,
+        drafted: source.drafted,
+        refused: source.refused,
+        cancelled: source.cancelled,
     }
 }

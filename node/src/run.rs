@@ -17,12 +17,13 @@ use tokio::{net::TcpListener, sync::watch};
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    adapters::{Book, Links},
+    adapters::{Book, Feeds, Links},
     clock::Clock,
     config::{Config, Duty},
     duty::Desk,
     engine::{self, Engine},
     entropy::Entropy,
+    feed::{self, Board, Client, Keeper, Poller},
     link::{Link, Listener, Registry, Statuses},
     metrics::{self, Credential, Metrics},
     operator::{self, Operators},
@@ -61,6 +62,8 @@ pub struct Node {
     pub packages: Arc<Packages>,
     /// Makes the pseudonyms of cases.
     pub pseudonyms: Pseudonyms,
+    /// The public feed, and the sources that are polled.
+    pub feeds: Arc<Feeds>,
     /// The posts on duty, replaced by a reload.
     pub duty: watch::Sender<Arc<Vec<Duty>>>,
     /// What the configuration allows, replaced by a reload.
@@ -186,8 +189,9 @@ pub async fn start(
     let desk = Desk::new(config.society, handle.clone(), around.clock.clone(), posts, metrics);
     let duties = supervisor.spawner(Phase::Link);
     duties.spawn("duty desk", desk.keep(duties.token()));
+    let feeds = Arc::new(start_feeds(supervisor, &config, &handle, around, &metrics).await?);
     let society = config.society;
-    Ok(Node { society, duty, config, engine: handle, link, peers, packages, pseudonyms, policy, trust_folder, trust })
+    Ok(Node { society, feeds, duty, config, engine: handle, link, peers, packages, pseudonyms, policy, trust_folder, trust })
 }
 
 fn fill_from(entropy: &Arc<dyn Entropy>) -> Arc<crate::trust::Fill> {
@@ -249,6 +253,52 @@ fn start_listener(supervisor: &mut Supervisor, listener: TcpListener, link: Link
     });
 }
 
+/// The public feed, where it is configured, and the polling of sources.
+async fn start_feeds(
+    supervisor: &mut Supervisor,
+    config: &Config,
+    engine: &engine::Handle,
+    around: &Surroundings,
+    metrics: &Metrics,
+) -> anyhow::Result<Feeds> {
+    let (clock, mut public) = (&around.clock, None);
+    if let Some(config_of_feed) = &config.feed {
+        let keeper = Keeper::new(config.society, config_of_feed, engine.clone(), clock.clone(), metrics.clone());
+        let published = keeper.published();
+        public = Some((keeper.url(), published.clone()));
+        supervisor.spawn(Task::FeedKeeper, keeper.keep(supervisor.token(Phase::Link)));
+        if let Some(address) = config_of_feed.listen {
+            let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen at {address}"))?;
+            let spawner = supervisor.spawner(Phase::Listeners);
+            let served =
+                feed::serve(listener, config_of_feed.clone(), published, engine.clone(), clock.clone(), spawner);
+            supervisor.spawn(Task::FeedListener, served);
+        }
+    }
+    let now = {
+        let clock = clock.clone();
+        Arc::new(move || clock.now())
+    };
+    let poller = Arc::new(Poller {
+        own: config.society,
+        engine: engine.clone(),
+        clock: clock.clone(),
+        entropy: around.entropy.clone(),
+        metrics: metrics.clone(),
+        client: Client::new(now),
+        board: Arc::new(Board::default()),
+    });
+    let polling = supervisor.spawner(Phase::Link);
+    for source in &config.cap_sources {
+        if source.enabled {
+            polling.spawn("source of warnings", poller.clone().keep(source.clone(), polling.token()));
+        } else {
+            poller.show_disabled(source);
+        }
+    }
+    Ok(Feeds { public, board: poller.board.clone() })
+}
+
 async fn record_refused(link: Link, mut refused: tokio::sync::mpsc::Receiver<Code>) {
     let stop = link.spawner.token().clone();
     loop {
@@ -286,6 +336,7 @@ pub fn serve_operators(
         peers: Arc::new(Book { peers: node.peers.clone(), own: node.trust.bundle.clone() }),
         links: Arc::new(Links(node.link.statuses.clone())),
         packages: node.packages.clone(),
+        feeds: node.feeds.clone(),
         data_dir: config.data_dir.clone(),
         started_at: around.clock.now(),
         spawner: supervisor.spawner(Phase::Listeners),

@@ -9,7 +9,7 @@ mod peer;
 
 use std::{path::PathBuf, time::Duration};
 
-pub use alert::{AlertCommand, CancelReason, ContentArgs, ExportFormat, ExportMessage};
+pub use alert::{AlertCommand, CancelReason, ContentArgs, ExportFormat, ExportMessage, FeedCommand};
 pub use alert_check::CheckArgs;
 pub use audit::AuditCommand;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};

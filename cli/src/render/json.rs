@@ -26,7 +26,7 @@ macro_rules! named {
 
 named! {
     AcceptHandoverResponse, AcknowledgeAlertResponse, AddPeerResponse, ApproveAlertResponse, CancelAlertResponse, CheckConsentResponse, DiscardAlertResponse, DraftAlertResponse,
-    GetAlertResponse, GetBundleResponse, GetCheckpointResponse, GetConsentResponse, GetDraftResponse, GetHandoverResponse,
+    GetAlertResponse, GetBundleResponse, GetFeedsResponse, GetCheckpointResponse, GetConsentResponse, GetDraftResponse, GetHandoverResponse,
     GetStatusResponse, ListAlertsResponse, ListCodesResponse, ListConsentsResponse, ListDraftsResponse, ListEntriesResponse,
     ListHandoversResponse, ListPeersResponse, OfferHandoverResponse, PeerStatus, PublishAlertResponse, RaiseAlertResponse, RedactAlertResponse,
     ReadPackageResponse, RecordConsentResponse, RejectHandoverResponse, ReleaseHandoverResponse,

@@ -18,13 +18,15 @@ use toml::de::DeTable;
 use super::{
     Config, ConfigFaults, Duty, Identity, Link, Log, Metrics, Operator, OperatorInterface, Peer, Store, Trust,
     fault::Place,
+    feeds,
     reader::{Found, Reader, Section},
     value::{Address, Listen, Mode, Name, Word},
 };
 
 /// A Unix socket's path fits into 107 bytes (`sun_path` of unix(7)).
 const SOCKET_PATH_BYTES_MAX: usize = 107;
-const SECTIONS: [&str; 9] = ["store", "trust", "link", "peers", "operator", "operators", "duty", "log", "metrics"];
+const SECTIONS: [&str; 11] =
+    ["store", "trust", "link", "peers", "operator", "operators", "duty", "feed", "cap_sources", "log", "metrics"];
 
 /// The configuration or its faults, and every key that was asked for.
 pub(super) fn read(
@@ -83,11 +85,27 @@ fn read_all<'a>(reader: &mut Reader<'a>, document: &'a DeTable<'a>, base: &Path)
     let peers = peers(reader, document, society.as_ref().map(|found| found.value), link.listen.is_some());
     let operators = operators(reader, document);
     let duty = duty(reader, document);
+    let (feed, feed_listen) = feeds::feed(reader.section(document, "feed"), base);
+    let cap_sources = feeds::cap_sources(reader, document);
 
-    refuse_shared_ports(reader, &[link_listen, operator_listen, metrics_listen]);
+    refuse_shared_ports(reader, &[link_listen, operator_listen, feed_listen, metrics_listen]);
     reader.refuse_leftover_variables();
     let society = society?.value;
-    Some(Config { society, data_dir, store, trust, link, peers, operator, operators, duty, log, metrics })
+    Some(Config {
+        society,
+        data_dir,
+        store,
+        trust,
+        link,
+        peers,
+        operator,
+        operators,
+        duty,
+        feed,
+        cap_sources,
+        log,
+        metrics,
+    })
 }
 
 fn store(mut section: Section<'_, '_>) -> Store {
@@ -103,10 +121,10 @@ fn trust(mut section: Section<'_, '_>, base: &Path, data_dir: &Path) -> Trust {
 }
 
 /// A key with an address to listen on, for the comparison of ports.
-type Listening = (&'static str, Option<Found<SocketAddr>>);
+pub(super) type Listening = (&'static str, Option<Found<SocketAddr>>);
 
 /// Reads an address to listen on; its default has the place of its section.
-fn listen(section: &mut Section<'_, '_>, key: &'static str, default: Option<SocketAddr>) -> Option<Found<SocketAddr>> {
+pub(super) fn listen(section: &mut Section<'_, '_>, key: &'static str, default: Option<SocketAddr>) -> Option<Found<SocketAddr>> {
     let place = section.place.clone();
     let found = section.find::<Listen>(key).unwrap_or(Found { value: Listen(default), place });
     found.value.0.map(|value| Found { value, place: found.place })

@@ -61,7 +61,7 @@ fn the_reference_shows_the_defaults_as_they_are() {
         assert_eq!(Peer { addresses: Vec::new(), ..peer.clone() }, default);
     }
     assert_eq!(
-        Config { peers: plain.peers.clone(), operators: plain.operators.clone(), duty: Vec::new(), ..shown },
+        Config { peers: plain.peers.clone(), operators: plain.operators.clone(), duty: Vec::new(), feed: None, cap_sources: Vec::new(), ..shown },
         plain
     );
 }

@@ -5,7 +5,7 @@ use passerelle_domain::{
     decide::Caller,
     entry::PackageRef,
     envelope::Attachment,
-    ids::{CaseId, EntryIndex, HandoverId},
+    ids::{AlertId, CaseId, EntryIndex, HandoverId},
     refusal::Refusal,
     society::Society,
     time::Time,
@@ -104,6 +104,53 @@ pub struct LinkSnapshot {
 pub trait LinkView: Send + Sync + 'static {
     /// How the link to a peer is.
     fn status(&self, peer: Society) -> LinkSnapshot;
+}
+
+/// The public feed at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PublicFeed {
+    /// Where the public reaches it.
+    pub url: String,
+    /// How many messages stand in it.
+    pub messages: usize,
+    /// When it became what it is; absent before it was first made.
+    pub changed: Option<Time>,
+}
+
+/// A polled source of warnings at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PolledSource {
+    /// Its name.
+    pub name: String,
+    /// Where it is.
+    pub url: String,
+    /// Whether it is polled.
+    pub enabled: bool,
+    /// When it was last asked.
+    pub polled_at: Option<Time>,
+    /// When it last answered.
+    pub answered_at: Option<Time>,
+    /// When it is asked next.
+    pub next: Option<Time>,
+    /// Polls in a row that failed.
+    pub failures: u32,
+    /// Code and message of what went wrong in the last poll.
+    pub error: Option<(String, String)>,
+    /// Documents that became drafts, ever.
+    pub drafted: u64,
+    /// Documents that were refused, ever.
+    pub refused: u64,
+    /// Alerts of ours that it has cancelled since they went out.
+    pub cancelled: Vec<AlertId>,
+}
+
+/// How the feeds are.
+pub trait FeedView: Send + Sync + 'static {
+    /// The public feed, where there is one.
+    fn public(&self) -> Option<PublicFeed>;
+
+    /// The sources of warnings, by name.
+    fn sources(&self) -> Vec<PolledSource>;
 }
 
 /// The case packages in the vault. Its calls wait for the disk, so they are made on threads that may.

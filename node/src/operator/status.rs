@@ -62,6 +62,7 @@ impl Operator {
             let alerts = if alerts == 1 { "1 alert".to_owned() } else { format!("{alerts} alerts") };
             alarms.push(format!("{society}: ack_overdue, {alerts}"));
         }
+        alarms.extend(self.feed_alarms()?);
         for peer in &peers {
             alarms.extend(peer.alarms.iter().map(|alarm| format!("{}: {alarm}", peer.society)));
         }

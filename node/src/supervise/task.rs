@@ -41,6 +41,8 @@ impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Listeners => "listeners",
+            Self::FeedListener => "feed listener",
+            Self::FeedKeeper => "feed keeper",
             Self::Link => "link",
             Self::Engine => "engine",
             Self::Store => "store",
@@ -68,6 +70,10 @@ pub enum Task {
     OperatorTcp,
     /// Serves the figures for monitoring.
     MetricsListener,
+    /// Serves the public feed.
+    FeedListener,
+    /// Keeps the public feed up to date.
+    FeedKeeper,
     /// Dials the peers and keeps their sessions.
     Link,
     /// Renews certificates, reloads trust, watches ages.
@@ -87,9 +93,13 @@ impl Task {
     #[must_use]
     pub fn phase(self) -> Phase {
         match self {
-            Self::PeerListener | Self::OperatorSocket | Self::OperatorTcp | Self::MetricsListener => Phase::Listeners,
+            Self::PeerListener
+            | Self::OperatorSocket
+            | Self::OperatorTcp
+            | Self::FeedListener
+            | Self::MetricsListener => Phase::Listeners,
             // The watchdog asks the engine, so it ends before the engine does.
-            Self::Link | Self::TrustKeeper | Self::Housekeeper | Self::Watchdog => Phase::Link,
+            Self::Link | Self::FeedKeeper | Self::TrustKeeper | Self::Housekeeper | Self::Watchdog => Phase::Link,
             Self::Engine => Phase::Engine,
             Self::Committer => Phase::Store,
         }
@@ -107,7 +117,7 @@ impl Task {
             | Self::Housekeeper
             | Self::Engine
             | Self::Committer => OnEnd::StopNode,
-            Self::MetricsListener | Self::Watchdog => OnEnd::Log,
+            Self::MetricsListener | Self::FeedListener | Self::FeedKeeper | Self::Watchdog => OnEnd::Log,
         }
     }
 }

@@ -43,7 +43,9 @@ use zeroize::Zeroizing;
 
 use super::{
     Operator, Operators, Parts, bind,
-    ports::{AddedPeer, BundleFile, LinkSnapshot, LinkView, OwnCertificates, Packages, PeerBook},
+    ports::{
+        AddedPeer, BundleFile, FeedView, LinkSnapshot, LinkView, OwnCertificates, Packages, PeerBook, PolledSource, PublicFeed,
+    },
     serve_unix,
 };
 use crate::{
@@ -98,6 +100,20 @@ struct Links;
 impl LinkView for Links {
     fn status(&self, _: Society) -> LinkSnapshot {
         LinkSnapshot { state: "up", round_trip_ms: Some(640), alarms: vec!["restored_peer"], ..Default::default() }
+    }
+}
+
+/// What stands in for the feeds.
+struct Feeds;
+
+impl FeedView for Feeds {
+    fn public(&self) -> Option<PublicFeed> {
+        Some(PublicFeed { url: "https://crs.example/feed.atom".into(), messages: 2, changed: Some(NOW) })
+    }
+
+    fn sources(&self) -> Vec<PolledSource> {
+        let error = Some(("feed_unreachable".to_owned(), "nobody takes the connection".to_owned()));
+        vec![PolledSource { name: "anacim".into(), enabled: true, failures: 7, error, ..PolledSource::default() }]
     }
 }
 
@@ -186,6 +202,7 @@ impl Node {
             operators: Operators::resolve(&listed, |_| Ok(Some(uid))).expect("the operators are known"),
             peers: Arc::new(Book),
             links: Arc::new(Links),
+            feeds: Arc::new(Feeds),
             packages: Arc::clone(&vault) as _,
             data_dir: folder.path().to_owned(),
             started_at: NOW,
