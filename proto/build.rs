@@ -4,13 +4,15 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message as _;
 
-const FILES: [&str; 8] = [
+const FILES: &[&str] = &[
     "passerelle/v1/alert.proto",
     "passerelle/v1/audit.proto",
     "passerelle/v1/consent.proto",
     "passerelle/v1/handover.proto",
     "passerelle/v1/link.proto",
     "passerelle/v1/peer.proto",
+    "passerelle/v1/safeguard.proto",
+    "passerelle/v1/retention.proto",
     "passerelle/v1/status.proto",
     "passerelle/v1/watch.proto",
 ];

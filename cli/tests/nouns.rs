@@ -41,6 +41,19 @@ fn pages_for_people_are_frozen() {
         format!("consent check {ID} --to ML --service transport_family"),
         format!("consent check {ID} --to GM --service transport_family"),
         format!("handover offer --file {offer} --case {CASE} --id {ID} --package {package} --release-on-acceptance"),
+        format!("handover approve {ID} --role supervisor"),
+        format!("handover send {ID}"),
+        format!("handover group offer --group g.rosso.7 --member {CASE}={offer},{package} --member {CASE}={offer}"),
+        format!("handover group accept {ID} --team bamako-reception"),
+        format!("handover group reject {ID} --reason no_capacity"),
+        format!("handover group split {ID} --reason own_wish"),
+        format!("handover group show {ID}"),
+        format!("override request --handover {ID} --reason unconscious --note Beach"),
+        format!("override request --file {offer} --case {CASE} --handover {ID} --reason unconscious --note Beach"),
+        format!("override approve {ID}"),
+        "override list --due".into(),
+        format!("override review {ID} --finding upheld"),
+        "audit exceptions".into(),
         format!("handover accept {ID} --team bamako-reception"),
         format!("handover reject {ID} --reason no_capacity"),
         format!("handover release {ID}"),
@@ -54,6 +67,18 @@ fn pages_for_people_are_frozen() {
         format!("peer add {bundle}"),
         "peer remove GM --yes".into(),
         "peer subscribe land.sn-mr.rosso".into(),
+        "peer suspend ML --reason seized".into(),
+        "peer resume ML --reason returned".into(),
+        "retention status".into(),
+        "retention run".into(),
+        format!("retention review {ID}"),
+        format!("hold place --handover {ID} --kind breach_freeze --reason stolen"),
+        format!("hold lift --case {CASE} --reason closed"),
+        "hold list".into(),
+        "report aggregate --by service --from 2026-09 --until 2026-10".into(),
+        format!("report approve {ID}"),
+        format!("report export {ID} --recipient ministry.health"),
+        "report list".into(),
         "replay --peer GM --from 3".into(),
         "audit list --limit 3".into(),
         "audit checkpoint".into(),
@@ -323,4 +348,27 @@ fn completions_need_no_node() {
         let outcome = support::run(&["completions", shell], "", false, &[]);
         assert!(outcome.exit == Exit::Ok && outcome.out.contains("handover"), "{shell}");
     }
+}
+
+#[test]
+fn letters_go_with_their_package_and_come_back_to_a_folder() {
+    let world = World::new();
+    let (package, letter) = (world.file("package.toml", PACKAGE), world.file("letter.pdf", "%PDF-1.7"));
+    let letter = format!("clinical_letter={letter}");
+    let outcome = world.run(&["handover", "release", ID, "--package", &package, "--letter", &letter]);
+    assert_eq!(outcome.exit, Exit::Ok, "{}", outcome.err);
+    let asked = world.node.seen.lock().expect("no panic holds the lock").join(" ");
+    assert!(asked.contains("clinical_letter") && asked.contains("application/pdf"), "the letter goes along");
+    let unknown = world.run(&["handover", "release", ID, "--package", &package, "--letter", "clinical_letter=x.exe"]);
+    assert_eq!(unknown.exit, Exit::Usage);
+    let alone = world.run(&["handover", "release", ID, "--letter", &letter]);
+    assert_eq!(alone.exit, Exit::Usage, "a letter belongs to a package");
+    let folder = world.folder.path().display().to_string();
+    let read = ["handover", "read", ID, "--purpose", "svc.medical_referral", "--letters", &folder];
+    let outcome = world.run(&read);
+    assert_eq!(outcome.exit, Exit::Ok, "{}", outcome.err);
+    let written = std::fs::read(world.folder.path().join("letter-1.pdf")).expect("a letter");
+    assert_eq!(written, b"%PDF-1.7");
+    assert!(!outcome.out.contains("PDF-1.7"), "a letter is for a folder, not for a screen");
+    assert_ne!(world.run(&read).exit, Exit::Ok, "an existing file is not overwritten");
 }

@@ -12,6 +12,7 @@ use passerelle_domain::{
     refusal::{Code, Refusal},
     society::Society,
 };
+use passerelle_proto::{convert::timestamp, v1};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
@@ -19,11 +20,12 @@ use crate::{
     feed::{Board, Published, SourceStatus},
     link::{LinkStatus, Statuses},
     operator::ports::{
-        AddedPeer, BundleFile, FeedView, LinkSnapshot, LinkView, OwnCertificates, Packages, PeerBook, PolledSource, PublicFeed,
+        AddedPeer, BundleFile, FeedView, Kept, LinkSnapshot, LinkView, OwnCertificates, Packages, PeerBook, Upkeeping,
     },
     packages,
     peers::Peers,
     trust::bundle_to_json,
+    upkeep::{Found, Upkeep},
 };
 
 /// The peers of the node, as the operators' interface sees them.
@@ -131,29 +133,64 @@ pub struct Feeds {
 }
 
 impl FeedView for Feeds {
-    fn public(&self) -> Option<PublicFeed> {
+    fn public(&self) -> Option<v1::PublicFeed> {
         let (url, published) = self.public.as_ref()?;
         let published = published.borrow();
-        Some(PublicFeed { url: url.clone(), messages: published.messages(), changed: published.changed() })
+        Some(v1::PublicFeed {
+            url: url.clone(),
+            messages: published.messages() as u64,
+            changed_at: published.changed().map(timestamp),
+        })
     }
 
-    fn sources(&self) -> Vec<PolledSource> {
+    fn sources(&self) -> Vec<v1::CapSource> {
         self.board.sources().into_iter().map(polled).collect()
     }
 }
 
-fn polled(source: SourceStatus) -> PolledSource {
-    PolledSource {
+fn polled(source: SourceStatus) -> v1::CapSource {
+    let (error_code, error) = source.error.unwrap_or_default();
+    v1::CapSource {
         name: source.name,
         url: source.url,
         enabled: source.enabled,
-        polled_at: source.polled_at,
-        answered_at: source.answered_at,
-        next: source.next,
+        polled_at: source.polled_at.map(timestamp),
+        answered_at: source.answered_at.map(timestamp),
+        next_at: source.next.map(timestamp),
         failures: source.failures,
-        error: source.error,
+        error_code,
+        error,
         drafted: source.drafted,
         refused: source.refused,
-        cancelled: source.cancelled,
+        cancelled: source.cancelled.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// Retention, as the operators' interface sees it.
+pub struct Keeping(pub Arc<Upkeep>);
+
+#[tonic::async_trait]
+impl Upkeeping for Keeping {
+    fn snapshot(&self) -> Kept {
+        let seen = self.0.snapshot();
+        let soon = |found: Found| v1::PurgeSoon {
+            rule: found.due.rule.to_string(),
+            kind: found.kind.to_owned(),
+            id: found.id.map(|id| id.to_string()).unwrap_or_default(),
+            at: Some(timestamp(found.due.at)),
+            held: found.held,
+        };
+        Kept {
+            swept_at: seen.swept_at,
+            soon: seen.soon.into_iter().map(soon).collect(),
+            soon_total: seen.soon_total,
+            purged: seen.purged.into_iter().map(|(rule, count)| (rule.as_str(), count)).collect(),
+            clock_in_doubt: seen.clock_in_doubt,
+        }
+    }
+
+    async fn run(&self) -> Result<v1::RunRetentionResponse, Refusal> {
+        let swept = self.0.sweep().await?;
+        Ok(v1::RunRetentionResponse { purged: swept.purged, held: swept.held, clock_in_doubt: swept.clock_in_doubt })
     }
 }

@@ -101,11 +101,7 @@ where
         async move { Ok::<_, Infallible>(answer.await) }
     });
     let mut server = http1::Builder::new();
-    server
-        .keep_alive(keep_alive)
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN)
-        .max_buf_size(BUFFER_BYTES);
+    server.keep_alive(keep_alive).timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(BUFFER_BYTES);
     if let Err(fault) = server.serve_connection(TokioIo::new(stream), service).await {
         tracing::debug!(%fault, name, "a connection ended");
     }

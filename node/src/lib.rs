@@ -22,4 +22,5 @@ pub mod supervise;
 pub mod systemd;
 pub mod telemetry;
 pub mod trust;
+pub mod upkeep;
 pub mod vault;

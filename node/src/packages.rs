@@ -62,6 +62,22 @@ impl Packages {
         self.vault.remove_package(package.commitment).map(|_| ())
     }
 
+    /// Takes packages of a case out of the vault, and the key of the case once nothing of it is left.
+    ///
+    /// # Errors
+    /// `vault_failed`.
+    pub fn retire(&self, case: CaseId, names: &[Digest]) -> Result<bool, Refusal> {
+        self.vault.retire(case, names)
+    }
+
+    /// Removes what a crash left in the vault: files that `known` does not know, keys of cases without files. How many.
+    ///
+    /// # Errors
+    /// `vault_failed`.
+    pub fn clean(&self, known: &dyn Fn(&Digest) -> bool) -> Result<usize, Refusal> {
+        self.vault.clean(known)
+    }
+
     /// Seals what a peer may have of a case, for one handover, to the newest key of the peer's bundle.
     ///
     /// # Errors

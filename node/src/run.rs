@@ -17,7 +17,7 @@ use tokio::{net::TcpListener, sync::watch};
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    adapters::{Book, Feeds, Links},
+    adapters::{Book, Feeds, Keeping, Links},
     clock::Clock,
     config::{Config, Duty},
     duty::Desk,
@@ -31,13 +31,14 @@ use crate::{
     peers::{self, Peers},
     store::{
         Store,
-        disk::free_space,
+        disk::{DiskPressure, free_space},
         sled::{SledOptions, SledStore},
     },
     supervise::{Phase, Supervisor, Task},
     trust::{
         HandshakeLimits, HandshakeRefused, LiveTrust, NodeTrust, PeerBundles, TrustFolder, incoming, operator_incoming,
     },
+    upkeep::{self, Upkeep},
     vault::Vault,
 };
 
@@ -66,6 +67,8 @@ pub struct Node {
     pub feeds: Arc<Feeds>,
     /// The posts on duty, replaced by a reload.
     pub duty: watch::Sender<Arc<Vec<Duty>>>,
+    /// Retention.
+    pub upkeep: Arc<Upkeep>,
     /// What the configuration allows, replaced by a reload.
     pub policy: watch::Sender<Arc<Policy>>,
     trust_folder: TrustFolder,
@@ -88,7 +91,18 @@ pub fn policy_of(config: &Config) -> Policy {
         let policy = PeerPolicy { alerts: peer.alerts, handovers: peer.handovers, suspended: peer.suspended };
         (*society, policy)
     });
-    Policy { peers: peers.collect() }
+    Policy {
+        peers: peers.collect(),
+        transfers: config.transfers.clone(),
+        retention: config.retention.periods,
+        disk_reserved: disk_is_reserved(&config.data_dir),
+    }
+}
+
+/// Whether what is left of the disk is the reserve of what cannot wait. One that cannot tell is taken to have room: the
+/// store says so when it has none.
+fn disk_is_reserved(data_dir: &Path) -> bool {
+    free_space(data_dir).is_ok_and(|disk| DiskPressure::at(disk.used_percent) == DiskPressure::Reserve)
 }
 
 /// Opens the store of a node.
@@ -156,6 +170,13 @@ pub async fn start(
     let live = LiveTrust::new(&peers::material(&trust.identity, &own, &known), now)?;
     let vault = Vault::open(&config.data_dir.join("vault"), fill.clone())?;
     let packages = Arc::new(Packages::new(config.society, vault, trust.sealing.clone(), handle.clone()));
+    let orphans = {
+        let (engine, packages, own) = (handle.clone(), packages.clone(), config.society);
+        tokio::task::spawn_blocking(move || upkeep::clean_vault(own, &engine, &packages)).await??
+    };
+    if orphans > 0 {
+        tracing::warn!(orphans, "what a crash left in the vault was removed");
+    }
     let link = Link {
         own: config.society,
         epoch,
@@ -186,12 +207,52 @@ pub async fn start(
         );
     }
     let (duty, posts) = watch::channel(Arc::new(config.duty.clone()));
-    let desk = Desk::new(config.society, handle.clone(), around.clock.clone(), posts, metrics);
+    let desk = Desk::new(config.society, handle.clone(), around.clock.clone(), posts, metrics.clone());
     let duties = supervisor.spawner(Phase::Link);
     duties.spawn("duty desk", desk.keep(duties.token()));
     let feeds = Arc::new(start_feeds(supervisor, &config, &handle, around, &metrics).await?);
     let society = config.society;
-    Ok(Node { society, feeds, duty, config, engine: handle, link, peers, packages, pseudonyms, policy, trust_folder, trust })
+    let upkeep = start_upkeep(supervisor, &config, &link, &packages, &pseudonyms, &policy);
+    Ok(Node {
+        society,
+        feeds,
+        duty,
+        config,
+        engine: handle,
+        link,
+        peers,
+        packages,
+        pseudonyms,
+        upkeep,
+        policy,
+        trust_folder,
+        trust,
+    })
+}
+
+fn start_upkeep(
+    supervisor: &mut Supervisor,
+    config: &Config,
+    link: &Link,
+    packages: &Arc<Packages>,
+    pseudonyms: &Pseudonyms,
+    policy: &watch::Sender<Arc<Policy>>,
+) -> Arc<Upkeep> {
+    let statuses = link.statuses.clone();
+    let upkeep = Arc::new(Upkeep::new(upkeep::Parts {
+        own: config.society,
+        engine: link.engine.clone(),
+        clock: link.clock.clone(),
+        packages: packages.clone(),
+        policy: policy.subscribe(),
+        pseudonyms: pseudonyms.clone(),
+        signer: link.signer.clone(),
+        metrics: link.metrics.clone(),
+        clocks_apart: Box::new(move || statuses.clocks_apart_ms()),
+        every: config.retention.sweep_every,
+    }));
+    supervisor.spawn(Task::Upkeep, upkeep.clone().keep(supervisor.token(Phase::Link)));
+    upkeep
 }
 
 fn fill_from(entropy: &Arc<dyn Entropy>) -> Arc<crate::trust::Fill> {
@@ -335,6 +396,7 @@ pub fn serve_operators(
         operators: Operators::resolve(&config.operators, operator::uid_of)?,
         peers: Arc::new(Book { peers: node.peers.clone(), own: node.trust.bundle.clone() }),
         links: Arc::new(Links(node.link.statuses.clone())),
+        upkeep: Arc::new(Keeping(node.upkeep.clone())),
         packages: node.packages.clone(),
         feeds: node.feeds.clone(),
         data_dir: config.data_dir.clone(),
@@ -395,6 +457,7 @@ impl Node {
             self.link.metrics.credential_days_left(Credential::Node, self.society, days);
             if let Ok(used) = free_space(&self.config.data_dir) {
                 self.link.metrics.disk_used_percent(f64::from(used.used_percent));
+                self.disk_pressure(DiskPressure::at(used.used_percent));
             }
             if let Ok(bytes) = self.engine.store().bytes_on_disk() {
                 self.link.metrics.store_bytes(bytes);
@@ -414,6 +477,26 @@ impl Node {
         self.policy.send_replace(Arc::new(policy_of(&config)));
         self.duty.send_replace(Arc::new(config.duty.clone()));
         self.peers.replace(None, Some(Arc::new(config))).await.map_err(Into::into)
+    }
+
+    /// Has new work refused while the disk is nearly full.
+    fn disk_pressure(&self, pressure: DiskPressure) {
+        let reserved = pressure == DiskPressure::Reserve;
+        let changed = self.policy.send_if_modified(|policy| {
+            let changed = policy.disk_reserved != reserved;
+            if changed {
+                Arc::make_mut(policy).disk_reserved = reserved;
+            }
+            changed
+        });
+        match pressure {
+            DiskPressure::Reserve if changed => tracing::error!("the disk is nearly full: new work is refused"),
+            DiskPressure::None | DiskPressure::Warning | DiskPressure::Alarm if changed => {
+                tracing::info!("the disk has room again: new work is taken");
+            }
+            DiskPressure::Alarm => tracing::warn!("the disk is more than 90 % full"),
+            DiskPressure::None | DiskPressure::Warning | DiskPressure::Reserve => {}
+        }
     }
 
     fn log(&self, what: &str, outcome: Result<(), passerelle_domain::refusal::Refusal>) {

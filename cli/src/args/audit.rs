@@ -40,6 +40,9 @@ pub enum AuditCommand {
     /// Ends with 6 when there are faults.
     #[command(after_long_help = "Example:\n  passerelle audit verify")]
     Verify,
+    /// The report of exceptions: overrides, split groups, approvals refused to those who had asked
+    #[command(after_long_help = "Example:\n  passerelle audit exceptions")]
+    Exceptions,
     /// Write the journal and its objects to a file, in the documented export format
     #[command(after_long_help = "Example:\n  passerelle audit export --out sn.export")]
     Export {

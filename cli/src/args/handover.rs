@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Subcommand, ValueEnum};
 use passerelle_domain::society::Society;
 
-use super::{LimitArgs, alert::indented};
+use super::{GroupCommand, LimitArgs, alert::indented};
 
 /// An offer, as the long help shows it. A test reads it.
 pub(crate) const OFFER_EXAMPLE: &str = include_str!("../../../config/demo/handover.toml");
@@ -17,7 +17,7 @@ pub(crate) const PACKAGE_EXAMPLE: &str = include_str!("../../../config/demo/pack
 pub enum HandoverCommand {
     /// Offer a case to another Society; no identity crosses the border with the offer
     ///
-    /// The answer says in which country the data will lie after release.
+    /// Says in which country the data will lie after release, and asks first where a person is at the terminal.
     #[command(after_long_help = format!(
         "Example:\n  passerelle handover offer --file offer.toml --case 019ab0f2-1c00-7000-8000-000000000002\n\n\
          where offer.toml holds, say,\n\n{}\nand package.toml, for --package, holds, say,\n\n{}",
@@ -34,16 +34,43 @@ pub enum HandoverCommand {
         /// TOML or JSON file of the package, kept in the node's vault until release
         #[arg(long, value_name = "FILE")]
         package: Option<PathBuf>,
+        /// Letter to medical staff that is part of the package; may be repeated
+        #[arg(long = "letter", value_name = "KIND=FILE", requires = "package")]
+        letters: Vec<LetterArg>,
         /// Release as soon as the offer is accepted and the consent, checked again, still covers it
         #[arg(long, requires = "package")]
         release_on_acceptance: bool,
         /// Consent record that it rests on, instead of the one that the file names
         #[arg(long, value_name = "ID")]
         consent: Option<String>,
+        /// Do not ask whether the data may lie in that country
+        #[arg(long)]
+        yes: bool,
         /// Id of the handover, a UUIDv7; the same command with the same id takes effect once
         #[arg(long, value_name = "ID")]
         id: Option<String>,
     },
+    /// Approve a handover that waits for it: the offer at the sender, the acceptance at the recipient
+    ///
+    /// Children's cases and sealed sections wait for others: never for who asked.
+    #[command(after_long_help = "Example:\n  passerelle handover approve 019ab0f2-1c00-7000-8000-000000000004 \
+                           --role cp_officer")]
+    Approve {
+        /// The handover
+        id: String,
+        /// Role in which you approve, if you have several
+        #[arg(long, default_value = "", hide_default_value = true)]
+        role: String,
+    },
+    /// Send a handover that others have approved, with those of its group
+    #[command(after_long_help = "Example:\n  passerelle handover send 019ab0f2-1c00-7000-8000-000000000004")]
+    Send {
+        /// The handover
+        id: String,
+    },
+    /// People who travel together: offered, accepted and separated deliberately
+    #[command(subcommand)]
+    Group(GroupCommand),
     /// Accept an offer, for all or some of the services
     #[command(after_long_help = "Example:\n  passerelle handover accept 019ab0f2-1c00-7000-8000-000000000004 \
                            --team bamako-reception --service transport_family")]
@@ -80,6 +107,9 @@ pub enum HandoverCommand {
         /// TOML or JSON file of the package; without it, the one given with the offer
         #[arg(long, value_name = "FILE")]
         package: Option<PathBuf>,
+        /// Letter to medical staff that is part of the package; may be repeated
+        #[arg(long = "letter", value_name = "KIND=FILE", requires = "package")]
+        letters: Vec<LetterArg>,
     },
     /// Report a later step of a handover
     #[command(after_long_help = "Examples:\n  passerelle handover report 019ab0f2-1c00-7000-8000-000000000004 \
@@ -135,7 +165,46 @@ pub enum HandoverCommand {
         /// Section to read; may be repeated; without it, all that your roles may read
         #[arg(long = "section", value_name = "CODE")]
         sections: Vec<String>,
+        /// Folder for the letters of health_full; none of them is written otherwise
+        #[arg(long, value_name = "FOLDER")]
+        letters: Option<PathBuf>,
     },
+}
+
+/// A letter of a package: its kind and its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LetterArg {
+    /// clinical_letter, prescription, test_result or imaging.
+    pub kind: String,
+    /// The file; its ending says what it is.
+    pub file: PathBuf,
+}
+
+impl LetterArg {
+    /// The media type that the ending of the file stands for; empty when it stands for none that is taken.
+    #[must_use]
+    pub fn media_type(&self) -> &'static str {
+        let ending = self.file.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
+        match ending.as_deref() {
+            Some("pdf") => "application/pdf",
+            Some("jpg" | "jpeg") => "image/jpeg",
+            Some("png") => "image/png",
+            Some("txt") => "text/plain",
+            _ => "",
+        }
+    }
+}
+
+impl std::str::FromStr for LetterArg {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (kind, file) = text.split_once('=').ok_or_else(|| "write KIND=FILE".to_owned())?;
+        let letter = Self { kind: kind.to_owned(), file: file.into() };
+        if letter.media_type().is_empty() {
+            return Err("a letter is a .pdf, .jpg, .png or .txt file".to_owned());
+        }
+        Ok(letter)
+    }
 }
 
 /// A later step of a handover.

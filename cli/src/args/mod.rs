@@ -6,6 +6,8 @@ mod audit;
 mod consent;
 mod handover;
 mod peer;
+mod retention;
+mod safeguard;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -14,9 +16,11 @@ pub use alert_check::CheckArgs;
 pub use audit::AuditCommand;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 pub use consent::{ConsentCommand, NoticeArg, RecordArgs};
-pub use handover::{HandoverCommand, Step};
+pub use handover::{HandoverCommand, LetterArg, Step};
 use passerelle_domain::society::Society;
 pub use peer::PeerCommand;
+pub use retention::{HoldArgs, HoldCommand, ReportCommand, RetentionCommand};
+pub use safeguard::{GroupCommand, MemberArg, OverrideCommand};
 
 use crate::failure::EXIT_CODES;
 
@@ -116,9 +120,21 @@ pub enum Command {
     /// Handovers of cases between Societies: offer, answer, release, report, read
     #[command(subcommand)]
     Handover(HandoverCommand),
+    /// Going on without consent when a life is at stake: ask, approve, review
+    #[command(subcommand)]
+    Override(OverrideCommand),
     /// Other Societies' nodes: trust, subscriptions, links
     #[command(subcommand)]
     Peer(PeerCommand),
+    /// How long things are kept: what is purged soon, and purging it
+    #[command(subcommand)]
+    Retention(RetentionCommand),
+    /// Holds over what would be purged, and freezes after a breach
+    #[command(subcommand)]
+    Hold(HoldCommand),
+    /// Aggregates: counts that identify nobody, approved by two persons
+    #[command(subcommand)]
+    Report(ReportCommand),
     /// The journal: who sent what to whom, when, on what basis
     #[command(subcommand)]
     Audit(AuditCommand),

@@ -54,6 +54,26 @@ pub enum PeerCommand {
         #[arg(long)]
         yes: bool,
     },
+    /// Stop exchanging cases with a peer at once; alerts still flow. Holds over a restart
+    #[command(after_long_help = "Example:\n  passerelle peer suspend ML --reason \"Their node was seized\"")]
+    Suspend {
+        /// The Society
+        #[arg(value_name = "XX")]
+        society: Society,
+        /// Why: a sentence that never identifies a person
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Exchange cases with a suspended peer again
+    #[command(after_long_help = "Example:\n  passerelle peer resume ML --reason \"New keys are in place\"")]
+    Resume {
+        /// The Society
+        #[arg(value_name = "XX")]
+        society: Society,
+        /// Why: a sentence that never identifies a person
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
     /// Declare to the peers which route segments this Society wants alerts of
     ///
     /// Replaces what was declared before. Extreme alerts come in any case.

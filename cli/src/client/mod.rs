@@ -10,7 +10,8 @@ use passerelle_domain::limits::OPERATOR_MESSAGE_BYTES_MAX;
 use passerelle_proto::v1::{
     alert_service_client::AlertServiceClient, audit_service_client::AuditServiceClient,
     consent_service_client::ConsentServiceClient, handover_service_client::HandoverServiceClient,
-    peer_service_client::PeerServiceClient, status_service_client::StatusServiceClient,
+    peer_service_client::PeerServiceClient, retention_service_client::RetentionServiceClient,
+    safeguard_service_client::SafeguardServiceClient, status_service_client::StatusServiceClient,
     watch_service_client::WatchServiceClient,
 };
 use tokio::net::UnixStream;
@@ -73,6 +74,8 @@ impl Client {
         consents: ConsentServiceClient,
         handovers: HandoverServiceClient,
         peers: PeerServiceClient,
+        safeguards: SafeguardServiceClient,
+        retention: RetentionServiceClient,
         status: StatusServiceClient,
         watch: WatchServiceClient,
     }

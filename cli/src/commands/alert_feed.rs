@@ -28,10 +28,6 @@ impl Answer for GetFeedsResponse {
             ]),
         }
         page.line("");
-        if self.sources.is_empty() {
-            page.line("It polls no source of warnings.");
-            return;
-        }
         let row = |source: &CapSource| {
             [
                 source.name.clone(),
@@ -42,7 +38,8 @@ impl Answer for GetFeedsResponse {
                 source.refused.to_string(),
             ]
         };
-        page.table(["SOURCE", "STATE", "ASKED", "NEXT", "DRAFTS", "REFUSED"], self.sources.iter().map(row));
+        let header = ["SOURCE", "STATE", "ASKED", "NEXT", "DRAFTS", "REFUSED"];
+        page.table(header, self.sources.iter().map(row).collect(), "no source of warnings is polled");
         for source in &self.sources {
             if !source.error.is_empty() {
                 page.line(format!("{}: {} [{}]", source.name, source.error, source.error_code));

@@ -47,6 +47,7 @@ pub(super) async fn run(command: AuditCommand, session: &mut Session<'_, '_>) ->
             session.print(&answer)
         }
         AuditCommand::Verify => verify(session).await,
+        AuditCommand::Exceptions => super::overrides::exceptions(session).await,
         AuditCommand::Export { out, from } => export(&out, from, session).await,
     }
 }

@@ -9,8 +9,11 @@ mod alert_page;
 pub mod audit;
 pub mod consent;
 mod consent_form;
+mod group;
 pub mod handover;
+pub mod overrides;
 pub mod peer;
+pub mod retention;
 pub mod status;
 pub mod watch;
 
@@ -66,7 +69,11 @@ pub async fn run(command: Command, session: &mut Session<'_, '_>) -> Result<Exit
         Command::Alert(command) => alert::run(command, session).await,
         Command::Consent(command) => consent::run(command, session).await,
         Command::Handover(command) => handover::run(command, session).await,
+        Command::Override(command) => overrides::run(command, session).await,
         Command::Peer(command) => peer::run(command, session).await,
+        Command::Retention(command) => retention::run(command, session).await,
+        Command::Hold(command) => retention::hold(command, session).await,
+        Command::Report(command) => retention::report(command, session).await,
         Command::Audit(command) => audit::run(command, session).await,
         Command::Replay(args) => peer::replay(args, session).await,
         Command::Status => status::run(session).await,

@@ -9,7 +9,7 @@ use passerelle_proto::v1::{
     SetSubscriptionRequest, SetSubscriptionResponse,
 };
 
-use super::{Session, audit::new_file, status::bytes};
+use super::{Session, audit::new_file, retention, status::bytes};
 use crate::{
     args::{PeerCommand, ReplayArgs},
     failure::{Exit, Failure},
@@ -49,6 +49,8 @@ pub(super) async fn run(command: PeerCommand, session: &mut Session<'_, '_>) -> 
             let answer = client.call(client.peers().remove_peer(request)).await?;
             session.print(&answer)
         }
+        PeerCommand::Suspend { society, reason } => retention::suspend(society, true, reason, session).await,
+        PeerCommand::Resume { society, reason } => retention::suspend(society, false, reason, session).await,
         PeerCommand::Subscribe { segments, everything, nothing: _ } => {
             let request = SetSubscriptionRequest { segments, everything };
             let answer = client.call(client.peers().set_subscription(request)).await?;

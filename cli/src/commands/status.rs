@@ -30,6 +30,7 @@ impl Answer for GetStatusResponse {
             ("certificate", format!("{} days left, root {} days", self.certificate_days_left, self.root_days_left)),
             ("alerts", format!("{} active", self.alerts_active)),
             ("handovers", format!("{} open", self.handovers_open)),
+            ("purges", if self.purges_soon > 0 { format!("{} soon", self.purges_soon) } else { String::new() }),
             ("you are", operator(&self.operator, &self.roles)),
             ("clock", clock_remark(time::instant(self.now.as_ref()), now)),
         ]);

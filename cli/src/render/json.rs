@@ -25,10 +25,7 @@ macro_rules! named {
 }
 
 named! {
-    AcceptHandoverResponse, AcknowledgeAlertResponse, AddPeerResponse, ApproveAlertResponse, CancelAlertResponse, CheckConsentResponse, DiscardAlertResponse, DraftAlertResponse,
-    GetAlertResponse, GetBundleResponse, GetFeedsResponse, GetCheckpointResponse, GetConsentResponse, GetDraftResponse, GetHandoverResponse,
-    GetStatusResponse, ListAlertsResponse, ListCodesResponse, ListConsentsResponse, ListDraftsResponse, ListEntriesResponse,
-    ListHandoversResponse, ListPeersResponse, OfferHandoverResponse, PeerStatus, PublishAlertResponse, RaiseAlertResponse, RedactAlertResponse,
+AcceptGroupResponse, AcceptHandoverResponse, AcknowledgeAlertResponse, AddPeerResponse, ApproveAlertResponse, ApproveHandoverResponse, ApproveOverrideResponse, ApproveReportResponse, CancelAlertResponse, CheckConsentResponse, DiscardAlertResponse, DraftAlertResponse, ExportReportResponse, GetAlertResponse, GetBundleResponse, GetCheckpointResponse, GetConsentResponse, GetDraftResponse, GetFeedsResponse, GetGroupResponse, GetHandoverResponse, GetRetentionResponse, GetStatusResponse, LiftHoldResponse, ListAlertsResponse, ListCodesResponse, ListConsentsResponse, ListDraftsResponse, ListEntriesResponse, ListExceptionsResponse, ListHandoversResponse, ListHoldsResponse, ListOverridesResponse, ListPeersResponse, ListReportsResponse, OfferGroupResponse, OfferHandoverResponse, PeerStatus, PlaceHoldResponse, ProposeReportResponse, PublishAlertResponse, RaiseAlertResponse, RedactAlertResponse, RejectGroupResponse, RequestOverrideResponse, ReviewOverrideResponse, ReviewPackageResponse, RunRetentionResponse, SendHandoverResponse, SplitGroupResponse, SuspendPeerResponse,
     ReadPackageResponse, RecordConsentResponse, RejectHandoverResponse, ReleaseHandoverResponse,
     RemovePeerResponse, ReplayToPeerResponse, ReportHandoverResponse, SetSubscriptionResponse,
     UpdateAlertResponse, VerifyJournalResponse, WatchResponse,

@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test program uses its part")]
 
 mod node;
+mod safeguards;
 
 use std::{
     ffi::OsString,

@@ -15,6 +15,8 @@ use passerelle_proto::v1::{
     consent_service_server::{ConsentService, ConsentServiceServer},
     handover_service_server::{HandoverService, HandoverServiceServer},
     peer_service_server::{PeerService, PeerServiceServer},
+    retention_service_server::{RetentionService, RetentionServiceServer},
+    safeguard_service_server::SafeguardServiceServer,
     status_service_server::{StatusService, StatusServiceServer},
     watch_service_server::{WatchService, WatchServiceServer},
     *,
@@ -52,7 +54,7 @@ pub fn ago(seconds: i64) -> Option<Timestamp> {
     Some(Timestamp { seconds: 1_795_501_800 - seconds, nanos: 0 })
 }
 
-fn words(words: &[&str]) -> Vec<String> {
+pub fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
@@ -64,11 +66,13 @@ impl Node {
             .add_service(ConsentServiceServer::new(self.clone()))
             .add_service(HandoverServiceServer::new(self.clone()))
             .add_service(PeerServiceServer::new(self.clone()))
+            .add_service(SafeguardServiceServer::new(self.clone()))
+            .add_service(RetentionServiceServer::new(self.clone()))
             .add_service(StatusServiceServer::new(self.clone()))
             .add_service(WatchServiceServer::new(self))
     }
 
-    fn take<T: std::fmt::Debug>(&self, request: Request<T>) -> Result<T, Status> {
+    pub fn take<T: std::fmt::Debug>(&self, request: Request<T>) -> Result<T, Status> {
         let request = request.into_inner();
         self.seen.lock().expect("no panic holds the lock").push(format!("{request:?}"));
         match &self.refusal {
@@ -84,7 +88,7 @@ impl Node {
     }
 }
 
-fn ok<T>(answer: T) -> Result<Response<T>, Status> {
+pub fn ok<T>(answer: T) -> Result<Response<T>, Status> {
     Ok(Response::new(answer))
 }
 
@@ -368,7 +372,7 @@ impl ConsentService for Node {
     }
 }
 
-fn handover(id: String) -> HandoverView {
+pub fn handover(id: String) -> HandoverView {
     HandoverView {
         id,
         from: "SN".into(),
@@ -424,7 +428,7 @@ impl HandoverService for Node {
         request: Request<ReleaseHandoverRequest>,
     ) -> Result<Response<ReleaseHandoverResponse>, Status> {
         self.take(request)?;
-        ok(ReleaseHandoverResponse { entry_index: 15, sections: words(&["contact"]) })
+        ok(ReleaseHandoverResponse { entry_index: 15, sections: words(&["contact"]), data_will_be_in: "Mali".into() })
     }
 
     async fn report_handover(
@@ -457,7 +461,17 @@ impl HandoverService for Node {
     ) -> Result<Response<ReadPackageResponse>, Status> {
         let sections = self.take(request)?.sections;
         let package_json = r#"{"travel":{"arrival":"Kayes","accompanied_by":["a sister"]}}"#.into();
-        ok(ReadPackageResponse { package_json, sections, entry_index: 17 })
+        ok(ReadPackageResponse {
+            package_json,
+            sections,
+            entry_index: 17,
+            letters: vec![Letter {
+                kind: "clinical_letter".into(),
+                media_type: "application/pdf".into(),
+                content: b"%PDF-1.7".to_vec(),
+            }],
+            withheld: words(&["health_full"]),
+        })
     }
 }
 
@@ -671,4 +685,73 @@ impl WatchService for Node {
         };
         Ok(Self::stream(events))
     }
+}
+
+fn report() -> Option<ReportView> {
+    let cell = |code: &str, count: &str| ReportCell { code: code.into(), count: count.into() };
+    Some(ReportView {
+        id: "r1".into(),
+        by: "service".into(),
+        from: ago(86_400 * 84),
+        until: ago(86_400 * 24),
+        cells: vec![cell("food", "<5"), cell("transport_family", "12")],
+        shown_total: 12,
+        proposed_by: "awa".into(),
+        approved_by: words(&["fatou"]),
+        given_to: Vec::new(),
+        entry_index: 90,
+    })
+}
+
+/// A method that is written down and answered with a sample.
+macro_rules! answers {
+    ($($name:ident($request:ident) -> $response:ident { $($field:ident: $value:expr),* $(,)? })+) => {
+        #[tonic::async_trait]
+        impl RetentionService for Node {
+            $(async fn $name(&self, request: Request<$request>) -> Result<Response<$response>, Status> {
+                self.take(request)?;
+                #[allow(clippy::needless_update, reason = "some samples are whole")]
+                ok($response { $($field: $value,)* ..$response::default() })
+            })+
+        }
+    };
+}
+
+answers! {
+    get_retention(GetRetentionRequest) -> GetRetentionResponse {
+        rules: vec![
+            RetentionRule { rule: "offer_received".into(), keep_seconds: 86_400, purged: 3 },
+            RetentionRule { rule: "package_received".into(), keep_seconds: 90 * 86_400, purged: 0 },
+        ],
+        soon: vec![PurgeSoon {
+            rule: "package_received".into(),
+            kind: "handover".into(),
+            id: "h1".into(),
+            at: ago(-86_400),
+            held: true,
+        }],
+        swept_at: ago(600),
+        soon_total: 1,
+    }
+    run_retention(RunRetentionRequest) -> RunRetentionResponse { purged: 4, held: 1 }
+    review_package(ReviewPackageRequest) -> ReviewPackageResponse { entry_index: 91 }
+    place_hold(PlaceHoldRequest) -> PlaceHoldResponse { entry_index: 92 }
+    lift_hold(LiftHoldRequest) -> LiftHoldResponse { entry_index: 93 }
+    list_holds(ListHoldsRequest) -> ListHoldsResponse {
+        holds: vec![HoldView {
+            subject: "h1".into(),
+            kind: "legal_hold".into(),
+            reason: "Court order".into(),
+            placed_at: ago(3_600),
+            lifted_at: None,
+            entry_index: 92,
+        }],
+    }
+    suspend_peer(SuspendPeerRequest) -> SuspendPeerResponse { entry_index: 94 }
+    propose_report(ProposeReportRequest) -> ProposeReportResponse { report: report() }
+    approve_report(ApproveReportRequest) -> ApproveReportResponse { report: report() }
+    export_report(ExportReportRequest) -> ExportReportResponse {
+        report: report(), csv: "service,count\r\nfood,<5\r\n".into(),
+    }
+    list_reports(ListReportsRequest) -> ListReportsResponse { reports: report().into_iter().collect() }
 }

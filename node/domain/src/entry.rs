@@ -7,13 +7,16 @@
 use minicbor::{Decode, Encode};
 
 use crate::{
-    catalogue::vocabulary,
+    aggregate::{ReportId, ReportStep},
+    catalogue::{Role, StopReason, VitalReason, vocabulary},
     consent::ConsentRef,
     digest::Digest,
     envelope::{Attachment, Envelope, Kind, Lane, SignedEnvelope, from_cbor, to_cbor},
+    handover::{OverrideStep, Proposal, Stage},
     ids::{AlertId, CaseId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
     merkle::leaf_hash,
     refusal::Refusal,
+    retention::{HoldKind, Rule},
     society::Society,
     time::Time,
 };
@@ -231,6 +234,59 @@ pub enum Body {
         #[n(2)]
         release_on_acceptance: bool,
     },
+    /// A handover was written down and waits: for others to approve it, or to be sent. Its object is the offer.
+    #[n(28)]
+    HandoverProposed(#[n(0)] Proposal),
+    /// An operator approved a step of a handover.
+    #[n(29)]
+    Approved {
+        /// The handover.
+        #[n(0)]
+        handover: HandoverId,
+        /// Which step.
+        #[n(1)]
+        stage: Stage,
+        /// In which role.
+        #[n(2)]
+        role: Role,
+        /// Whether no further approval of the step is needed now.
+        #[n(3)]
+        complete: bool,
+    },
+    /// An operator asked to go on without consent, for a vital interest; its object is the note that says what is at
+    /// stake.
+    #[n(30)]
+    OverrideRequested {
+        /// The handover.
+        #[n(0)]
+        handover: HandoverId,
+        /// Why it cannot wait.
+        #[n(1)]
+        reason: VitalReason,
+        /// SHA-256 of the note.
+        #[n(2)]
+        note: Digest,
+    },
+    /// What an override obliges to was done.
+    #[n(31)]
+    OverrideFollowed {
+        /// The handover.
+        #[n(0)]
+        handover: HandoverId,
+        /// What.
+        #[n(1)]
+        step: OverrideStep,
+    },
+    /// A handover that was never sent was given up.
+    #[n(32)]
+    HandoverDropped {
+        /// The handover.
+        #[n(0)]
+        handover: HandoverId,
+        /// Why.
+        #[n(1)]
+        reason: StopReason,
+    },
     /// Somebody read case data here.
     #[n(6)]
     PackageRead {
@@ -395,6 +451,65 @@ pub enum Body {
         #[n(0)]
         alert: AlertId,
     },
+    /// Retention purged something; the entries after it say which objects went.
+    #[n(34)]
+    Purged {
+        /// By which rule.
+        #[n(0)]
+        rule: Rule,
+        /// The handovers, consent records or alerts; none when the rule is about evidence alone.
+        #[n(1)]
+        subjects: Vec<EnvelopeId>,
+        /// The local case whose package went, where there was one.
+        #[n(2)]
+        case: Option<CaseId>,
+    },
+    /// A hold was placed over something, or lifted from it.
+    #[n(35)]
+    Hold {
+        /// A case, handover, consent record or alert.
+        #[n(0)]
+        subject: EnvelopeId,
+        /// What the hold does.
+        #[n(1)]
+        kind: HoldKind,
+        /// Whether it was lifted, and not placed.
+        #[n(2)]
+        lifted: bool,
+        /// Why, as the officer wrote it; it identifies nobody.
+        #[n(3)]
+        reason: String,
+    },
+    /// An officer suspended the exchange of cases with a peer, or resumed it.
+    #[n(36)]
+    Suspension {
+        /// The peer.
+        #[n(0)]
+        peer: Society,
+        /// Whether it is suspended from here on.
+        #[n(1)]
+        suspended: bool,
+        /// Why, as the officer wrote it; it identifies nobody.
+        #[n(2)]
+        reason: String,
+    },
+    /// A person found that a received package is still needed.
+    #[n(37)]
+    Reviewed {
+        /// The handover whose package it is.
+        #[n(0)]
+        handover: HandoverId,
+    },
+    /// A step of an aggregate report.
+    #[n(38)]
+    Report {
+        /// The report.
+        #[n(0)]
+        id: ReportId,
+        /// The step.
+        #[n(1)]
+        step: ReportStep,
+    },
     /// Objects of earlier entries were removed; what the views need of each is left in its place.
     #[n(48)]
     Forgotten {
@@ -501,6 +616,11 @@ impl Body {
             Self::Receipted { .. } => "receipted",
             Self::Consent { .. } => "consent",
             Self::HandoverOpened { .. } => "handover_opened",
+            Self::HandoverProposed(_) => "handover_proposed",
+            Self::Approved { .. } => "approved",
+            Self::OverrideRequested { .. } => "override_requested",
+            Self::OverrideFollowed { .. } => "override_followed",
+            Self::HandoverDropped { .. } => "handover_dropped",
             Self::PackageRead { .. } => "package_read",
             Self::Refused { .. } => "refused",
             Self::Peer { .. } => "peer",
@@ -514,6 +634,11 @@ impl Body {
             Self::AlertEscalated { .. } => "alert_escalated",
             Self::EscalationEnded { .. } => "escalation_ended",
             Self::OrphanReleased { .. } => "orphan_released",
+            Self::Purged { .. } => "purged",
+            Self::Hold { .. } => "hold",
+            Self::Suspension { .. } => "suspension",
+            Self::Reviewed { .. } => "reviewed",
+            Self::Report { .. } => "report",
             Self::Forgotten { .. } => "forgotten",
             Self::PackageKept { .. } => "package_kept",
         }
@@ -526,9 +651,18 @@ impl Body {
             Self::Issued(meta) => meta.subject,
             Self::Received { envelope, .. } => envelope.as_ref().and_then(|meta| meta.subject),
             Self::HandoverOpened { id, .. }
+            | Self::HandoverProposed(Proposal { id, .. })
+            | Self::Approved { handover: id, .. }
+            | Self::OverrideRequested { handover: id, .. }
+            | Self::OverrideFollowed { handover: id, .. }
+            | Self::HandoverDropped { handover: id, .. }
             | Self::PackageRead { handover: id, .. }
             | Self::PackageKept { handover: id, .. } => Some((*id).into()),
             Self::Consent { record, .. } => Some(record.id.into()),
+            Self::Reviewed { handover } => Some((*handover).into()),
+            Self::Hold { subject, .. } => Some(*subject),
+            Self::Report { id, .. } => Some((*id).into()),
+            Self::Purged { subjects, .. } => subjects.first().copied(),
             Self::Refused { subject, .. } => *subject,
             Self::AlertDrafted { id, .. }
             | Self::DraftApproved { id, .. }

@@ -30,6 +30,7 @@ vocabulary! {
         5 HandoverAnswer = "handover_answer",
         6 HandoverRelease = "handover_release",
         7 HandoverStep = "handover_step",
+        14 GroupSplit = "group_split",
         8 Subscription = "subscription",
         9 AlertRedact = "alert_redact",
         10 AlertErased = "alert_erased",

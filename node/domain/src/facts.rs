@@ -1,12 +1,15 @@
 //! The read side of a decision: rows and objects of the store, as a trait.
 
 use crate::{
+    aggregate::ReportRow,
     envelope::Lane,
-    ids::{AlertId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position},
+    handover::GroupId,
+    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position, ReportId},
     refusal::Refusal,
+    retention::{HoldKind, HoldRow, KeepingRow, SuspensionRow},
     rows::{
-        AckRow, AlertRow, ConsentRow, DraftRow, EnvelopeRow, HandoverRow, LaneIn, LaneItem, LaneOut, PeerRow,
-        TombstoneRow,
+        AckRow, AlertRow, CaseAgeRow, ConsentRow, DraftRow, EnvelopeRow, GroupRow, HandoverRow, LaneIn, LaneItem,
+        LaneOut, PeerRow, SafeguardRow, TombstoneRow,
     },
     society::Society,
 };
@@ -22,6 +25,16 @@ pub trait Facts {
     fn envelope(&self, origin: Society, id: EnvelopeId) -> Result<Option<EnvelopeRow>, Refusal>;
     fn consent(&self, id: ConsentId) -> Result<Option<ConsentRow>, Refusal>;
     fn handover(&self, id: HandoverId) -> Result<Option<HandoverRow>, Refusal>;
+    fn safeguard(&self, id: HandoverId) -> Result<Option<SafeguardRow>, Refusal>;
+    fn case_age(&self, case: CaseId) -> Result<Option<CaseAgeRow>, Refusal>;
+    fn group(&self, id: GroupId) -> Result<Option<GroupRow>, Refusal>;
+    /// What retention has to know of a handover; empty when nothing happened yet.
+    fn keeping(&self, id: HandoverId) -> Result<KeepingRow, Refusal>;
+    fn hold(&self, subject: EnvelopeId, kind: HoldKind) -> Result<Option<HoldRow>, Refusal>;
+    fn suspension(&self, peer: Society) -> Result<Option<SuspensionRow>, Refusal>;
+    fn report(&self, id: ReportId) -> Result<Option<ReportRow>, Refusal>;
+    /// Every aggregate report that was ever proposed.
+    fn reports(&self) -> Result<Vec<(ReportId, ReportRow)>, Refusal>;
     fn peer(&self, society: Society) -> Result<Option<PeerRow>, Refusal>;
     /// Every peer that is not removed, by code.
     fn peers(&self) -> Result<Vec<(Society, PeerRow)>, Refusal>;

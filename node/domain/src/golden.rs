@@ -8,7 +8,10 @@ use minicbor::{Decode, Encode};
 
 use crate::{
     alert::life,
-    catalogue::{CancelReason, Event, HandoverKind, Mode, RedactReason, Segment, Service, Severity, Urgency},
+    catalogue::{
+        AgeBand, CancelReason, Event, HandoverKind, Mode, RedactReason, Role, Segment, Service, Severity, SplitReason,
+        StopReason, Urgency, VitalReason,
+    },
     consent::ConsentRef,
     digest::Digest,
     entry::{
@@ -16,18 +19,21 @@ use crate::{
         Verdict,
     },
     envelope::{Attachment, Envelope, FORMAT_VERSION, Kind, Lane, SignedEnvelope, from_cbor, to_cbor},
-    handover::{Action, State},
+    handover::{Action, Approval, GroupId, GroupSplit, OverrideStep, Proposal, Stage, State},
     ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
     merkle::Frontier,
     receipt::{Receipt, Rejection, SignedReceipt},
     rows::{
-        AckRow, AckWanted, AlertRow, Claim, ConsentRow, Delivery, DraftRow, Ended, EnvelopeRow, Escalation,
-        HandoverEvent, HandoverRow, HeadRow, LaneIn, LaneItem, LaneOut, PeerRow, PublicKeyRow, Redaction, TombstoneRow,
+        AckRow, AckWanted, AlertRow, CaseAgeRow, Claim, ConsentRow, Delivery, DraftRow, Ended, EnvelopeRow, Escalation,
+        GroupRow, HandoverEvent, HandoverRow, HeadRow, LaneIn, LaneItem, LaneOut, OverrideRow, PeerRow, PublicKeyRow,
+        Redaction, SafeguardRow, TombstoneRow,
     },
     signing::Signature,
     society::Society,
     time::Time,
 };
+
+mod keeping;
 
 const NOW: Time = Time::from_millis(1_795_500_000_000);
 
@@ -310,4 +316,49 @@ fn the_bytes_of_every_kind_of_row_are_frozen() {
     let rejected = vec![(Position(2), "not_origin".to_owned())];
     frozen.holds(&LaneIn { received: Position(2), hash: digest(6), entry: EntryIndex(21), rejected });
     frozen.ends("rows");
+}
+
+#[test]
+fn the_bytes_of_what_stands_around_handovers_are_frozen() {
+    let mut frozen = Frozen::new("safeguards", include_str!("../fixtures/safeguards.hex"));
+    let (id, case) = (handover(), package().case);
+    for body in [
+        Body::HandoverProposed(Proposal { id, case, offer: digest(8), sealed: true, ready: false }),
+        Body::Approved { handover: id, stage: Stage::Acceptance, role: Role::CpOfficer, complete: true },
+        Body::OverrideRequested { handover: id, reason: VitalReason::SevereInjury, note: digest(9) },
+        Body::OverrideFollowed { handover: id, step: OverrideStep::Told },
+        Body::OverrideFollowed { handover: id, step: OverrideStep::Reviewed { upheld: false } },
+        Body::HandoverDropped { handover: id, reason: StopReason::MovedOn },
+    ] {
+        frozen.holds(&body);
+    }
+    let group = GroupId::of(society("SN"), society("ML"), &"g.rosso.7".parse().expect("a code"));
+    let reason = SplitReason::ProtectionConcern;
+    frozen.holds(&GroupSplit { handover: id, group, at: NOW, reason });
+    let by = || "awa".to_owned();
+    frozen.holds(&SafeguardRow {
+        proposed_by: Some(by()),
+        sealed: true,
+        approvals: vec![Approval { stage: Stage::Override, by: by(), role: Role::Dpo, at: NOW, entry: EntryIndex(31) }],
+        overriding: Some(OverrideRow {
+            entry: EntryIndex(30),
+            requested_by: by(),
+            requested_at: NOW,
+            reason: VitalReason::Unconscious,
+            approved_at: Some(NOW),
+            told_at: Some(NOW),
+            reviewed: Some((NOW, by(), true)),
+        }),
+    });
+    frozen.holds(&CaseAgeRow { band: AgeBand::From12To14, entry: EntryIndex(32) });
+    frozen.holds(&GroupRow {
+        reference: "g.rosso.7".parse().expect("a code"),
+        from: society("SN"),
+        to: society("ML"),
+        size: 2,
+        minors: true,
+        members: vec![id],
+        split: Some((NOW, society("ML"), reason, EntryIndex(33))),
+    });
+    frozen.ends("safeguards");
 }

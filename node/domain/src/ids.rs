@@ -117,6 +117,8 @@ uuid_id! {
     ConsentId,
     /// An envelope; unique for its origin.
     EnvelopeId,
+    /// An aggregate report.
+    ReportId,
     /// A handover; the end-to-end idempotency key of its exchange.
     HandoverId,
     /// One life of a store: renewed whenever a store is made or restored from a backup.
@@ -140,7 +142,7 @@ macro_rules! subject_ids {
         }
     )+};
 }
-subject_ids!(AlertId, HandoverId, ConsentId);
+subject_ids!(AlertId, HandoverId, ConsentId, ReportId);
 
 /// The place of an entry in the journal, counted from 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize)]

@@ -4,6 +4,7 @@
 //! Everything here is a pure, synchronous function of its arguments: no I/O, no clock, no
 //! randomness, no async. Time and entropy come in as arguments; effects go out as data.
 
+pub mod aggregate;
 pub mod alert;
 pub mod bundle;
 pub mod cap;
@@ -26,6 +27,7 @@ pub mod merkle;
 pub mod parcel;
 pub mod receipt;
 pub mod refusal;
+pub mod retention;
 pub mod rows;
 pub mod signing;
 pub mod society;

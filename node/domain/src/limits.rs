@@ -90,10 +90,18 @@ pub const HOOK_WORDS_MAX: usize = 32;
 pub const HOOK_SECONDS_MAX: u64 = 30;
 /// Calls of posts on duty an hour; beyond, the steps are written down and nobody is called.
 pub const HOOKS_AN_HOUR_MAX: u32 = 60;
+/// The fewest handovers that a cell of an aggregate report may count: fewer could be recognised.
+pub const REPORT_CELL_MIN: u64 = 5;
+/// Cells of one aggregate report, so that its entry stays one value of the store.
+pub const REPORT_CELLS_MAX: usize = 200;
+/// Persons who approve an aggregate report, each of them another than who proposed it.
+pub const REPORT_APPROVALS: usize = 2;
 /// Entries of any other list of an alert: needs, arrivals, nationalities, languages.
 pub const LIST_MAX: usize = 64;
 /// Services asked for in one handover.
 pub const SERVICES_MAX: usize = 16;
+/// People of one group that is handed over together: one command decides for all of them at once.
+pub const GROUP_MEMBERS_MAX: usize = 32;
 /// Purposes, recipients, exclusions or events of one consent record.
 pub const CONSENT_LIST_MAX: usize = 128;
 /// The CBOR of one consent record: it stands in one value of the store, with room for its framing.

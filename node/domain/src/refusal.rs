@@ -70,13 +70,15 @@ codes! {
         BadPlace = "bad_place": "Check the coordinates: latitude first, then longitude, in degrees.";
         BadReference = "bad_reference": "Refer to an alert that this node knows and that its own Society issued.";
         NotCap = "not_cap": "Give a CAP 1.2 document in the namespace urn:oasis:names:tc:emergency:cap:1.2.";
+        ConsentWitness = "consent_witness": "Have it witnessed by somebody independent: not the interpreter, an official, a relative or whoever organised the journey.";
         HardBlocked = "hard_blocked": "Take the blocked category out; it is never sent to anybody.";
     }
     Permission {
         Unauthenticated = "unauthenticated": "Connect as a user or with a certificate that the node's configuration lists.";
         RoleMissing = "role_missing": "Ask someone with the role that the message names.";
+        SelfApproval = "self_approval": "Ask another person with the role; nobody approves what they asked for themselves.";
+        NeedsPerson = "needs_person": "Have a person do it; the node never does this by itself.";
         NotOrigin = "not_origin": "Only the Society that issued it can do this; raise an alert of your own with the same incident instead.";
-        SelfApproval = "self_approval": "Ask a second person with the role alert_approver; nobody approves a draft of their own.";
         NotRecipient = "not_recipient": "Only the Society that it was sent to can do this.";
     }
     Policy {
@@ -91,9 +93,21 @@ codes! {
         ConsentMissing = "consent_missing": "Ask the person for the data categories that the message lists, or leave the service out.";
         ConsentIntegrity = "consent_integrity": "Record the consent again; this record does not belong to the case or is damaged.";
         ConsentOnward = "consent_onward": "Ask the person for consent to pass it on to this further recipient.";
+        ApprovalMissing = "approval_missing": "Have people with the roles that the message names approve it: `passerelle handover approve`, or `passerelle override approve`.";
+        OverrideRefused = "override_refused": "Ask the person; an override serves a vital interest alone and never stands against a no.";
+        AgeDisputed = "age_disputed": "Have a child-protection officer or medical staff assess the age and record the consent anew.";
+        FamilyUnverified = "family_unverified": "Verify the family link before the child travels to it.";
+        GroupTogether = "group_together": "Act for the whole group with `passerelle handover group`, or split it deliberately first.";
+        GroupIncomplete = "group_incomplete": "Wait until all members are here, or split the group deliberately.";
         AuthorityRecipient = "authority_recipient": "Person-level data is never addressed to an authority; offer an aggregate instead.";
         ApprovalRequired = "approval_required": "Draft it with `passerelle alert draft`, and have a second person approve it: `passerelle alert approve`.";
         PeerSuspended = "peer_suspended": "Lift the suspension of the peer first, if that is right.";
+        NoTransferBasis = "no_transfer_basis": "Agree on a basis for transfers between the two countries and write it into the configuration as [[transfer_basis]].";
+        Frozen = "frozen": "A breach freeze is over it; the data protection officer lifts it with a reason.";
+        OnHold = "on_hold": "A hold keeps it; the data protection officer lifts it with a reason.";
+        OwnApproval = "own_approval": "Have another person approve it: nobody approves what they proposed, or twice.";
+        OverlappingReport = "overlapping_report": "Choose whole months of which no report was made yet; two over the same months could be subtracted.";
+        NotApproved = "not_approved": "Have two different persons approve it first.";
         NotIssuedYet = "not_issued_yet": "Check the clocks of both nodes; `passerelle status` shows the skew.";
     }
     State {
@@ -102,6 +116,8 @@ codes! {
         Redacted = "redacted": "Its origin has redacted it; nothing of it may be kept or sent any more.";
         UnknownHandover = "unknown_handover": "List the handovers of this node with `passerelle handover list`.";
         UnknownConsent = "unknown_consent": "Record the consent first with `passerelle consent record`.";
+        UnknownReport = "unknown_report": "Make the report first: `passerelle report aggregate`.";
+        UnknownSubject = "unknown_subject": "Name a case, handover, consent record or alert that this node has.";
         UnknownPeer = "unknown_peer": "Exchange bundles with that Society first: `passerelle peer add`.";
         UnknownEntry = "unknown_entry": "Choose an entry that the journal has; `passerelle audit list` shows them.";
         DuplicateId = "duplicate_id": "The id is taken by other content; use a new id for new content.";

@@ -4,16 +4,21 @@
 use minicbor::{Decode, Encode};
 
 use crate::{
+    aggregate::ReportRow,
     alert::life::State as AlertState,
-    catalogue::{CancelReason, Event, HandoverKind, Mode, RedactReason, Segment, Service, Severity, Urgency},
-    consent::ConsentRef,
+    catalogue::{
+        AgeBand, CancelReason, Event, HandoverKind, Mode, RedactReason, Segment, Service, Severity, SplitReason,
+        Urgency, VitalReason,
+    },
+    consent::{ConsentRef, Tag},
     digest::Digest,
     entry::{DraftEnd, DraftSource, HookOutcome, PackageRef},
     envelope::{Kind, Lane},
-    handover::{Action, State as HandoverState},
-    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
+    handover::{Action, Approval, GroupId, State as HandoverState, overrides::REVIEW_WITHIN},
+    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position, ReportId},
     limits::{CLAIMED_UPDATES_MAX, CLAIMS_MAX, UPDATES_MAX},
     merkle::Frontier,
+    retention::{HoldKind, HoldRow, KeepingRow, SuspensionRow},
     signing::PublicKey,
     society::Society,
     time::Time,
@@ -396,6 +401,100 @@ pub struct HandoverRow {
     pub frozen: bool,
 }
 
+/// What stands around a handover: who has approved what of it, and whether it goes on without consent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct SafeguardRow {
+    /// The operator who wrote it down, where it had to wait.
+    #[n(0)]
+    pub proposed_by: Option<String>,
+    /// Whether a sealed section may travel with it.
+    #[n(1)]
+    pub sealed: bool,
+    /// Who approved which step.
+    #[n(2)]
+    pub approvals: Vec<Approval>,
+    /// The override, where one was asked for.
+    #[n(3)]
+    pub overriding: Option<OverrideRow>,
+}
+
+/// An override of consent.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct OverrideRow {
+    /// The entry that asked for it; its object is the note.
+    #[n(0)]
+    pub entry: EntryIndex,
+    /// The operator who asked.
+    #[n(1)]
+    pub requested_by: String,
+    /// When.
+    #[n(2)]
+    pub requested_at: Time,
+    /// Why it cannot wait.
+    #[n(3)]
+    pub reason: VitalReason,
+    /// When the second approval came: from then on it holds.
+    #[n(4)]
+    pub approved_at: Option<Time>,
+    /// When the person was told.
+    #[n(5)]
+    pub told_at: Option<Time>,
+    /// When it was reviewed, by whom, and whether it was upheld.
+    #[n(6)]
+    pub reviewed: Option<(Time, String, bool)>,
+}
+
+impl OverrideRow {
+    /// By when it has to be reviewed; absent while it does not hold.
+    #[must_use]
+    pub fn review_by(&self) -> Option<Time> {
+        self.approved_at.map(|at| at.plus(REVIEW_WITHIN))
+    }
+
+    /// Whether its review is overdue.
+    #[must_use]
+    pub fn is_late(&self, now: Time) -> bool {
+        self.reviewed.is_none() && self.review_by().is_some_and(|by| by < now)
+    }
+}
+
+/// The age of the person of a case, as it was recorded last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct CaseAgeRow {
+    /// The band.
+    #[n(0)]
+    pub band: AgeBand,
+    /// The entry that says so.
+    #[n(1)]
+    pub entry: EntryIndex,
+}
+
+/// People whose handovers are bound together.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct GroupRow {
+    /// The code that the offers share.
+    #[n(0)]
+    pub reference: Tag,
+    /// Who hands them over.
+    #[n(1)]
+    pub from: Society,
+    /// Who takes them over.
+    #[n(2)]
+    pub to: Society,
+    /// How many they are said to be.
+    #[n(3)]
+    pub size: u16,
+    /// Whether one of them counts as a minor.
+    #[n(4)]
+    pub minors: bool,
+    /// Their handovers, in the order in which they became known.
+    #[n(5)]
+    pub members: Vec<HandoverId>,
+    /// When, by whom and why they were separated, and the entry that says so.
+    #[n(6)]
+    pub split: Option<(Time, Society, SplitReason, EntryIndex)>,
+}
+
 /// A peer, as far as the journal decides about it.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct PeerRow {
@@ -500,6 +599,13 @@ pub enum Row {
     Envelope(Society, EnvelopeId, EnvelopeRow),
     Consent(ConsentId, ConsentRow),
     Handover(HandoverId, HandoverRow),
+    Safeguard(HandoverId, SafeguardRow),
+    CaseAge(CaseId, CaseAgeRow),
+    Group(GroupId, GroupRow),
+    Keeping(HandoverId, KeepingRow),
+    Hold(EnvelopeId, HoldKind, HoldRow),
+    Suspension(Society, SuspensionRow),
+    Report(ReportId, ReportRow),
     Peer(Society, PeerRow),
     LaneOut(Society, Lane, LaneOut),
     LaneItem(Society, Lane, Position, LaneItem),

@@ -43,6 +43,25 @@ pub const MEMBERS: [Member; 10] = [
 ];
 
 impl Society {
+    /// The country of a founding member, in English: where its node's data lie. Of others the code is all that is known.
+    #[must_use]
+    pub fn country(&self) -> String {
+        let name = match self.code() {
+            "BF" => "Burkina Faso",
+            "CV" => "Cabo Verde",
+            "GM" => "The Gambia",
+            "GN" => "Guinea",
+            "GW" => "Guinea-Bissau",
+            "ML" => "Mali",
+            "MR" => "Mauritania",
+            "NE" => "Niger",
+            "SN" => "Senegal",
+            "TD" => "Chad",
+            code => return format!("the country {code}"),
+        };
+        name.to_owned()
+    }
+
     /// The two letters, upper case.
     #[must_use]
     pub fn code(&self) -> &str {

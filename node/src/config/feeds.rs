@@ -79,7 +79,8 @@ struct Url(String);
 
 impl Value for Url {
     const IS: &'static str = "an address on the web";
-    const EXAMPLE: &'static str = "a URL in quotes, such as \"https://meteo.example/cap/feed.atom\"; no user, no fragment";
+    const EXAMPLE: &'static str =
+        "a URL in quotes, such as \"https://meteo.example/cap/feed.atom\"; no user, no fragment";
     fn from_text(text: &str) -> Option<Self> {
         let uri = UriStr::new(text).ok().filter(|_| text.len() <= URL_BYTES_MAX)?;
         let authority = uri.authority_components()?;

@@ -10,6 +10,7 @@ mod fault;
 mod feeds;
 mod read;
 mod reader;
+mod retention;
 mod starting;
 mod value;
 
@@ -21,7 +22,12 @@ use std::{
     time::Duration,
 };
 
-use passerelle_domain::{catalogue::Role, limits::CONFIG_BYTES_MAX, society::Society};
+use passerelle_domain::{
+    catalogue::Role,
+    limits::CONFIG_BYTES_MAX,
+    retention::{Periods, Transfer},
+    society::Society,
+};
 
 pub use fault::{ConfigFaults, Fault, Place};
 pub use feeds::{CapSource, Feed};
@@ -43,6 +49,10 @@ pub struct Config {
     pub link: Link,
     /// The tables `[[peers]]`, by Society. A Society that is not listed cannot connect.
     pub peers: BTreeMap<Society, Peer>,
+    /// Section `[retention]`.
+    pub retention: Retention,
+    /// The tables `[[transfer_basis]]`. Without one for a pair of countries no case goes from the one to the other.
+    pub transfers: Vec<Transfer>,
     /// Section `[operator]`.
     pub operator: OperatorInterface,
     /// The tables `[[operators]]`. Whoever is not listed may do nothing.
@@ -106,6 +116,15 @@ impl Peer {
     pub fn exchanges_handovers(&self) -> bool {
         self.handovers && !self.suspended
     }
+}
+
+/// How long things are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// The periods, by rule.
+    pub periods: Periods,
+    /// How often the node looks for what is due. `sweep_every`, default 1 hour, 1 minute to 1 day.
+    pub sweep_every: Duration,
 }
 
 /// The interface for operators. Never on the peer port.

@@ -20,13 +20,27 @@ use super::{
     fault::Place,
     feeds,
     reader::{Found, Reader, Section},
+    retention,
     value::{Address, Listen, Mode, Name, Word},
 };
 
 /// A Unix socket's path fits into 107 bytes (`sun_path` of unix(7)).
 const SOCKET_PATH_BYTES_MAX: usize = 107;
-const SECTIONS: [&str; 11] =
-    ["store", "trust", "link", "peers", "operator", "operators", "duty", "feed", "cap_sources", "log", "metrics"];
+const SECTIONS: [&str; 13] = [
+    "store",
+    "trust",
+    "link",
+    "peers",
+    "retention",
+    "transfer_basis",
+    "operator",
+    "operators",
+    "duty",
+    "feed",
+    "cap_sources",
+    "log",
+    "metrics",
+];
 
 /// The configuration or its faults, and every key that was asked for.
 pub(super) fn read(
@@ -87,6 +101,8 @@ fn read_all<'a>(reader: &mut Reader<'a>, document: &'a DeTable<'a>, base: &Path)
     let duty = duty(reader, document);
     let (feed, feed_listen) = feeds::feed(reader.section(document, "feed"), base);
     let cap_sources = feeds::cap_sources(reader, document);
+    let periods = retention::retention(reader.section(document, "retention"));
+    let transfers = retention::transfers(reader, document, society.as_ref().map(|found| found.value));
 
     refuse_shared_ports(reader, &[link_listen, operator_listen, feed_listen, metrics_listen]);
     reader.refuse_leftover_variables();
@@ -98,6 +114,8 @@ fn read_all<'a>(reader: &mut Reader<'a>, document: &'a DeTable<'a>, base: &Path)
         trust,
         link,
         peers,
+        retention: periods,
+        transfers,
         operator,
         operators,
         duty,
@@ -124,7 +142,11 @@ fn trust(mut section: Section<'_, '_>, base: &Path, data_dir: &Path) -> Trust {
 pub(super) type Listening = (&'static str, Option<Found<SocketAddr>>);
 
 /// Reads an address to listen on; its default has the place of its section.
-pub(super) fn listen(section: &mut Section<'_, '_>, key: &'static str, default: Option<SocketAddr>) -> Option<Found<SocketAddr>> {
+pub(super) fn listen(
+    section: &mut Section<'_, '_>,
+    key: &'static str,
+    default: Option<SocketAddr>,
+) -> Option<Found<SocketAddr>> {
     let place = section.place.clone();
     let found = section.find::<Listen>(key).unwrap_or(Found { value: Listen(default), place });
     found.value.0.map(|value| Found { value, place: found.place })

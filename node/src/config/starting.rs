@@ -35,7 +35,8 @@ pub fn starting_config(starting: &Starting) -> String {
     format!(
         r#"# Configuration of the Passerelle node of {society}{name}.
 # node.reference.toml names every key with its default and reason.
-# After a change: passerelle-node check-config, then restart the node.
+# After a change: passerelle-node check-config, then restart the node. Peers, bases for transfers and periods of retention
+# are also taken while it runs: systemctl reload passerelle-node, or SIGHUP.
 
 society = "{society}"
 data_dir = {data_dir}
@@ -60,6 +61,21 @@ roles = ["node_admin"]
 #[[peers]]
 #society = "{other}"
 #addresses = ["passerelle.example.org:7443"]
+
+# On what legal basis cases may go between two countries; without one that holds today every handover is refused, as
+# safe as can be. One block for each direction, once the two Societies and their counsel have agreed on it:
+#[[transfer_basis]]
+#from = "{society}"
+#to = "{other}"
+#basis = "agreement"
+#valid_from = "2026-01-01"
+#[[transfer_basis]]
+#from = "{other}"
+#to = "{society}"
+#basis = "agreement"
+#valid_from = "2026-01-01"
+
+# How long things are kept has safe defaults; see [retention] in node.reference.toml.
 "#
     )
 }

@@ -61,7 +61,15 @@ fn the_reference_shows_the_defaults_as_they_are() {
         assert_eq!(Peer { addresses: Vec::new(), ..peer.clone() }, default);
     }
     assert_eq!(
-        Config { peers: plain.peers.clone(), operators: plain.operators.clone(), duty: Vec::new(), feed: None, cap_sources: Vec::new(), ..shown },
+        Config {
+            peers: plain.peers.clone(),
+            operators: plain.operators.clone(),
+            transfers: plain.transfers.clone(),
+            duty: Vec::new(),
+            feed: None,
+            cap_sources: Vec::new(),
+            ..shown
+        },
         plain
     );
 }
@@ -297,5 +305,42 @@ proptest::proptest! {
     #[test]
     fn no_text_makes_it_panic(text in "(society|\\[|\\]|peers|link|\"|=|\n|#|é|\\PC){0,40}") {
         let _ = parse(&text);
+    }
+}
+
+#[test]
+fn retention_and_bases_for_transfers_are_read_within_their_bounds() {
+    let text = "society = \"SN\"\n[retention]\npackage_received = \"30d\"\n[[transfer_basis]]\nfrom = \"SN\"\nto = \"ML\"\n\
+                basis = \"community_act\"\nvalid_from = \"2026-01-01\"\n";
+    let config = parse(text).expect("a good configuration");
+    assert_eq!(config.retention.periods.package_received, Duration::from_secs(30 * 86_400));
+    assert_eq!(config.retention.periods.offer_sent, Periods::default().offer_sent);
+    assert_eq!(config.transfers.len(), 1);
+    let cases = [
+        ("[retention]\nconsent = \"90d\"", "3:11 `retention.consent` is out of bounds"),
+        ("[retention]\ndead_payload = \"31d\"", "3:16 `retention.dead_payload` is out of bounds"),
+        ("[retention]\nalert = \"two years\"", "3:9 `retention.alert` is not a span of time"),
+        ("[retention]\nalert = 7", "3:9 `retention.alert` is not a span of time"),
+        ("[retention]\nalerts = \"2y\"", "3:1 `retention.alerts` is not a known key"),
+        (
+            "[[transfer_basis]]\nfrom = \"SN\"\nto = \"ML\"\nbasis = \"agreement\"",
+            "2:1 `valid_from` of this basis is missing",
+        ),
+        (
+            "[[transfer_basis]]\nfrom = \"GM\"\nto = \"ML\"\nbasis = \"agreement\"\nvalid_from = \"2026-01-01\"",
+            "3:8 a transfer from GM to ML does not cross this node's border",
+        ),
+        (
+            "[[transfer_basis]]\nfrom = \"SN\"\nto = \"ML\"\nbasis = \"police\"\nvalid_from = \"2026-01-01\"",
+            "5:9 `transfer_basis.basis` is not a ground for transfers",
+        ),
+        (
+            "[[transfer_basis]]\nfrom = \"SN\"\nto = \"ML\"\nbasis = \"agreement\"\nvalid_from = \"2026-01-02\"\nvalid_until = \"2026-01-01\"",
+            "7:15 this basis ends before it begins",
+        ),
+    ];
+    for (text, expected) in cases {
+        let found = faults(&format!("society = \"SN\"\n{text}\n"));
+        assert_eq!(found, [expected], "{text}");
     }
 }

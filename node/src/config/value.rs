@@ -1,8 +1,10 @@
 //! The kinds of value that a key of the configuration can hold, each parsed once into its type.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
+use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
-use passerelle_domain::{catalogue::Role, limits::NAME_BYTES_MAX, society::Society};
+use passerelle_domain::{
+    catalogue::Role, limits::NAME_BYTES_MAX, lint::check_text, retention::TransferGround, society::Society, time::Time,
+};
 use toml::de::DeValue;
 
 use super::{LogFormat, LogLevel};
@@ -178,6 +180,62 @@ impl Value for User {
             DeValue::Integer(_) => u64::from_toml(value).and_then(|uid| u32::try_from(uid).ok()).map(Self::Uid),
             _ => value.as_str().and_then(Self::from_text),
         }
+    }
+}
+
+/// A span of time: a whole number and `m`, `h`, `d` or `y` (365 days), such as "24h".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span(pub(super) Duration);
+
+impl Value for Span {
+    const IS: &'static str = "a span of time";
+    const EXAMPLE: &'static str = "a whole number and m, h, d or y in quotes, such as \"24h\", \"90d\" or \"5y\"";
+    fn from_text(text: &str) -> Option<Self> {
+        let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+        let seconds = match unit {
+            "m" => 60,
+            "h" => 3_600,
+            "d" => 86_400,
+            "y" => 365 * 86_400,
+            _ => return None,
+        };
+        let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        let number: u64 = if digits { number.parse().ok()? } else { return None };
+        number.checked_mul(seconds).map(|seconds| Self(Duration::from_secs(seconds)))
+    }
+}
+
+/// A day, in UTC, from its beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Day(pub(super) Time);
+
+impl Value for Day {
+    const IS: &'static str = "a day";
+    const EXAMPLE: &'static str = "a day in quotes, as \"2026-01-31\"";
+    fn from_text(text: &str) -> Option<Self> {
+        format!("{text}T00:00:00Z").parse().ok().map(Self)
+    }
+}
+
+impl Value for TransferGround {
+    const IS: &'static str = "a ground for transfers";
+    const EXAMPLE: &'static str =
+        "\"agreement\", \"adequacy\", \"authorisation\", \"community_act\", \"explicit_consent\" or \"vital_interest\"";
+    fn from_text(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+/// Where something is written down: 1 to 120 characters on one line, which are not about a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Remark(pub(super) String);
+
+impl Value for Remark {
+    const IS: &'static str = "a remark without personal data";
+    const EXAMPLE: &'static str = "the title of a paper in quotes, at most 120 characters";
+    fn from_text(text: &str) -> Option<Self> {
+        let fits = (1..=120).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+        (fits && check_text(text).is_ok()).then(|| Self(text.to_owned()))
     }
 }
 

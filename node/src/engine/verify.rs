@@ -113,7 +113,7 @@ pub fn rebuild(own: Society, store: &dyn Store, mut progress: impl FnMut(Progres
     let mut mark = Batch::default();
     mark.put(keys::REBUILDING.to_vec(), vec![1]).map_err(failed)?;
     store.commit(mark).map_err(failed)?;
-    for letter in keys::VIEWS {
+    for letter in keys::VIEWS.iter().copied() {
         drop_all(store, letter)?;
     }
     let head = head_of(store)?;
@@ -282,7 +282,7 @@ fn check_head(
 
 fn compare_all(store: &dyn Store, scratch: &dyn Store, report: &mut Report) -> Result<BTreeSet<Vec<u8>>, Refusal> {
     let mut differing = BTreeSet::new();
-    for letter in keys::VIEWS {
+    for letter in keys::VIEWS.iter().copied() {
         let (from, until) = keys::all(letter);
         for pair in store.scan(&from, &until, Direction::Forward) {
             let (key, value) = pair.map_err(failed)?;

@@ -14,8 +14,8 @@ use hyper::{
     body::{Body as _, Incoming},
     client::conn::http1,
     header::{
-        ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, ETAG, HOST, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH,
-        LAST_MODIFIED, LOCATION, USER_AGENT,
+        ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, ETAG, HOST, HeaderName, IF_MODIFIED_SINCE,
+        IF_NONE_MATCH, LAST_MODIFIED, LOCATION, USER_AGENT,
     },
 };
 use hyper_util::rt::TokioIo;
@@ -251,9 +251,7 @@ fn request(target: &Target<'_>, wanted: Wanted<'_>) -> Result<Request<Empty<Byte
         .header(ACCEPT_ENCODING, "identity")
         .header(CONNECTION, "close");
     if let Some(validators) = wanted.validators {
-        for (name, value) in
-            [(IF_NONE_MATCH, &validators.etag), (IF_MODIFIED_SINCE, &validators.last_modified)]
-        {
+        for (name, value) in [(IF_NONE_MATCH, &validators.etag), (IF_MODIFIED_SINCE, &validators.last_modified)] {
             if let Some(value) = value {
                 request = request.header(name, value.as_str());
             }
@@ -325,9 +323,14 @@ mod tests {
         ] {
             assert_eq!(resolve(base, reference).ok().as_deref(), Some(expected), "{reference}");
         }
-        for reference in
-            ["http://met.example/1", "file:///etc/passwd", "https://user@met.example/", "javascript:1", "https://x:99999/", "a b"]
-        {
+        for reference in [
+            "http://met.example/1",
+            "file:///etc/passwd",
+            "https://user@met.example/",
+            "javascript:1",
+            "https://x:99999/",
+            "a b",
+        ] {
             assert_eq!(resolve(base, reference).map_err(|refusal| refusal.code), Err(Code::FeedRefused), "{reference}");
         }
         assert!(resolve("http://met.example/", "https://met.example/").is_ok(), "an upgrade is welcome");
@@ -336,7 +339,10 @@ mod tests {
     #[test]
     fn an_address_is_taken_apart_as_a_request_needs_it() {
         let target = Target::of("http://met.example:8080?q=1").expect("an address");
-        assert_eq!((target.host, target.port, target.authority, &*target.path), ("met.example", 8080, "met.example:8080", "/?q=1"));
+        assert_eq!(
+            (target.host, target.port, target.authority, &*target.path),
+            ("met.example", 8080, "met.example:8080", "/?q=1")
+        );
         let target = Target::of("https://[::1]/a").expect("an address");
         assert_eq!((target.host, target.port, target.secure), ("::1", 443, true));
     }

@@ -91,7 +91,8 @@ mod tests {
         assert!(!at(&name(1)).exists());
         assert_eq!(fs::metadata(at(&name(2))).and_then(|file| file.modified()).expect("a date"), before, "untouched");
         assert_eq!(fs::read(at(FEED_NAME)).expect("the feed"), b"feed 2");
-        let left: BTreeSet<_> = fs::read_dir(at("cap")).expect("read").map(|item| item.expect("one").file_name()).collect();
+        let left: BTreeSet<_> =
+            fs::read_dir(at("cap")).expect("read").map(|item| item.expect("one").file_name()).collect();
         let expected = [name(2).replace("cap/", ""), "index.html".to_owned()].map(std::ffi::OsString::from);
         assert_eq!(left, expected.into());
         assert!(at("robots.txt").exists());

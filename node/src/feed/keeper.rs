@@ -158,7 +158,9 @@ impl Keeper {
             self.publish(now);
             self.folder_is_due = self.folder.is_some();
         }
-        if self.folder_is_due && let Some(folder) = &self.folder {
+        if self.folder_is_due
+            && let Some(folder) = &self.folder
+        {
             let name = |id: &EnvelopeId, listed: &Listed| Ok((document_name(*id), document(&view, listed)?));
             let documents: Vec<(String, Vec<u8>)> =
                 self.contents.documents.iter().map(|(id, listed)| name(id, listed)).collect::<Result<_, Refusal>>()?;

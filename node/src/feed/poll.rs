@@ -162,7 +162,8 @@ impl Poller {
     /// Looks at every entry that was not seen before, the oldest first; whether none is left for the next poll.
     async fn go_through(&self, source: &CapSource, polls: &mut Polls, feed: PolledFeed, url: &str) -> bool {
         let seen: BTreeSet<u64> = polls.seen.drain(..).collect();
-        let (known, mut fresh): (Vec<_>, Vec<_>) = feed.entries.into_iter().partition(|entry| seen.contains(&entry.mark));
+        let (known, mut fresh): (Vec<_>, Vec<_>) =
+            feed.entries.into_iter().partition(|entry| seen.contains(&entry.mark));
         polls.seen.extend(known.iter().map(|entry| entry.mark));
         // Feeds have the newest first. Old entries whose documents are gone must not keep new ones from their turn, and
         // what is taken up is, in the order in which it was sent.
@@ -308,9 +309,7 @@ fn open_drafts(engine: &engine::Handle, name: &str) -> Result<usize, Refusal> {
 }
 
 /// Runs what takes long on a thread that may, and keeps what goes wrong in it from the rest of the node.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
-) -> Result<T, Refusal> {
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Refusal> + Send + 'static) -> Result<T, Refusal> {
     let lost = |_| Err(Refusal::new(Code::Malformed, "it could not be read to its end; see the node's log"));
     tokio::task::spawn_blocking(work).await.unwrap_or_else(lost)
 }

@@ -32,6 +32,10 @@ impl Parcels for Shelf<'_> {
             self.expired.push((lane, position));
             return Ok(None);
         }
+        if item.kind == Kind::HandoverRelease && view.suspension(self.peer)?.is_some_and(|row| row.suspended) {
+            // It waits until the exchange of cases is resumed.
+            return Ok(None);
+        }
         let object = view.object(item.entry)?;
         let signed = object.map(|object| SignedEnvelope::from_object(&object)).transpose()?;
         let meta = || -> Result<_, Refusal> {

@@ -66,6 +66,14 @@ impl Statuses {
         self.0.lock().get(&peer).cloned().unwrap_or_default()
     }
 
+    /// How far this node's clock is from that of the peer that it differs most from, among those that are joined.
+    #[must_use]
+    pub fn clocks_apart_ms(&self) -> u64 {
+        let links = self.0.lock();
+        let joined = links.values().filter(|status| status.state == LinkState::Up);
+        joined.filter_map(|status| status.skew_ms).map(i64::unsigned_abs).max().unwrap_or_default()
+    }
+
     /// Changes what is known of a link.
     pub fn update(&self, peer: Society, change: impl FnOnce(&mut LinkStatus)) {
         change(self.0.lock().entry(peer).or_default());

@@ -102,6 +102,7 @@ label_sets! {
     ReasonLabels { code: Reason }
     PollLabels { result: Outcome }
     DocumentLabels { outcome: &'static str }
+    RuleLabels { rule: &'static str }
     PeerLabels { peer: Peer }
     LaneLabels { peer: Peer, lane: &'static str }
     EscalationLabels { outcome: &'static str }
@@ -133,6 +134,9 @@ pub struct Metrics {
     feed_documents: Family<DocumentLabels, Counter>,
     public_feed: Gauge,
     disk_used: FloatGauge,
+    purged: Family<RuleLabels, Counter>,
+    purges_soon: Gauge,
+    purges_held: Gauge,
 }
 
 impl Metrics {
@@ -163,6 +167,9 @@ impl Metrics {
             feed_documents: Family::default(),
             public_feed: Gauge::default(),
             disk_used: FloatGauge::default(),
+            purged: Family::default(),
+            purges_soon: Gauge::default(),
+            purges_held: Gauge::default(),
         };
         metrics.registry = Arc::new(metrics.register());
         metrics
@@ -197,6 +204,9 @@ impl Metrics {
         let help = "Days until it expires, by what it is and whose it is";
         r.register("credential_days_left", help, self.days_left.clone());
         r.register("disk_used_percent", "How full the disk of the store is", self.disk_used.clone());
+        r.register("purged", "What retention has purged, by rule", self.purged.clone());
+        r.register("purges_soon", "What retention purges within its time of warning", self.purges_soon.clone());
+        r.register("purges_held", "What is due and a hold keeps", self.purges_held.clone());
         registry
     }
 
@@ -224,6 +234,17 @@ impl Metrics {
     /// The disk of the store is so full, 0 to 100.
     pub fn disk_used_percent(&self, percent: f64) {
         self.disk_used.set(percent);
+    }
+
+    /// Retention purged something by a rule.
+    pub fn purged(&self, rule: &'static str) {
+        self.purged.get_or_create(&RuleLabels { rule }).inc();
+    }
+
+    /// So many are purged soon, and so many are due and held.
+    pub fn retention(&self, soon: u64, held: u64) {
+        self.purges_soon.set(i64::try_from(soon).unwrap_or(i64::MAX));
+        self.purges_held.set(i64::try_from(held).unwrap_or(i64::MAX));
     }
 
     /// A session with `peer` was opened or closed.

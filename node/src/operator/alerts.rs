@@ -406,12 +406,12 @@ impl Operator {
         })
     }
 
-    /// How many alerts are active, and how many answers are overdue, by who owes them.
+    /// How many of the newest alerts are active, and how many answers are overdue, by who owes them.
     pub(super) fn alerts_active(&self) -> Result<(u64, BTreeMap<Society, u64>), Refusal> {
         let (view, now) = (self.view(), self.clock.now());
         let (from, until) = keys::all(b'a');
         let (mut active, mut overdue) = (0, BTreeMap::new());
-        for pair in self.engine.store().scan(&from, &until, Direction::Forward) {
+        for pair in self.engine.store().scan(&from, &until, Direction::Backward).take(super::COUNTED_MAX) {
             let (key, value) = pair.map_err(failed)?;
             let row: AlertRow = decode(&value)?;
             active += u64::from(thread::shown_as(&row, now) == Shown::Active);

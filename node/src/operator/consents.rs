@@ -221,6 +221,6 @@ fn society(recipient: &Recipient) -> Option<String> {
 /// Where a record stands now; `erased` when only its digest is left.
 fn state(record: Option<&ConsentRecord>, now: Time) -> &'static str {
     let Some(record) = record else { return "erased" };
-    let state = consent::fold(&record.events).state;
+    let state = consent::standing(record, &[], now).state;
     if state.in_force() && now >= record.valid_until { consent::State::Expired.as_str() } else { state.as_str() }
 }

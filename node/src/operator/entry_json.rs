@@ -1,8 +1,10 @@
 //! The body of an entry as JSON, for people who audit it. An entry holds no personal data.
 
 use passerelle_domain::{
+    aggregate::ReportStep,
     consent::ConsentRef,
     entry::{Actor, Body, DraftSource, EnvelopeMeta, PackageRef, PeerChange, Verdict},
+    handover::{OverrideStep, Proposal},
     society::Society,
 };
 use serde_json::{Value, json};
@@ -46,13 +48,23 @@ pub(super) fn societies(body: &Body) -> Vec<Society> {
             societies
         }
         Body::Receipted { peer, .. }
+        | Body::Suspension { peer, .. }
         | Body::DeliveryEnded { peer, .. }
         | Body::Replayed { peer, .. }
         | Body::EpochChanged { peer, .. }
         | Body::LaneAdvanced { peer, .. } => vec![*peer],
         Body::Consent { .. }
         | Body::HandoverOpened { .. }
+        | Body::HandoverProposed(_)
+        | Body::Approved { .. }
+        | Body::OverrideRequested { .. }
+        | Body::OverrideFollowed { .. }
+        | Body::HandoverDropped { .. }
         | Body::PackageRead { .. }
+        | Body::Purged { .. }
+        | Body::Hold { .. }
+        | Body::Reviewed { .. }
+        | Body::Report { .. }
         | Body::Forgotten { .. }
         | Body::Refused { .. }
         | Body::AlertDrafted { .. }
@@ -73,6 +85,8 @@ pub(super) fn object_digest(body: &Body) -> String {
             digest.to_string()
         }
         Body::Consent { record, .. } => record.hash.to_string(),
+        Body::HandoverProposed(Proposal { offer, .. }) => offer.to_string(),
+        Body::OverrideRequested { note, .. } => note.to_string(),
         Body::AlertDrafted { digest, .. } => digest.to_string(),
         _ => String::new(),
     }
@@ -95,12 +109,41 @@ pub(super) fn body(body: &Body) -> Value {
         Body::HandoverOpened { id, case, release_on_acceptance } => {
             json!({"handover": id, "case": case, "release_on_acceptance": release_on_acceptance})
         }
+        Body::HandoverProposed(Proposal { id, case, offer, sealed, ready }) => {
+            json!({"handover": id, "case": case, "offer": offer, "sealed": sealed, "ready": ready})
+        }
+        Body::Approved { handover, stage, role, complete } => {
+            json!({"handover": handover, "stage": stage, "role": role, "complete": complete})
+        }
+        Body::OverrideRequested { handover, reason, note } => {
+            json!({"handover": handover, "reason": reason, "note": note})
+        }
+        Body::OverrideFollowed { handover, step } => match step {
+            OverrideStep::Told => json!({"handover": handover, "step": "told"}),
+            OverrideStep::Reviewed { upheld } => json!({"handover": handover, "step": "reviewed", "upheld": upheld}),
+        },
+        Body::HandoverDropped { handover, reason } => json!({"handover": handover, "reason": reason}),
         Body::PackageRead { handover, sections, purpose } => {
             json!({"handover": handover, "sections": sections, "purpose": purpose})
         }
         Body::Refused { request, code, subject, uncounted } => {
             json!({"request": request, "code": code, "subject": subject, "uncounted": uncounted})
         }
+        Body::Purged { rule, subjects, case } => json!({"rule": rule, "subjects": subjects, "case": case}),
+        Body::Hold { subject, kind, lifted, reason } => {
+            json!({"subject": subject, "kind": kind, "lifted": lifted, "reason": reason})
+        }
+        Body::Suspension { peer, suspended, reason } => {
+            json!({"peer": peer, "suspended": suspended, "reason": reason})
+        }
+        Body::Reviewed { handover } => json!({"handover": handover}),
+        Body::Report { id, step } => match step {
+            ReportStep::Proposed(report) => json!({
+                "report": id, "step": "proposed", "by": report.by, "from": report.from, "until": report.until,
+            }),
+            ReportStep::Approved => json!({"report": id, "step": "approved"}),
+            ReportStep::Given(recipient) => json!({"report": id, "step": "given", "to": recipient}),
+        },
         Body::Forgotten { reason, objects } => json!({
             "reason": reason, "entries": objects.iter().map(|(entry, _)| entry).collect::<Vec<_>>(),
         }),

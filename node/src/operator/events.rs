@@ -57,6 +57,15 @@ impl Operator {
             Body::HandoverOpened { id, .. } if topics.handovers => {
                 handover_event(view, *id, entry.index, "opened", self.own)?
             }
+            Body::HandoverProposed(handover::Proposal { id, .. }) if topics.handovers => {
+                handover_event(view, *id, entry.index, "proposed", self.own)?
+            }
+            Body::Approved { handover, .. } if topics.handovers => {
+                handover_event(view, *handover, entry.index, "approved", self.own)?
+            }
+            Body::HandoverDropped { handover, .. } if topics.handovers => {
+                handover_event(view, *handover, entry.index, "cancelled", self.own)?
+            }
             Body::Receipted { peer, lane: Lane::Routine, position, .. } if topics.handovers => {
                 return delivered(view, *peer, *position, entry.index);
             }
@@ -77,8 +86,12 @@ impl Operator {
         topics: Topics,
     ) -> Result<Option<v1::WatchResponse>, Refusal> {
         let wanted = match meta.kind {
+            Kind::HandoverOffer
+            | Kind::HandoverAnswer
+            | Kind::HandoverRelease
+            | Kind::HandoverStep
+            | Kind::GroupSplit => topics.handovers,
             Kind::Alert | Kind::AlertCancel | Kind::AlertAck | Kind::AlertRedact | Kind::AlertErased => topics.alerts,
-            Kind::HandoverOffer | Kind::HandoverAnswer | Kind::HandoverRelease | Kind::HandoverStep => topics.handovers,
             Kind::Subscription => false,
         };
         let Some(subject) = meta.subject.filter(|_| wanted) else { return Ok(None) };
@@ -164,6 +177,7 @@ fn name(kind: Kind, content: Option<&Content>) -> &'static str {
         (Kind::HandoverAnswer, _) => "answered",
         (Kind::HandoverRelease, _) => "released",
         (Kind::HandoverStep, _) => "reported",
+        (Kind::GroupSplit, _) => "group_split",
         (Kind::Subscription, _) => "subscribed",
     }
 }

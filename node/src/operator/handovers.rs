@@ -2,10 +2,10 @@
 
 use passerelle_domain::{
     consent::Tag,
-    decide::Command,
+    decide::{Command, missing_approvals},
     facts::Facts as _,
     fold::Content,
-    handover::{HandoverDraft, Offer, State, permitted_roles},
+    handover::{GroupId, HandoverAnswer, HandoverDraft, Note, Offer, State, Verdict, permitted_roles},
     ids::{CaseId, EntryIndex, HandoverId},
     refusal::{Code, Refusal},
     rows::HandoverRow,
@@ -17,7 +17,9 @@ use passerelle_proto::{
 };
 use tonic::{Request, Response, Status};
 
-use super::{CASE_ROLES, Operator, entry_and_content, errors::Refused, json, needed, optional, page_size, stamp};
+use super::{
+    CASE_ROLES, COUNTED_MAX, Operator, entry_and_content, errors::Refused, json, needed, optional, page_size, stamp,
+};
 use crate::store::{
     Direction, keys,
     view::{View, decode, failed},
@@ -38,7 +40,7 @@ impl HandoverService for Operator {
             }
             let id: Option<HandoverId> = optional("id", &message.id)?;
             let id = id.unwrap_or_else(|| HandoverId::new(operator.clock.now(), operator.entropy.id()));
-            let package = operator.keep_for_offer(id, case, message.package_json).await?;
+            let package = operator.keep_for_offer(id, case, message.package_json, message.letters).await?;
             let command = Command::OfferHandover {
                 caller,
                 id,
@@ -60,7 +62,7 @@ impl HandoverService for Operator {
                 entry_index,
                 short_code: offer.map(|offer| offer.short_code.to_string()).unwrap_or_default(),
                 state: row.state.to_string(),
-                data_will_be_in: country_of(row.to).to_owned(),
+                data_will_be_in: row.to.country(),
             })
         })
         .await
@@ -102,7 +104,7 @@ impl HandoverService for Operator {
     ) -> Result<Response<v1::ReleaseHandoverResponse>, Status> {
         self.serve("release_handover", request, |operator, caller, message| async move {
             let id = needed("id", &message.id)?;
-            operator.release(caller, id, message.package_json).await
+            operator.release(caller, id, message.package_json, message.letters).await
         })
         .await
     }
@@ -114,9 +116,9 @@ impl HandoverService for Operator {
         self.serve("report_handover", request, |operator, caller, message| async move {
             let id = needed("id", &message.id)?;
             let accepted = operator.view().handover(id)?.map(|row| row.accepted).unwrap_or_default();
-            let step = handover::step(message, &accepted)?;
+            let (step, note) = handover::step(message, &accepted)?;
             let entropy = operator.entropy.id();
-            let command = Command::ReportHandover { caller, entropy, id, step };
+            let command = Command::ReportHandover { caller, entropy, id, step, note };
             let EntryIndex(entry_index) = operator.submit_for_entry(command).await?;
             let state = operator.known_handover(id)?.0.state.to_string();
             Ok(v1::ReportHandoverResponse { entry_index, state })
@@ -131,8 +133,7 @@ impl HandoverService for Operator {
         self.serve("get_handover", request, |operator, caller, message| async move {
             caller.require(&CASE_ROLES)?;
             let id = needed("id", &message.id)?;
-            let (row, offer) = operator.known_handover(id)?;
-            Ok(v1::GetHandoverResponse { handover: Some(handover_view(id, &row, offer.as_deref())) })
+            Ok(v1::GetHandoverResponse { handover: Some(operator.whole_view(id)?) })
         })
         .await
     }
@@ -185,6 +186,26 @@ impl Operator {
         Ok((row, offer))
     }
 
+    /// A handover with what lists leave out: missing approvals, its group, the notes of its steps.
+    pub(super) fn whole_view(&self, id: HandoverId) -> Result<v1::HandoverView, Refusal> {
+        let (row, offer) = self.known_handover(id)?;
+        let mut shown = handover_view(id, &row, offer.as_deref());
+        let (view, policy) = (self.view(), self.policy.borrow().clone());
+        let Some(offer) = offer else { return Ok(shown) };
+        shown.approvals_missing = missing_approvals(&self.context(&view, &policy), id, false)?;
+        if let Some(group) = &offer.group {
+            let bound = view.group(GroupId::of(row.from, row.to, &group.reference))?;
+            if bound.is_some_and(|bound| bound.split.is_none()) {
+                shown.group_reference = group.reference.as_str().to_owned();
+            }
+        }
+        for (event, told) in shown.history.iter_mut().zip(&row.history) {
+            let content = entry_and_content(&view, told.entry)?.and_then(|(_, content)| content);
+            event.note = content.as_ref().and_then(note_of).map(|note| note.as_str().to_owned()).unwrap_or_default();
+        }
+        Ok(shown)
+    }
+
     fn handover_page(&self, wanted: &Wanted) -> Result<v1::ListHandoversResponse, Refusal> {
         let view = self.view();
         let (from, mut until) = keys::all(b'h');
@@ -208,11 +229,11 @@ impl Operator {
         Ok(page)
     }
 
-    /// How many handovers have not ended.
+    /// How many of the newest handovers have not ended.
     pub(super) fn handovers_open(&self) -> Result<u64, Refusal> {
         let (from, until) = keys::all(b'h');
         let mut open = 0;
-        for pair in self.engine.store().scan(&from, &until, Direction::Forward) {
+        for pair in self.engine.store().scan(&from, &until, Direction::Backward).take(COUNTED_MAX) {
             let row: HandoverRow = decode(&pair.map_err(failed)?.1)?;
             open += u64::from(!row.state.has_ended());
         }
@@ -257,6 +278,17 @@ fn handover_view(id: HandoverId, row: &HandoverRow, offer: Option<&Offer>) -> v1
         entry_index: row.entry.0,
         offer_json: offer.map(json::write).unwrap_or_default(),
         package_here: row.package.is_some(),
+        approvals_missing: Vec::new(),
+        group_reference: String::new(),
+        frozen: row.frozen,
+    }
+}
+
+fn note_of(content: &Content) -> Option<&Note> {
+    match content {
+        Content::Step(step) => step.note.as_ref(),
+        Content::Answer(HandoverAnswer { verdict: Verdict::Reject { note, .. }, .. }) => note.as_ref(),
+        _ => None,
     }
 }
 
@@ -273,22 +305,6 @@ fn event_view(event: &passerelle_domain::rows::HandoverEvent) -> v1::HandoverEve
         state: event.state.to_string(),
         reason: event.reason.clone().unwrap_or_default(),
         entry_index: event.entry.0,
-    }
-}
-
-/// The country of a Society, for a person who decides whether data may go there.
-fn country_of(society: Society) -> &'static str {
-    match society.code() {
-        "BF" => "Burkina Faso",
-        "CV" => "Cabo Verde",
-        "GM" => "The Gambia",
-        "GN" => "Guinea",
-        "GW" => "Guinea-Bissau",
-        "ML" => "Mali",
-        "MR" => "Mauritania",
-        "NE" => "Niger",
-        "SN" => "Senegal",
-        "TD" => "Chad",
-        _ => "the recipient's country",
+        note: String::new(),
     }
 }

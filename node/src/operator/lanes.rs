@@ -60,6 +60,7 @@ impl Operator {
             bytes_sent,
             bytes_received,
             alarms: alarms.into_iter().map(str::to_owned).collect(),
+            suspended: self.is_suspended(society)?,
         })
     }
 }

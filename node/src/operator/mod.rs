@@ -16,10 +16,14 @@ mod feeds;
 mod handovers;
 mod json;
 mod lanes;
+mod overrides;
 mod packages;
 mod peers;
 pub mod ports;
 mod releaser;
+mod reports;
+mod retention;
+mod safeguards;
 mod server;
 mod status;
 #[cfg(test)]
@@ -58,7 +62,7 @@ pub use server::{Listening, bind, serve_tcp, serve_unix};
 
 use crate::documents::entry_and_content;
 use errors::Refused;
-use ports::{FeedView, LinkView, Packages, PeerBook};
+use ports::{FeedView, LinkView, Packages, PeerBook, Upkeeping};
 
 /// Roles that see cases: offers, consent records and where handovers stand. Node administrators do not.
 const CASE_ROLES: [Role; 9] = [
@@ -72,6 +76,8 @@ const CASE_ROLES: [Role; 9] = [
     Role::Dpo,
     Role::Auditor,
 ];
+/// Rows that are looked at for a count at one look: a node with more counts the newest.
+const COUNTED_MAX: usize = 20_000;
 /// Rows of a page when the request does not say.
 const PAGE_DEFAULT: u32 = 100;
 
@@ -99,6 +105,8 @@ pub struct Parts {
     pub peers: Arc<dyn PeerBook>,
     /// The links.
     pub links: Arc<dyn LinkView>,
+    /// Retention.
+    pub upkeep: Arc<dyn Upkeeping>,
     /// The vault.
     pub packages: Arc<dyn Packages>,
     /// The public feed, and the sources that are polled.

@@ -10,12 +10,12 @@ use passerelle_domain::{
     envelope::Attachment,
     facts::Facts as _,
     fold::side_of,
-    handover::{Action, Gate, Package, permitted_roles, transition},
+    handover::{Action, Gate, Package, package, permitted_roles, safeguards::check_release, transition},
     ids::{CaseId, EntryIndex, HandoverId},
     refusal::{Code, Refusal},
     rows::HandoverRow,
 };
-use passerelle_proto::v1;
+use passerelle_proto::{convert::handover, v1};
 use zeroize::Zeroizing;
 
 use super::{Operator, each, errors::Refused, json, needed};
@@ -34,15 +34,16 @@ impl Operator {
         id: HandoverId,
         case: CaseId,
         package_json: String,
+        letters: Vec<v1::Letter>,
     ) -> Result<Option<PackageRef>, Refused> {
         let package_json = Zeroizing::new(package_json);
-        if package_json.is_empty() {
+        if package_json.is_empty() && letters.is_empty() {
             return Ok(None);
         }
         if let Some(row) = self.view().handover(id)? {
             return Ok(row.package);
         }
-        let package = canonical(&package_json)?;
+        let package = canonical(&package_json, letters)?;
         Ok(Some(self.blocking(move |operator| operator.packages.put(case, &package)).await?))
     }
 
@@ -61,15 +62,19 @@ impl Operator {
         caller: Caller,
         id: HandoverId,
         package_json: String,
+        letters: Vec<v1::Letter>,
     ) -> Result<v1::ReleaseHandoverResponse, Refused> {
         let package_json = Zeroizing::new(package_json);
         caller.require(permitted_roles(Action::Release))?;
         let (row, _) = self.known_handover(id)?;
         if let Some(last) = row.history.last().filter(|last| last.action == Action::Release && last.by == self.own) {
-            return Ok(v1::ReleaseHandoverResponse { entry_index: last.entry.0, sections: row.sections });
+            let (sections, data_will_be_in) = (row.sections, row.to.country());
+            return Ok(v1::ReleaseHandoverResponse { entry_index: last.entry.0, sections, data_will_be_in });
         }
         transition(row.state, Action::Release, side_of(&row, self.own))?;
-        let given = if package_json.is_empty() { None } else { Some(canonical(&package_json)?) };
+        let nothing = package_json.is_empty() && letters.is_empty();
+        let given = if nothing { None } else { Some(canonical(&package_json, letters)?) };
+        let data_will_be_in = row.to.country();
         let Prepared { package, attachment, sections } =
             self.blocking(move |operator| operator.prepare(id, &row, given)).await?;
         let names = sections.iter().map(ToString::to_string).collect();
@@ -80,7 +85,7 @@ impl Operator {
             self.discard(Some(package)).await;
         }
         let EntryIndex(entry_index) = outcome?;
-        Ok(v1::ReleaseHandoverResponse { entry_index, sections: names })
+        Ok(v1::ReleaseHandoverResponse { entry_index, sections: names, data_will_be_in })
     }
 
     fn prepare(
@@ -119,7 +124,11 @@ impl Operator {
         bytes: &[u8],
         fields: &BTreeSet<Field>,
     ) -> Result<Prepared, Refusal> {
-        let restricted = Package::from_cbor(bytes)?.restrict(fields);
+        let package = Package::from_cbor(bytes)?;
+        let offer =
+            self.known_handover(id)?.1.ok_or_else(|| Refusal::new(Code::PackageAbsent, "the offer was erased"))?;
+        check_release(&offer, &row.accepted, &package)?;
+        let restricted = package.kept_from_caregiver().restrict(fields);
         let sections: Vec<Section> = restricted.sections().into_iter().collect();
         if sections.is_empty() {
             let message = "nothing in the package is both needed and covered by the consent";
@@ -139,15 +148,14 @@ impl Operator {
         let id: HandoverId = needed("id", &message.id)?;
         let purpose: Purpose = needed("purpose", &message.purpose)?;
         let (row, _) = self.known_handover(id)?;
-        let sections: Vec<Section> = if message.sections.is_empty() {
-            let here =
-                |section: &Section| row.sections.is_empty() || row.sections.iter().any(|s| s == section.as_str());
-            let may = |section: &Section| {
-                section.sealed_for().is_empty() || section.sealed_for().iter().any(|role| caller.roles.contains(role))
-            };
-            Section::ALL.iter().copied().filter(|section| here(section) && may(section)).collect()
+        let here = |section: &Section| row.sections.is_empty() || row.sections.iter().any(|s| s == section.as_str());
+        let may = |section: &Section| {
+            section.sealed_for().is_empty() || section.sealed_for().iter().any(|role| caller.roles.contains(role))
+        };
+        let (sections, withheld): (Vec<Section>, Vec<Section>) = if message.sections.is_empty() {
+            Section::ALL.iter().copied().filter(here).partition(may)
         } else {
-            each("sections", &message.sections)?
+            (each("sections", &message.sections)?, Vec::new())
         };
         let command = Command::ReadPackage { caller, id, sections: sections.clone(), purpose };
         let EntryIndex(entry_index) = self.submit_for_entry(command).await?;
@@ -156,17 +164,31 @@ impl Operator {
         let bytes = self.blocking(move |operator| operator.packages.get(&package)).await?;
         let fields: BTreeSet<Field> =
             Field::ALL.iter().copied().filter(|field| sections.contains(&field.section())).collect();
-        let shown = Package::from_cbor(&bytes)?.restrict(&fields);
+        let package = Package::from_cbor(&bytes)?.kept_from_caregiver();
+        let there = package.sections();
+        let shown = package.restrict(&fields);
         Ok(v1::ReadPackageResponse {
             package_json: json::write(&shown),
             sections: shown.sections().iter().map(ToString::to_string).collect(),
             entry_index,
+            letters: shown.letters().iter().map(handover::letter).collect(),
+            withheld: withheld.iter().filter(|section| there.contains(section)).map(ToString::to_string).collect(),
         })
     }
 }
 
-/// The canonical bytes of a package that was written as JSON.
-fn canonical(package_json: &str) -> Result<Zeroizing<Vec<u8>>, Refusal> {
-    let package: Package = json::read("package_json", package_json)?;
+/// The canonical bytes of a package that was written as JSON, with its letters.
+fn canonical(package_json: &str, letters: Vec<v1::Letter>) -> Result<Zeroizing<Vec<u8>>, Vec<Refusal>> {
+    let letters = handover::letters(letters)?;
+    whole(package_json, letters).map_err(|refusal| vec![refusal])
+}
+
+fn whole(package_json: &str, letters: Vec<package::Attachment>) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+    let mut package: Package =
+        if package_json.is_empty() { Package::default() } else { json::read("package_json", package_json)? };
+    package.check_texts().map_err(|refusal| refusal.within("package_json"))?;
+    for letter in letters {
+        package.attach(letter).map_err(|refusal| refusal.at("letters"))?;
+    }
     package.to_cbor().map(Zeroizing::new).map_err(|refusal| refusal.within("package_json"))
 }

@@ -5,11 +5,12 @@ use passerelle_domain::{
     decide::Caller,
     entry::PackageRef,
     envelope::Attachment,
-    ids::{AlertId, CaseId, EntryIndex, HandoverId},
+    ids::{CaseId, EntryIndex, HandoverId},
     refusal::Refusal,
     society::Society,
     time::Time,
 };
+use passerelle_proto::v1;
 use zeroize::Zeroizing;
 
 /// A bundle as it is given away.
@@ -106,51 +107,41 @@ pub trait LinkView: Send + Sync + 'static {
     fn status(&self, peer: Society) -> LinkSnapshot;
 }
 
-/// The public feed at one moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PublicFeed {
-    /// Where the public reaches it.
-    pub url: String,
-    /// How many messages stand in it.
-    pub messages: usize,
-    /// When it became what it is; absent before it was first made.
-    pub changed: Option<Time>,
-}
-
-/// A polled source of warnings at one moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PolledSource {
-    /// Its name.
-    pub name: String,
-    /// Where it is.
-    pub url: String,
-    /// Whether it is polled.
-    pub enabled: bool,
-    /// When it was last asked.
-    pub polled_at: Option<Time>,
-    /// When it last answered.
-    pub answered_at: Option<Time>,
-    /// When it is asked next.
-    pub next: Option<Time>,
-    /// Polls in a row that failed.
-    pub failures: u32,
-    /// Code and message of what went wrong in the last poll.
-    pub error: Option<(String, String)>,
-    /// Documents that became drafts, ever.
-    pub drafted: u64,
-    /// Documents that were refused, ever.
-    pub refused: u64,
-    /// Alerts of ours that it has cancelled since they went out.
-    pub cancelled: Vec<AlertId>,
-}
-
 /// How the feeds are.
 pub trait FeedView: Send + Sync + 'static {
     /// The public feed, where there is one.
-    fn public(&self) -> Option<PublicFeed>;
+    fn public(&self) -> Option<v1::PublicFeed>;
 
-    /// The sources of warnings, by name.
-    fn sources(&self) -> Vec<PolledSource>;
+    /// The sources of warnings, by name. Their alerts that were cancelled may have ended since.
+    fn sources(&self) -> Vec<v1::CapSource>;
+}
+
+/// What the last sweep of retention found and did.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Kept {
+    /// When it was.
+    pub swept_at: Option<Time>,
+    /// What is purged soon, the soonest first.
+    pub soon: Vec<v1::PurgeSoon>,
+    /// How many that is altogether.
+    pub soon_total: u64,
+    /// Purged since the node started, by rule.
+    pub purged: Vec<(&'static str, u64)>,
+    /// Whether purging waits because the clocks are apart.
+    pub clock_in_doubt: bool,
+}
+
+/// Retention at work.
+#[tonic::async_trait]
+pub trait Upkeeping: Send + Sync + 'static {
+    /// What the last sweep found and did.
+    fn snapshot(&self) -> Kept;
+
+    /// Purges all that is due now.
+    ///
+    /// # Errors
+    /// `store_failed`, `shutting_down`.
+    async fn run(&self) -> Result<v1::RunRetentionResponse, Refusal>;
 }
 
 /// The case packages in the vault. Its calls wait for the disk, so they are made on threads that may.

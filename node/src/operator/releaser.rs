@@ -87,7 +87,7 @@ impl Operator {
             }
             Err(refusal) => return refusal.code.retryable(),
         }
-        match self.release(Caller::system(), id, String::new()).await {
+        match self.release(Caller::system(), id, String::new(), Vec::new()).await {
             Ok(_) => {
                 tracing::info!(handover = %id, "released on acceptance");
                 false

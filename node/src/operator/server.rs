@@ -14,7 +14,8 @@ use passerelle_proto::{
     v1::{
         alert_service_server::AlertServiceServer, audit_service_server::AuditServiceServer,
         consent_service_server::ConsentServiceServer, handover_service_server::HandoverServiceServer,
-        peer_service_server::PeerServiceServer, status_service_server::StatusServiceServer,
+        peer_service_server::PeerServiceServer, retention_service_server::RetentionServiceServer,
+        safeguard_service_server::SafeguardServiceServer, status_service_server::StatusServiceServer,
         watch_service_server::WatchServiceServer,
     },
 };
@@ -160,7 +161,13 @@ where
         )+};
     }
     serving!(AlertServiceServer, AuditServiceServer, ConsentServiceServer, HandoverServiceServer);
-    serving!(PeerServiceServer, StatusServiceServer, WatchServiceServer);
+    serving!(
+        PeerServiceServer,
+        RetentionServiceServer,
+        SafeguardServiceServer,
+        StatusServiceServer,
+        WatchServiceServer
+    );
     let described = || {
         let builder = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(DESCRIPTOR_SET)
@@ -178,6 +185,8 @@ where
         .add_service(limited!(ConsentServiceServer))
         .add_service(limited!(HandoverServiceServer))
         .add_service(limited!(PeerServiceServer))
+        .add_service(limited!(SafeguardServiceServer))
+        .add_service(limited!(RetentionServiceServer))
         .add_service(limited!(StatusServiceServer))
         .add_service(limited!(WatchServiceServer))
         .serve_with_incoming_shutdown(incoming, end.clone().cancelled_owned());

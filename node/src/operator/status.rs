@@ -54,6 +54,9 @@ impl Operator {
         if root_days_left < CREDENTIAL_ALARM_DAYS {
             alarms.push("root_ending".to_owned());
         }
+        if self.reviews_late()? > 0 {
+            alarms.push("override_review_late".to_owned());
+        }
         let (alerts_active, overdue) = self.alerts_active()?;
         for society in peers.iter().filter_map(|peer| peer.society.parse().ok()).chain([self.own]) {
             self.metrics.answers_overdue(society, overdue.get(&society).copied().unwrap_or_default());
@@ -63,6 +66,10 @@ impl Operator {
             alarms.push(format!("{society}: ack_overdue, {alerts}"));
         }
         alarms.extend(self.feed_alarms()?);
+        let kept = self.upkeep.snapshot();
+        if kept.clock_in_doubt {
+            alarms.push("clock_in_doubt".to_owned());
+        }
         for peer in &peers {
             alarms.extend(peer.alarms.iter().map(|alarm| format!("{}: {alarm}", peer.society)));
         }
@@ -85,6 +92,7 @@ impl Operator {
             alarms,
             operator: String::new(),
             roles: Vec::new(),
+            purges_soon: kept.soon_total,
         })
     }
 }

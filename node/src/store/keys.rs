@@ -17,6 +17,13 @@
 //! | `v` | Society, 2; envelope id, 16 | `EnvelopeRow` | view |
 //! | `c` | consent id, 16 | `ConsentRow` | view |
 //! | `h` | handover id, 16 | `HandoverRow` | view |
+//! | `j` | 1; handover id, 16 | `SafeguardRow` | view |
+//! | `j` | 2; case id, 16 | `CaseAgeRow` | view |
+//! | `g` | group id, 16 | `GroupRow` | view |
+//! | `l` | subject id, 16; kind of hold, 1 | `HoldRow` | view |
+//! | `u` | `h`; handover id, 16 | `KeepingRow`: what retention knows of a handover | view |
+//! | `u` | `r`; report id, 16 | `ReportRow`: an aggregate report | view |
+//! | `u` | `s`; Society, 2 | `SuspensionRow` | view |
 //! | `p` | Society, 2 | `PeerRow` | view |
 //! | `q` | Society, 2; lane, 1 | `LaneOut` | view |
 //! | `i` | Society, 2; lane, 1; position, 8 | `LaneItem` | view |
@@ -26,7 +33,9 @@
 
 use passerelle_domain::{
     envelope::Lane,
-    ids::{AlertId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position},
+    handover::GroupId,
+    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position, ReportId},
+    retention::HoldKind,
     society::Society,
 };
 
@@ -34,7 +43,7 @@ use passerelle_domain::{
 pub type Key = Vec<u8>;
 
 /// The letters of all views: what `rebuild` drops and folds again.
-pub const VIEWS: [u8; 11] = *b"akdtvchpqir";
+pub const VIEWS: &[u8] = b"akdtvchjglupqir";
 
 /// The schema version.
 pub const SCHEMA: &[u8] = b"s";
@@ -123,6 +132,79 @@ pub fn handover(id: HandoverId) -> Key {
     key(b'h', &[&id.bytes()])
 }
 
+/// What stands around a handover.
+#[must_use]
+pub fn safeguard(id: HandoverId) -> Key {
+    key(b'j', &[&[1], &id.bytes()])
+}
+
+/// The range of what stands around all handovers: from, until.
+#[must_use]
+pub fn safeguards() -> (Key, Key) {
+    (vec![b'j', 1], vec![b'j', 2])
+}
+
+/// The handover in a key of [`safeguards`].
+#[must_use]
+pub fn safeguarded(key: &[u8]) -> Option<HandoverId> {
+    key.get(2..18)?.try_into().ok().map(HandoverId::from_bytes)
+}
+
+/// The age of the person of a case.
+#[must_use]
+pub fn case_age(case: CaseId) -> Key {
+    key(b'j', &[&[2], &case.bytes()])
+}
+
+/// A group.
+#[must_use]
+pub fn group(id: GroupId) -> Key {
+    key(b'g', &[&id.bytes()])
+}
+
+/// A hold of one kind over a subject.
+#[must_use]
+pub fn hold(subject: EnvelopeId, kind: HoldKind) -> Key {
+    key(b'l', &[&subject.bytes(), &[kind as u8]])
+}
+
+/// The subject and the kind in the key of a hold.
+#[must_use]
+pub fn hold_of(key: &[u8]) -> Option<(EnvelopeId, HoldKind)> {
+    let kind = HoldKind::from_number(u16::from(*key.get(17)?))?;
+    Some((EnvelopeId::from_bytes(id_bytes(key)?), kind))
+}
+
+/// What retention knows of a handover.
+#[must_use]
+pub fn keeping(id: HandoverId) -> Key {
+    key(b'u', &[b"h", &id.bytes()])
+}
+
+/// An aggregate report.
+#[must_use]
+pub fn report(id: ReportId) -> Key {
+    key(b'u', &[b"r", &id.bytes()])
+}
+
+/// The range of all aggregate reports: from, until.
+#[must_use]
+pub fn reports() -> (Key, Key) {
+    (key(b'u', &[b"r"]), key(b'u', &[b"s"]))
+}
+
+/// The id in the key of an aggregate report.
+#[must_use]
+pub fn report_id(key: &[u8]) -> Option<ReportId> {
+    Some(ReportId::from_bytes(key.get(2..18)?.try_into().ok()?))
+}
+
+/// Whether the exchange of cases with a peer is suspended.
+#[must_use]
+pub fn suspension(peer: Society) -> Key {
+    key(b'u', &[b"s", &peer.bytes()])
+}
+
 /// A peer.
 #[must_use]
 pub fn peer(society: Society) -> Key {
@@ -197,7 +279,7 @@ mod tests {
         let mut letters: Vec<u8> = VIEWS.iter().copied().chain(*b"smneobwF").collect();
         letters.sort_unstable();
         letters.dedup();
-        assert_eq!(letters.len(), 19);
+        assert_eq!(letters.len(), VIEWS.len() + 8);
     }
 
     #[test]

@@ -5,16 +5,19 @@ use std::collections::HashMap;
 
 use minicbor::{Decode, Encode};
 use passerelle_domain::{
+    aggregate::ReportRow,
     entry::Entry,
     envelope::Lane,
     facts::Facts,
     fold::Residue,
-    ids::{AlertId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position},
+    handover::GroupId,
+    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position, ReportId},
     limits::STORE_VALUE_BYTES_MAX,
     refusal::{Code, Refusal},
+    retention::{HoldKind, HoldRow, KeepingRow, SuspensionRow},
     rows::{
-        AckRow, AlertRow, ConsentRow, DraftRow, EnvelopeRow, HandoverRow, HeadRow, LaneIn, LaneItem, LaneOut, PeerRow,
-        Row, TombstoneRow,
+        AckRow, AlertRow, CaseAgeRow, ConsentRow, DraftRow, EnvelopeRow, GroupRow, HandoverRow, HeadRow, LaneIn,
+        LaneItem, LaneOut, PeerRow, Row, SafeguardRow, TombstoneRow,
     },
     society::Society,
 };
@@ -170,6 +173,13 @@ pub fn encode_row(row: &Row) -> (keys::Key, Vec<u8>) {
         Row::Envelope(society, id, row) => (keys::envelope(*society, *id), encode(row)),
         Row::Consent(id, row) => (keys::consent(*id), encode(row)),
         Row::Handover(id, row) => (keys::handover(*id), encode(row)),
+        Row::Safeguard(id, row) => (keys::safeguard(*id), encode(row)),
+        Row::CaseAge(case, row) => (keys::case_age(*case), encode(row)),
+        Row::Group(id, row) => (keys::group(*id), encode(row)),
+        Row::Keeping(id, row) => (keys::keeping(*id), encode(row)),
+        Row::Hold(subject, kind, row) => (keys::hold(*subject, *kind), encode(row)),
+        Row::Suspension(peer, row) => (keys::suspension(*peer), encode(row)),
+        Row::Report(id, row) => (keys::report(*id), encode(row)),
         Row::Peer(society, row) => (keys::peer(*society), encode(row)),
         Row::LaneOut(society, lane, row) => (keys::lane_out(*society, *lane), encode(row)),
         Row::LaneItem(society, lane, position, row) => (keys::lane_item(*society, *lane, *position), encode(row)),
@@ -204,6 +214,48 @@ impl Facts for View<'_> {
 
     fn handover(&self, id: HandoverId) -> Result<Option<HandoverRow>, Refusal> {
         self.row(&keys::handover(id))
+    }
+
+    fn safeguard(&self, id: HandoverId) -> Result<Option<SafeguardRow>, Refusal> {
+        self.row(&keys::safeguard(id))
+    }
+
+    fn case_age(&self, case: CaseId) -> Result<Option<CaseAgeRow>, Refusal> {
+        self.row(&keys::case_age(case))
+    }
+
+    fn group(&self, id: GroupId) -> Result<Option<GroupRow>, Refusal> {
+        self.row(&keys::group(id))
+    }
+    fn keeping(&self, id: HandoverId) -> Result<KeepingRow, Refusal> {
+        Ok(self.row(&keys::keeping(id))?.unwrap_or_default())
+    }
+
+    fn hold(&self, subject: EnvelopeId, kind: HoldKind) -> Result<Option<HoldRow>, Refusal> {
+        self.row(&keys::hold(subject, kind))
+    }
+
+    fn suspension(&self, peer: Society) -> Result<Option<SuspensionRow>, Refusal> {
+        self.row(&keys::suspension(peer))
+    }
+
+    fn report(&self, id: ReportId) -> Result<Option<ReportRow>, Refusal> {
+        self.row(&keys::report(id))
+    }
+
+    fn reports(&self) -> Result<Vec<(ReportId, ReportRow)>, Refusal> {
+        let (from, until) = keys::reports();
+        let mut found = std::collections::BTreeMap::new();
+        for pair in self.store.scan(&from, &until, Direction::Forward) {
+            let (key, value) = pair.map_err(failed)?;
+            found.extend(keys::report_id(&key).map(|id| decode(&value).map(|row| (id, row))).transpose()?);
+        }
+        for (key, value) in self.overlay.iter().filter(|(key, _)| key.starts_with(b"ur")) {
+            if let (Some(id), Some(value)) = (keys::report_id(key), value) {
+                found.insert(id, decode(value)?);
+            }
+        }
+        Ok(found.into_iter().collect())
     }
 
     fn peer(&self, society: Society) -> Result<Option<PeerRow>, Refusal> {

@@ -41,8 +41,6 @@ impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Listeners => "listeners",
-            Self::FeedListener => "feed listener",
-            Self::FeedKeeper => "feed keeper",
             Self::Link => "link",
             Self::Engine => "engine",
             Self::Store => "store",
@@ -80,6 +78,8 @@ pub enum Task {
     TrustKeeper,
     /// Wakes what is due: expiry, retention, the checks of the disk.
     Housekeeper,
+    /// Keeps retention.
+    Upkeep,
     /// Decides every command.
     Engine,
     /// Makes the engine's batches durable; waits for the committer's thread.
@@ -99,7 +99,9 @@ impl Task {
             | Self::FeedListener
             | Self::MetricsListener => Phase::Listeners,
             // The watchdog asks the engine, so it ends before the engine does.
-            Self::Link | Self::FeedKeeper | Self::TrustKeeper | Self::Housekeeper | Self::Watchdog => Phase::Link,
+            Self::Link | Self::FeedKeeper | Self::TrustKeeper | Self::Housekeeper | Self::Upkeep | Self::Watchdog => {
+                Phase::Link
+            }
             Self::Engine => Phase::Engine,
             Self::Committer => Phase::Store,
         }
@@ -115,6 +117,7 @@ impl Task {
             | Self::Link
             | Self::TrustKeeper
             | Self::Housekeeper
+            | Self::Upkeep
             | Self::Engine
             | Self::Committer => OnEnd::StopNode,
             Self::MetricsListener | Self::FeedListener | Self::FeedKeeper | Self::Watchdog => OnEnd::Log,
@@ -129,9 +132,12 @@ impl fmt::Display for Task {
             Self::OperatorSocket => "operator socket",
             Self::OperatorTcp => "operator TCP listener",
             Self::MetricsListener => "metrics listener",
+            Self::FeedListener => "feed listener",
+            Self::FeedKeeper => "feed keeper",
             Self::Link => "link",
             Self::TrustKeeper => "trust keeper",
             Self::Housekeeper => "housekeeper",
+            Self::Upkeep => "upkeep",
             Self::Engine => "engine",
             Self::Committer => "committer",
             Self::Watchdog => "watchdog",

@@ -29,6 +29,7 @@ use zeroize::Zeroizing;
 
 use crate::trust::{Fill, SealingKey, disk, seal};
 
+mod retire;
 mod sealed;
 #[cfg(test)]
 mod tests;

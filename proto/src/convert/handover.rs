@@ -2,7 +2,7 @@
 
 use passerelle_domain::{
     catalogue::Service,
-    handover::{Outcome, Step, Verdict},
+    handover::{Attachment, Note, Outcome, Step, Verdict},
     refusal::{Code, Refusal},
 };
 
@@ -23,6 +23,34 @@ pub fn acceptance(request: v1::AcceptHandoverRequest) -> Result<Verdict, Vec<Ref
     }
 }
 
+/// The letters of a request, each at its place in `letters`.
+///
+/// # Errors
+/// `unknown_code` or `missing_field`, with the path.
+pub fn letters(letters: Vec<v1::Letter>) -> Result<Vec<Attachment>, Vec<Refusal>> {
+    let mut faults = Faults::default();
+    let mut read = Vec::with_capacity(letters.len());
+    for (index, letter) in letters.into_iter().enumerate() {
+        let kind = faults.needed(format!("letters[{index}].kind"), &letter.kind);
+        let media_type = faults.needed(format!("letters[{index}].media_type"), &letter.media_type);
+        if letter.content.is_empty() {
+            let refusal = Refusal::new(Code::MissingField, "a letter has a content");
+            faults.0.push(refusal.at(format!("letters[{index}].content")));
+        }
+        if let (Some(kind), Some(media_type)) = (kind, media_type) {
+            read.push(Attachment { kind, media_type, bytes: letter.content });
+        }
+    }
+    if faults.0.is_empty() { Ok(read) } else { Err(faults.0) }
+}
+
+/// A letter, on its way to whoever may read it.
+#[must_use]
+pub fn letter(attachment: &Attachment) -> v1::Letter {
+    let Attachment { kind, media_type, bytes } = attachment;
+    v1::Letter { kind: kind.to_string(), media_type: media_type.to_string(), content: bytes.clone() }
+}
+
 /// The no of a request.
 ///
 /// # Errors
@@ -37,13 +65,14 @@ pub fn rejection(request: v1::RejectHandoverRequest) -> Result<Verdict, Vec<Refu
     }
 }
 
-/// The step of a request, given the services that were accepted: those not delivered remain unmet.
+/// The step of a request and its note, given the services that were accepted: those not delivered remain unmet.
 ///
 /// # Errors
 /// Everything that is no value of its field, or belongs to another step, each with its path.
-pub fn step(request: v1::ReportHandoverRequest, accepted: &[Service]) -> Result<Step, Vec<Refusal>> {
+pub fn step(request: v1::ReportHandoverRequest, accepted: &[Service]) -> Result<(Step, Option<Note>), Vec<Refusal>> {
     let mut faults = Faults::default();
     let f = &mut faults;
+    let note = f.optional("note", &request.note);
     let delivered: Vec<Service> = f.texts("services_delivered", request.services_delivered);
     let completes = request.step == "completed";
     let reasonless = matches!(request.step.as_str(), "in_service" | "not_arrived" | "withdrawn" | "erased");
@@ -55,7 +84,6 @@ pub fn step(request: v1::ReportHandoverRequest, accepted: &[Service]) -> Result<
     };
     out_of_place("services_delivered", !completes && !delivered.is_empty());
     out_of_place("reason", reasonless && !request.reason.is_empty());
-    out_of_place("note", !request.note.is_empty());
     let step = match request.step.as_str() {
         "in_service" => Some(Step::InService),
         "not_arrived" => Some(Step::NotArrived),
@@ -75,7 +103,7 @@ pub fn step(request: v1::ReportHandoverRequest, accepted: &[Service]) -> Result<
         }
     };
     match step {
-        Some(step) if faults.0.is_empty() => Ok(step),
+        Some(step) if faults.0.is_empty() => Ok((step, note)),
         _ => Err(faults.0),
     }
 }
@@ -97,15 +125,15 @@ mod tests {
         let done = step(request("completed", close.as_str(), &["food"]), &accepted);
         let outcome =
             Outcome { reason: close, delivered: vec![Service::Food], unmet: vec![Service::Shelter], satisfied: None };
-        assert_eq!(done, Ok(Step::Completed(outcome)));
-        assert_eq!(step(request("in_service", "", &[]), &accepted), Ok(Step::InService));
+        assert_eq!(done, Ok((Step::Completed(outcome), None)));
+        assert_eq!(step(request("in_service", "", &[]), &accepted), Ok((Step::InService, None)));
         for (wrong, field) in [
             (request("in_service", close.as_str(), &[]), "reason"),
             (request("not_arrived", "", &["food"]), "services_delivered"),
             (request("completed", "", &[]), "reason"),
             (request("completed", close.as_str(), &["nothing"]), "services_delivered[0]"),
             (request("vanished", "", &[]), "step"),
-            (v1::ReportHandoverRequest { note: "x".into(), ..request("in_service", "", &[]) }, "note"),
+            (v1::ReportHandoverRequest { note: "+221 77 000 00 01".into(), ..request("in_service", "", &[]) }, "note"),
         ] {
             let faults = step(wrong, &accepted).expect_err(field);
             assert_eq!(faults[0].field.as_deref(), Some(field));

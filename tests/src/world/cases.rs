@@ -4,6 +4,7 @@ use anyhow::Context as _;
 use passerelle_node::run::Node;
 use passerelle_proto::v1::{
     self, consent_service_client::ConsentServiceClient, handover_service_client::HandoverServiceClient,
+    safeguard_service_client::SafeguardServiceClient,
 };
 use tokio::net::UnixStream;
 use tonic::transport::{Channel, Endpoint, Uri};
@@ -54,6 +55,58 @@ impl Handovers {
         Ok((answer.case_id, answer.id))
     }
 
+    /// Records the consent that names Mali alone, with other values in it; the case and the consent.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn record_consent_with(
+        &self,
+        change: impl FnOnce(&mut serde_json::Value),
+    ) -> anyhow::Result<(String, String)> {
+        let mut record = json(CONSENT)?;
+        change(&mut record);
+        let consent = v1::Consent { case_id: String::new(), record_json: record.to_string() };
+        let request = v1::RecordConsentRequest { id: String::new(), consent: Some(consent) };
+        let answer = ConsentServiceClient::new(self.channel.clone()).record_consent(request).await?.into_inner();
+        Ok((answer.case_id, answer.id))
+    }
+
+    /// A request to offer transport to Mali, with other values in its draft and its package.
+    ///
+    /// # Errors
+    /// When the demo's documents are none.
+    pub fn request(
+        &self,
+        (case, consent): &(String, String),
+        change: impl FnOnce(&mut serde_json::Value, &mut serde_json::Value),
+    ) -> anyhow::Result<v1::OfferHandoverRequest> {
+        let (mut draft, mut package) = (json(HANDOVER)?, json(PACKAGE)?);
+        draft["consent"] = consent.as_str().into();
+        draft["services"] = serde_json::json!([{ "service": "transport_family", "needs": ["transport_to_family"] }]);
+        change(&mut draft, &mut package);
+        Ok(v1::OfferHandoverRequest {
+            case_id: case.clone(),
+            draft_json: draft.to_string(),
+            package_json: package.to_string(),
+            ..Default::default()
+        })
+    }
+
+    /// Makes an offer; the handover and its state.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn offer_request(&self, request: v1::OfferHandoverRequest) -> anyhow::Result<(String, String)> {
+        let offered = self.client().offer_handover(request).await?.into_inner();
+        Ok((offered.id, offered.state))
+    }
+
+    /// Approvals, overrides and groups of this node.
+    #[must_use]
+    pub fn safeguards(&self) -> SafeguardServiceClient<Channel> {
+        SafeguardServiceClient::new(self.channel.clone())
+    }
+
     /// Offers transport to a Society, with the package, which stays here until it is accepted; the handover.
     ///
     /// # Errors
@@ -82,6 +135,7 @@ impl Handovers {
             draft_json: draft.to_string(),
             package_json: json(PACKAGE)?.to_string(),
             release_on_acceptance,
+            letters: Vec::new(),
         };
         Ok(self.client().offer_handover(request).await?.into_inner().id)
     }
@@ -102,7 +156,8 @@ impl Handovers {
     /// # Errors
     /// The refusal.
     pub async fn release(&self, id: &str) -> anyhow::Result<Vec<String>> {
-        let request = v1::ReleaseHandoverRequest { id: id.to_owned(), package_json: String::new() };
+        let request =
+            v1::ReleaseHandoverRequest { id: id.to_owned(), package_json: String::new(), letters: Vec::new() };
         Ok(self.client().release_handover(request).await?.into_inner().sections)
     }
 
@@ -113,6 +168,19 @@ impl Handovers {
     pub async fn arrived(&self, id: &str) -> anyhow::Result<()> {
         let step = "in_service".to_owned();
         let request = v1::ReportHandoverRequest { id: id.to_owned(), step, ..Default::default() };
+        self.client().report_handover(request).await?;
+        Ok(())
+    }
+
+    /// Reports that what was accepted is done.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn completed(&self, id: &str) -> anyhow::Result<()> {
+        let (step, reason) = ("completed".to_owned(), "completed".to_owned());
+        let services_delivered = vec!["transport_family".to_owned()];
+        let request =
+            v1::ReportHandoverRequest { id: id.to_owned(), step, reason, services_delivered, ..Default::default() };
         self.client().report_handover(request).await?;
         Ok(())
     }

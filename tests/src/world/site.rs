@@ -3,14 +3,17 @@
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use anyhow::{Context as _, ensure};
-use passerelle_domain::society::Society;
+use passerelle_domain::{society::Society, time::Time};
 use passerelle_node::{
-    clock::SystemClock,
+    clock::{Clock, SystemClock},
     config::Config,
     entropy::{Entropy as _, SystemEntropy},
     metrics::Metrics,
@@ -26,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use super::{PATIENCE, now};
 
 /// The tester may do everything.
-const ROLES: &str = r#"["alert_author", "alert_approver", "duty_officer", "caseworker", "supervisor", "medical", "rfl_officer", "node_admin", "auditor"]"#;
+const ROLES: &str = r#"["alert_author", "alert_approver", "duty_officer", "caseworker", "supervisor", "medical", "rfl_officer", "node_admin", "auditor", "dpo"]"#;
 
 const STEP: Duration = Duration::from_millis(20);
 
@@ -37,6 +40,29 @@ struct Running {
     exit: oneshot::Receiver<Exit>,
 }
 
+/// The machine's clock, and how far that of a node is moved ahead of it.
+#[derive(Clone)]
+struct ShiftedClock {
+    machine: SystemClock,
+    ahead: Arc<AtomicU64>,
+}
+
+impl ShiftedClock {
+    fn new() -> Self {
+        Self { machine: SystemClock::new(), ahead: Arc::default() }
+    }
+}
+
+impl Clock for ShiftedClock {
+    fn now(&self) -> Time {
+        self.machine.now().plus(Duration::from_millis(self.ahead.load(Ordering::Relaxed)))
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.machine.monotonic()
+    }
+}
+
 /// Where one Society's node lives, whether it runs or not.
 pub struct Site {
     society: Society,
@@ -45,6 +71,7 @@ pub struct Site {
     /// What its configuration says besides.
     besides: String,
     running: Option<Running>,
+    clock: ShiftedClock,
 }
 
 impl Site {
@@ -56,7 +83,14 @@ impl Site {
         let entropy = SystemEntropy::new();
         let fill = move |bytes: &mut [u8]| entropy.fill(bytes);
         TrustFolder::init(folder, society, vec![address.to_string().parse()?], now(), &fill)?;
-        Ok(Self { society, folder: folder.to_owned(), address, besides: String::new(), running: None })
+        Ok(Self {
+            society,
+            folder: folder.to_owned(),
+            address,
+            besides: String::new(),
+            running: None,
+            clock: ShiftedClock::new(),
+        })
     }
 
     /// Another node of the same Society: the same keys and peers, a folder and a store of its own.
@@ -66,7 +100,14 @@ impl Site {
     pub fn twin(&self, folder: &Path, address: SocketAddr) -> anyhow::Result<Self> {
         copy_folder(&self.folder.join("trust"), &folder.join("trust"))?;
         copy_folder(&self.folder.join("peers"), &folder.join("peers"))?;
-        Ok(Self { society: self.society, folder: folder.to_owned(), address, besides: String::new(), running: None })
+        Ok(Self {
+            society: self.society,
+            folder: folder.to_owned(),
+            address,
+            besides: String::new(),
+            running: None,
+            clock: ShiftedClock::new(),
+        })
     }
 
     /// Whose node it is.
@@ -101,8 +142,14 @@ impl Site {
             "society = \"{society}\"\ndata_dir = {folder:?}\n\n[store]\ncache_mib = 8\n\n\
              [link]\nlisten = \"{address}\"\n\n[metrics]\nlisten = \"off\"\n\n\
              [[operators]]\nuser = {uid}\nroles = {ROLES}\n{}",
-            self.besides
+            format_args!("{}{}", bases(society), self.besides)
         )
+    }
+
+    /// Lets time pass at this node alone.
+    pub fn pass(&self, time: Duration) {
+        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.clock.ahead.fetch_add(millis, Ordering::Relaxed);
     }
 
     /// Starts the node.
@@ -114,7 +161,7 @@ impl Site {
         let mut waited = Duration::ZERO;
         let config = Config::parse(&self.folder.join("node.toml"), &self.config(), std::iter::empty())
             .map_err(|faults| anyhow::anyhow!("{faults}"))?;
-        let around = Surroundings { clock: Arc::new(SystemClock::new()), entropy: Arc::new(SystemEntropy::new()) };
+        let around = Surroundings { clock: Arc::new(self.clock.clone()), entropy: Arc::new(SystemEntropy::new()) };
         let metrics = Metrics::new();
         let (signals, mut supervisor, node) = loop {
             let (signals, heard) = mpsc::unbounded_channel();
@@ -183,6 +230,18 @@ impl Site {
         std::fs::remove_dir_all(&self.folder)?;
         copy_folder(from, &self.folder)
     }
+}
+
+/// The Societies of a world have agreed to hand cases over to each other.
+fn bases(own: Society) -> String {
+    let others = passerelle_domain::society::MEMBERS.iter().map(|member| member.society).filter(|other| *other != own);
+    let both = others.flat_map(|other| [(own, other), (other, own)]);
+    let block = |(from, to)| {
+        format!(
+            "[[transfer_basis]]\nfrom = \"{from}\"\nto = \"{to}\"\nbasis = \"agreement\"\nvalid_from = \"2020-01-01\"\n"
+        )
+    };
+    both.map(block).collect()
 }
 
 /// Copies a folder with all below it, permissions included.

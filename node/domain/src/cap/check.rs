@@ -3,8 +3,9 @@
 use super::{
     finding::{Finding, Findings, Rule, Severity},
     form::{children, text},
+    format::Format,
     rules, schema,
-    xml::{self, Document, Element, Format, Space},
+    xml::{self, Document, Element, Space},
 };
 use crate::limits::{CAP_CHECK_BYTES_MAX, ORIGINAL_BYTES_MAX};
 

@@ -13,8 +13,10 @@ mod encoding;
 pub mod feed;
 mod finding;
 mod form;
+mod format;
 mod geometry;
 mod info;
+mod names;
 mod original;
 mod params;
 mod places;
@@ -33,9 +35,9 @@ use std::time::Duration;
 pub use check::{Report, Verdict, check};
 pub use finding::{Finding, Rule, Severity};
 use form::{Faults, cap_time, child, children, free_text, items, text};
+pub use format::Format;
 pub use original::{Imported, imported};
 use xml::Element;
-pub use xml::Format;
 
 use crate::{
     alert::{AlertDraft, Note, Original, Reference, When},

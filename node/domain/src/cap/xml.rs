@@ -12,6 +12,8 @@ use super::{
     CAP_NAMESPACE,
     encoding::{self, Decoded},
     finding::{Findings, Rule, Severity},
+    format::Format,
+    names::{is_name, is_qualified_name, is_xml_char, is_xml_space},
 };
 use crate::{
     limits::{ORIGINAL_BYTES_MAX, XML_DEPTH_MAX, XML_ELEMENTS_MAX},
@@ -69,55 +71,6 @@ pub(super) struct Attribute {
     /// The local name.
     pub(super) name: String,
     pub(super) value: String,
-}
-
-/// What the root of a document says that it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// CAP 1.2 (OASIS, 2010).
-    Cap12,
-    /// CAP 1.1 (OASIS, 2005).
-    Cap11,
-    /// CAP 1.0 (OASIS, 2004).
-    Cap10,
-    /// A feed or entry of Atom (RFC 4287).
-    Atom,
-    /// A container of EDXL-DE, 1.0 or 2.0.
-    EdxlDe,
-    /// Anything else.
-    Other,
-}
-
-impl Format {
-    /// The name under which programs know it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Cap12 => "cap-1.2",
-            Self::Cap11 => "cap-1.1",
-            Self::Cap10 => "cap-1.0",
-            Self::Atom => "atom",
-            Self::EdxlDe => "edxl-de",
-            Self::Other => "other",
-        }
-    }
-
-    /// The format of a root element.
-    fn of(namespace: Option<&str>, name: &str) -> Self {
-        match (namespace.unwrap_or_default(), name) {
-            (CAP_NAMESPACE, "alert") => Self::Cap12,
-            ("urn:oasis:names:tc:emergency:cap:1.1", "alert") => Self::Cap11,
-            ("urn:oasis:names:tc:emergency:cap:1.0" | "http://www.incident.com/cap/1.0", "alert") => Self::Cap10,
-            ("http://www.w3.org/2005/Atom", "feed" | "entry") => Self::Atom,
-            (namespace, name)
-                if namespace.to_ascii_lowercase().starts_with("urn:oasis:names:tc:emergency:edxl:de:")
-                    && name.eq_ignore_ascii_case("EDXLDistribution") =>
-            {
-                Self::EdxlDe
-            }
-            _ => Self::Other,
-        }
-    }
 }
 
 /// What was read. Only CAP 1.2 has a root, and not even that where the document could not be read to its end.
@@ -478,36 +431,4 @@ impl<'a> Builder<'a> {
             None => Err(Stop::Malformed("a reference is malformed")),
         }
     }
-}
-
-/// The production `S` of XML 1.0.
-pub(super) fn is_xml_space(c: char) -> bool {
-    matches!(c, ' ' | '\t' | '\n' | '\r')
-}
-
-/// The production `Char` of XML 1.0.
-fn is_xml_char(c: char) -> bool {
-    matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..)
-}
-
-/// A name with at most one prefix (Namespaces in XML 1.0, 4).
-fn is_qualified_name(name: &str) -> bool {
-    match name.split_once(':') {
-        None => is_name(name),
-        Some((prefix, local)) => is_name(prefix) && is_name(local),
-    }
-}
-
-/// The production `NCName` of Namespaces in XML 1.0.
-fn is_name(name: &str) -> bool {
-    let first = |c: char| {
-        matches!(c, 'A'..='Z' | '_' | 'a'..='z' | '\u{c0}'..='\u{d6}' | '\u{d8}'..='\u{f6}' | '\u{f8}'..='\u{2ff}'
-            | '\u{370}'..='\u{37d}' | '\u{37f}'..='\u{1fff}' | '\u{200c}' | '\u{200d}' | '\u{2070}'..='\u{218f}'
-            | '\u{2c00}'..='\u{2fef}' | '\u{3001}'..='\u{d7ff}' | '\u{f900}'..='\u{fdcf}' | '\u{fdf0}'..='\u{fffd}'
-            | '\u{10000}'..='\u{effff}')
-    };
-    let later = |c: char| {
-        first(c) || matches!(c, '-' | '.' | '0'..='9' | '\u{b7}' | '\u{300}'..='\u{36f}' | '\u{203f}' | '\u{2040}')
-    };
-    name.starts_with(first) && name.chars().all(later)
 }

@@ -28,8 +28,8 @@ pub use categories::DataCategory;
 pub use purposes::Purpose;
 pub use reasons::{
     AgeBand, Capacity, CasePriority, Channel, CloseReason, CollectionMethod, Concern, FamilyVerification, GapPlan,
-    GivenBy, HandoverKind, LegalBasis, MinorStatus, Necessity, OnClose, OrganisationKind, RejectReason, Right, Sex,
-    StopReason, Storage, WithdrawalMethod,
+    GivenBy, HandoverKind, LegalBasis, MinorStatus, Necessity, NoCaregiver, OnClose, OrganisationKind, RejectReason,
+    Right, Sex, SplitReason, StopReason, Storage, VitalReason, WithdrawalMethod, WitnessKind,
 };
 pub use sections::{Field, MATRIX, MATRIX_VERSION, Minimum, Section};
 

@@ -75,6 +75,48 @@ vocabulary! {
     }
 }
 
+impl CollectionMethod {
+    /// Whether it leaves a paper, as the consent for a child must: a signature, or the thumbprint of
+    /// somebody who does not write.
+    #[must_use]
+    pub fn is_written(self) -> bool {
+        matches!(self, Self::Written | Self::Thumbprint)
+    }
+}
+
+vocabulary! {
+    /// Who witnessed what was not signed. The last four are kinds so that they can be refused by name:
+    /// none of them is free to say what the person said.
+    WitnessKind {
+        1 Staff = "staff",
+        2 Volunteer = "volunteer",
+        3 CommunityMember = "community_member",
+        4 Interpreter = "interpreter",
+        5 Official = "official",
+        6 Relative = "relative",
+        7 Facilitator = "facilitator",
+    }
+}
+
+impl WitnessKind {
+    /// Whether such a witness is independent of the person, of the conversation and of the State.
+    #[must_use]
+    pub fn is_independent(self) -> bool {
+        matches!(self, Self::Staff | Self::Volunteer | Self::CommunityMember)
+    }
+}
+
+vocabulary! {
+    /// Why no caregiver decides for a minor, so that somebody else does: always documented.
+    NoCaregiver {
+        1 Absent = "absent",
+        2 NotFound = "not_found",
+        3 Deceased = "deceased",
+        4 NotInBestInterest = "not_in_best_interest",
+        5 CaregiverConcern = "caregiver_concern",
+    }
+}
+
 vocabulary! {
     /// Whether the person could decide when asked. After a shipwreck, sedated or in shock, one cannot.
     Capacity {
@@ -176,6 +218,31 @@ vocabulary! {
         3 Ngo = "ngo",
         4 Hospital = "hospital",
         5 Authority = "authority",
+    }
+}
+
+vocabulary! {
+    /// Why a vital interest cannot wait for consent.
+    VitalReason {
+        1 Unconscious = "unconscious",
+        2 LifeThreatening = "life_threatening",
+        3 SevereInjury = "severe_injury",
+        4 ChildbirthEmergency = "childbirth_emergency",
+        5 SelfHarmRisk = "self_harm_risk",
+        6 ImminentViolence = "imminent_violence",
+        7 ChildAlone = "child_alone",
+    }
+}
+
+vocabulary! {
+    /// Why people who travel together are no longer handed over together.
+    SplitReason {
+        1 OwnWish = "own_wish",
+        2 MedicalEmergency = "medical_emergency",
+        3 ProtectionConcern = "protection_concern",
+        4 NoPlaceForAll = "no_place_for_all",
+        5 MembersMissing = "members_missing",
+        6 Error = "error",
     }
 }
 

@@ -210,6 +210,24 @@ mod tests {
         }
     }
 
+    /// The matrix of each version, frozen: what was released under a version is judged by it for ever. A change
+    /// of the matrix is a new version with a fixture of its own.
+    #[test]
+    fn the_matrix_of_this_version_is_the_one_that_was_frozen() {
+        let names = |texts: Vec<&'static str>| if texts.is_empty() { "-".to_owned() } else { texts.join(" ") };
+        let mut table = String::new();
+        for row in &MATRIX {
+            let required = names(row.required.iter().map(|category| category.as_str()).collect());
+            let sections = names(row.sections.iter().map(|section| section.as_str()).collect());
+            table += &format!("{} | {required} | {sections}\n", row.service);
+        }
+        let frozen = match MATRIX_VERSION {
+            1 => include_str!("../../fixtures/matrix_1.txt"),
+            _ => "",
+        };
+        assert!(table == frozen, "the matrix is no longer that of version {MATRIX_VERSION} but\n{table}");
+    }
+
     #[test]
     fn what_a_service_requires_is_among_what_it_may_carry() {
         for row in &MATRIX {

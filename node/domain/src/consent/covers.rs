@@ -8,7 +8,7 @@
 //! | 1 | the record is another person's, another version, other bytes, or of an unknown schema | `integrity` |
 //! | 2 | with all known events the record is not in force | `state` |
 //! | 3 | now is outside [valid_from, valid_until) | `expired` |
-//! | 4 | the person could not decide yet; or whoever decided may not, at that age | `defer`, `capacity` |
+//! | 4 | the person could not decide yet; or whoever decided may not at that age, or not in that form | `defer`, `capacity` |
 //! | 5 | the notice was not understood, or not in a language or through an interpreter that could be | `notice` |
 //! | 6 | no tick for this purpose and service, or it was taken back | `purpose` |
 //! | 7 | the recipient is not named, was taken back, or its country is not | `recipient` |
@@ -22,13 +22,14 @@ use super::{
     obligations::{ConsentRef, Obligations, Restrictions},
     recipient::Recipient,
     record::{Consent, ConsentRecord, Exclusion, SCHEMA},
-    state::{ConsentEvent, Standing, fold},
+    state::{Actor, ConsentEvent, EventKind, Standing, fold},
     subject::SubjectRef,
     words::Country,
 };
 use crate::{
     catalogue::{
-        AgeBand, Capacity, DataCategory, Field, GivenBy, OnClose, Purpose, Role, Section, Service, vocabulary,
+        AgeBand, Capacity, CollectionMethod, DataCategory, Field, GivenBy, OnClose, Purpose, Role, Section, Service,
+        vocabulary,
     },
     refusal::{Code, Refusal},
     time::Time,
@@ -140,7 +141,7 @@ impl DenyReason {
             Self::Integrity => "the consent record is not the one that this case relies on",
             Self::State => "the consent is not in force",
             Self::Expired => "the consent does not hold at this time",
-            Self::Capacity => "whoever gave the consent may not decide for a person of this age",
+            Self::Capacity => "the consent was not given by whom, or in the form, that the person's age asks for",
             Self::Defer => "the person was not fit to decide",
             Self::Notice => "the notice was not understood",
             Self::Purpose => "the person did not agree to this purpose",
@@ -192,11 +193,11 @@ pub fn covers(
     require(!request.categories.iter().any(|category| category.is_blocked()), DenyReason::HardBlock)?;
     require(!request.recipient.is_authority(), DenyReason::Authority)?;
     require(is_intact(record, request), DenyReason::Integrity)?;
-    let standing = fold(record.events.iter().chain(known_events));
+    let standing = standing(record, known_events, request.now);
     require(standing.state.in_force(), DenyReason::State)?;
     require(record.valid_from <= request.now && request.now < record.valid_until, DenyReason::Expired)?;
     require(record.capacity != Capacity::ShockOrSedated, DenyReason::Defer)?;
-    require(decider_may_decide(record), DenyReason::Capacity)?;
+    require(decider_may_decide(record) && is_in_due_form(record), DenyReason::Capacity)?;
     require(notice_was_understood(record), DenyReason::Notice)?;
     let agreed = agreed_categories(record, &standing, request).ok_or(DenyReason::Purpose)?;
     require(recipient_is_named(record, &standing, request), DenyReason::Recipient)?;
@@ -233,22 +234,62 @@ fn is_intact(record: &ConsentRecord, request: &CoverageRequest) -> bool {
     record.schema <= SCHEMA && record.subject == request.subject && record.reference() == request.consent
 }
 
-/// Who may decide for whom (domain rules for minors, and for adults who need help to decide).
+/// Where a record stands at an instant: all known events, and the coming of age of a minor, which no
+/// person has to report for the consent of others to end.
+#[must_use]
+pub fn standing(record: &Consent, known_events: &[ConsentEvent], now: Time) -> Standing {
+    let came_of_age = record.of_age_at.filter(|at| *at <= now && record.age_band.is_minor());
+    let coming_of_age = came_of_age.zip(record.controllers.first()).map(|(at, recorded_by)| ConsentEvent {
+        at,
+        kind: EventKind::ComeOfAge,
+        actor: Actor::System,
+        recorded_by: *recorded_by,
+        method: None,
+        scope: None,
+    });
+    fold(record.events.iter().chain(known_events).chain(&coming_of_age))
+}
+
+/// Who may decide for whom:
+///
+/// | age | the child | a caregiver | without one, and why is documented |
+/// | --- | --- | --- | --- |
+/// | 0-5 | | decides | a trusted adult or the caseworker decides |
+/// | 6-11, unknown | assents | decides | a trusted adult or the caseworker decides |
+/// | 12-14 | assents | decides | a trusted adult decides, or the child |
+/// | 15-17 | decides | is told if the child permits | |
+/// | adult | decides; with help a guardian or a trusted adult may | | |
+///
+/// An unknown age is a minor's. From six years on nobody decides against the child's own no.
 fn decider_may_decide(record: &Consent) -> bool {
-    let by_other_than_person = record.given_by != GivenBy::Person;
+    use GivenBy as G;
+    let caregiver = matches!(record.given_by, G::Parent | G::LegalGuardian) && record.no_caregiver.is_none();
+    let stands_in = |of: &[GivenBy]| record.no_caregiver.is_some() && of.contains(&record.given_by);
+    let assents = record.assent == Some(true);
     match (record.capacity, record.age_band) {
         (Capacity::ShockOrSedated, _) | (Capacity::Minor, AgeBand::Adult) => false,
+        (_, band) if band != AgeBand::From0To5 && record.assent == Some(false) => false,
         (Capacity::Assisted, AgeBand::Adult) => {
-            matches!(record.given_by, GivenBy::Person | GivenBy::LegalGuardian | GivenBy::TrustedAdult)
+            matches!(record.given_by, G::Person | G::LegalGuardian | G::TrustedAdult)
         }
-        (Capacity::AdultCapable, AgeBand::Adult) => !by_other_than_person,
-        (_, AgeBand::From0To5) => by_other_than_person,
-        // From six years on nobody decides against the child's own no, nor without asking the child.
-        // An unknown age is a minor's.
-        (_, AgeBand::From6To11 | AgeBand::From12To14 | AgeBand::Unknown) => {
-            by_other_than_person && record.assent == Some(true)
+        (Capacity::AdultCapable, AgeBand::Adult) => record.given_by == G::Person,
+        (_, AgeBand::From0To5) => caregiver || stands_in(&[G::TrustedAdult, G::CaseworkerBestInterest]),
+        (_, AgeBand::From6To11 | AgeBand::Unknown) => {
+            assents && (caregiver || stands_in(&[G::TrustedAdult, G::CaseworkerBestInterest]))
         }
-        (_, AgeBand::From15To17) => !by_other_than_person,
+        (_, AgeBand::From12To14) => assents && (caregiver || stands_in(&[G::TrustedAdult, G::Person])),
+        (_, AgeBand::From15To17) => record.given_by == G::Person,
+    }
+}
+
+/// The consent for a minor is on paper; so is, from twelve years on, the assent of a child for whom others decide.
+fn is_in_due_form(record: &Consent) -> bool {
+    let assent_on_paper = record.assent_form.is_some_and(CollectionMethod::is_written);
+    let decides_alone = record.given_by == GivenBy::Person;
+    match record.age_band {
+        AgeBand::Adult => true,
+        AgeBand::From12To14 => record.collection.is_written() && (assent_on_paper || decides_alone),
+        _ => record.collection.is_written(),
     }
 }
 

@@ -11,7 +11,8 @@ use super::{
 };
 use crate::{
     catalogue::{
-        AgeBand, Capacity, DataCategory, Field, GivenBy, OnClose, OrganisationKind, Purpose, Role, Section, Service,
+        AgeBand, Capacity, CollectionMethod, DataCategory, Field, GivenBy, NoCaregiver, OnClose, OrganisationKind,
+        Purpose, Role, Section, Service,
     },
     consent::{Organisation, Recipient},
     digest::Digest,
@@ -90,6 +91,7 @@ fn stories() -> Vec<(DenyReason, Story)> {
                 draft.age_band = band;
                 draft.given_by = given_by;
                 draft.assent = assent;
+                draft.collection = CollectionMethod::Written;
             },
             nothing,
         )
@@ -272,39 +274,117 @@ fn what_is_missing_is_named_and_nothing_else_is() {
     assert!(refusal.message.ends_with(": identity_name, destination"), "{}", refusal.message);
 }
 
+/// The field guidance, row by row: age, who gave it, the child's own answer, why there is no caregiver.
 #[test]
 fn children_and_those_who_need_help_are_decided_for_by_the_rules_of_their_age() {
     use AgeBand as A;
     use GivenBy as G;
+    use NoCaregiver as N;
+    let (yes, no) = (Some(true), Some(false));
     let table = [
-        (Capacity::Minor, A::From0To5, G::Parent, None, true),
-        (Capacity::Minor, A::From0To5, G::CaseworkerBestInterest, None, true),
-        (Capacity::Minor, A::From6To11, G::LegalGuardian, Some(true), true),
-        (Capacity::Minor, A::From6To11, G::LegalGuardian, Some(false), false),
-        (Capacity::Minor, A::From12To14, G::TrustedAdult, Some(true), true),
-        (Capacity::Minor, A::From12To14, G::Person, Some(true), false),
-        (Capacity::Minor, A::From15To17, G::Person, None, true),
-        (Capacity::Minor, A::Unknown, G::TrustedAdult, Some(true), true),
-        (Capacity::AdultCapable, A::Unknown, G::Person, None, false),
-        (Capacity::AdultCapable, A::Adult, G::Person, None, true),
-        (Capacity::Assisted, A::Adult, G::Person, None, true),
-        (Capacity::Assisted, A::Adult, G::TrustedAdult, None, true),
-        (Capacity::Assisted, A::Adult, G::CaseworkerBestInterest, None, false),
-        (Capacity::Assisted, A::From6To11, G::Parent, None, false),
+        (Capacity::Minor, A::From0To5, G::Parent, None, None, true),
+        (Capacity::Minor, A::From0To5, G::Parent, no, None, true),
+        (Capacity::Minor, A::From0To5, G::CaseworkerBestInterest, None, Some(N::Absent), true),
+        (Capacity::Minor, A::From0To5, G::CaseworkerBestInterest, None, None, false),
+        (Capacity::Minor, A::From0To5, G::TrustedAdult, None, Some(N::Deceased), true),
+        (Capacity::Minor, A::From0To5, G::Parent, None, Some(N::CaregiverConcern), false),
+        (Capacity::Minor, A::From0To5, G::Person, None, Some(N::Absent), false),
+        (Capacity::Minor, A::From6To11, G::LegalGuardian, yes, None, true),
+        (Capacity::Minor, A::From6To11, G::LegalGuardian, no, None, false),
+        (Capacity::Minor, A::From6To11, G::LegalGuardian, None, None, false),
+        (Capacity::Minor, A::From6To11, G::CaseworkerBestInterest, yes, Some(N::NotInBestInterest), true),
+        (Capacity::Minor, A::From6To11, G::Person, yes, Some(N::Absent), false),
+        (Capacity::Minor, A::From12To14, G::Parent, yes, None, true),
+        (Capacity::Minor, A::From12To14, G::Parent, no, None, false),
+        (Capacity::Minor, A::From12To14, G::TrustedAdult, yes, Some(N::NotFound), true),
+        (Capacity::Minor, A::From12To14, G::TrustedAdult, yes, None, false),
+        (Capacity::Minor, A::From12To14, G::CaseworkerBestInterest, yes, Some(N::NotFound), false),
+        (Capacity::Minor, A::From12To14, G::Person, yes, None, false),
+        (Capacity::Minor, A::From12To14, G::Person, yes, Some(N::Absent), true),
+        (Capacity::Minor, A::From15To17, G::Person, None, None, true),
+        (Capacity::Minor, A::From15To17, G::Parent, yes, None, false),
+        (Capacity::Minor, A::Unknown, G::TrustedAdult, yes, Some(N::Absent), true),
+        (Capacity::Minor, A::Unknown, G::Person, yes, Some(N::Absent), false),
+        (Capacity::AdultCapable, A::Unknown, G::Person, None, None, false),
+        (Capacity::AdultCapable, A::Adult, G::Person, None, None, true),
+        (Capacity::Assisted, A::Adult, G::Person, None, None, true),
+        (Capacity::Assisted, A::Adult, G::TrustedAdult, None, None, true),
+        (Capacity::Assisted, A::Adult, G::TrustedAdult, no, None, false),
+        (Capacity::Assisted, A::Adult, G::CaseworkerBestInterest, None, None, false),
+        (Capacity::Assisted, A::From6To11, G::Parent, None, None, false),
     ];
-    for (capacity, age_band, given_by, assent, may) in table {
+    for (capacity, age_band, given_by, assent, no_caregiver, may) in table {
         let story = story(
             |draft| {
                 draft.capacity = capacity;
                 draft.age_band = age_band;
                 draft.given_by = given_by;
                 draft.assent = assent;
+                draft.no_caregiver = no_caregiver;
+                draft.collection = CollectionMethod::Written;
+                draft.assent_form = Some(CollectionMethod::Thumbprint);
             },
             nothing,
         );
         let expected = if may { None } else { Some(DenyReason::Capacity) };
-        assert_eq!(reason(&story), expected, "{capacity} {age_band} {given_by} {assent:?}");
+        assert_eq!(reason(&story), expected, "{capacity} {age_band} {given_by} {assent:?} {no_caregiver:?}");
     }
+}
+
+#[test]
+fn the_consent_for_a_child_is_on_paper_and_so_is_the_assent_from_twelve_years_on() {
+    use AgeBand as A;
+    use CollectionMethod as C;
+    for (band, collection, assent_form, may) in [
+        (A::From0To5, C::Written, None, true),
+        (A::From0To5, C::OralRecorded, None, false),
+        (A::From6To11, C::Thumbprint, None, true),
+        (A::From6To11, C::OralWitnessed, Some(C::Written), false),
+        (A::From12To14, C::Written, Some(C::Written), true),
+        (A::From12To14, C::Written, Some(C::OralWitnessed), false),
+        (A::From12To14, C::Written, None, false),
+        (A::Unknown, C::Phone, None, false),
+        (A::Adult, C::Phone, None, true),
+    ] {
+        let story = story(
+            |draft| {
+                draft.age_band = band;
+                if band != A::Adult {
+                    (draft.capacity, draft.given_by, draft.assent) = (Capacity::Minor, GivenBy::Parent, Some(true));
+                }
+                (draft.collection, draft.assent_form) = (collection, assent_form);
+            },
+            nothing,
+        );
+        let expected = if may { None } else { Some(DenyReason::Capacity) };
+        assert_eq!(reason(&story), expected, "{band} {collection} {assent_form:?}");
+    }
+}
+
+#[test]
+fn what_others_agreed_to_for_a_child_ends_when_the_child_comes_of_age() {
+    let turning = |at: u64, events| Story {
+        events,
+        ..story(
+            move |draft| {
+                draft.capacity = Capacity::Minor;
+                draft.age_band = AgeBand::From15To17;
+                draft.collection = CollectionMethod::Written;
+                draft.of_age_at = Some(Time::from_millis(sample::NOW.millis() + at));
+            },
+            nothing,
+        )
+    };
+    // The question is put a minute after the record was made.
+    assert_eq!(reason(&turning(60_001, Vec::new())), None);
+    assert_eq!(reason(&turning(60_000, Vec::new())), Some(DenyReason::State));
+    let later = |at| ConsentEvent { at, ..event(EventKind::Reconfirm, None) };
+    let confirmed = later(Time::from_millis(sample::NOW.millis() + 50_001));
+    assert_eq!(reason(&turning(50_000, vec![confirmed.clone()])), None, "confirmed by the adult");
+    assert_eq!(reason(&turning(50_002, vec![confirmed])), Some(DenyReason::State), "confirmed by the child");
+    let record = sample::record_of(turning(1, Vec::new()).draft);
+    let standing = crate::consent::standing(&record, &[], sample::request(&record).now);
+    assert_eq!(standing.state, crate::consent::State::RenewalDue);
 }
 
 #[test]

@@ -12,7 +12,10 @@ use super::{
     words::{Country, Language, Tag},
 };
 use crate::{
-    catalogue::{AgeBand, Capacity, CollectionMethod, GivenBy, Right, Role, Storage, WithdrawalMethod, vocabulary},
+    catalogue::{
+        AgeBand, Capacity, CollectionMethod, GivenBy, NoCaregiver, Right, Role, Storage, WithdrawalMethod, WitnessKind,
+        vocabulary,
+    },
     digest::Digest,
     ids::ConsentId,
     refusal::Refusal,
@@ -98,9 +101,21 @@ pub struct ConsentDraft {
     /// A child's own yes or no.
     #[serde(default)]
     pub assent: Option<bool>,
+    /// How a child's own yes was given.
+    #[serde(default)]
+    pub assent_form: Option<CollectionMethod>,
+    /// Why no caregiver decided for a minor.
+    #[serde(default)]
+    pub no_caregiver: Option<NoCaregiver>,
+    /// When a minor comes of age.
+    #[serde(default)]
+    pub of_age_at: Option<Time>,
     /// Who witnessed it, by role.
     #[serde(default)]
     pub witnesses: Vec<Role>,
+    /// Who witnessed it, by kind.
+    #[serde(default)]
+    pub witnessed_by: Option<WitnessKind>,
     /// The digest of the recording or paper.
     #[serde(default)]
     pub evidence: Option<Digest>,
@@ -195,6 +210,10 @@ impl ConsentRecord {
             valid_from,
             valid_until,
             events,
+            no_caregiver: draft.no_caregiver,
+            assent_form: draft.assent_form,
+            witnessed_by: draft.witnessed_by,
+            of_age_at: draft.of_age_at,
         })
     }
 }

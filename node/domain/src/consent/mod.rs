@@ -23,7 +23,7 @@ mod reference_model;
 #[cfg(test)]
 pub(crate) mod sample;
 
-pub use covers::{Coverage, CoverageRequest, Denial, DenyReason, covers};
+pub use covers::{Coverage, CoverageRequest, Denial, DenyReason, covers, standing};
 pub use draft::{ConsentDraft, Decision, RecordContext};
 pub use obligations::{ConsentRef, ContactSafety, Obligations, Restrictions, Withhold};
 pub use recipient::{Organisation, Recipient};

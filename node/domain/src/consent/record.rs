@@ -19,8 +19,8 @@ use super::{
 };
 use crate::{
     catalogue::{
-        AgeBand, Capacity, CollectionMethod, DataCategory, GivenBy, LegalBasis, Necessity, Purpose, Right, Role,
-        Service, Sex, Storage, WithdrawalMethod,
+        AgeBand, Capacity, CollectionMethod, DataCategory, GivenBy, LegalBasis, Necessity, NoCaregiver, Purpose, Right,
+        Role, Service, Sex, Storage, WithdrawalMethod, WitnessKind,
     },
     digest::Digest,
     ids::ConsentId,
@@ -126,6 +126,18 @@ pub struct Consent {
     /// What has happened to it when it was written (`events`).
     #[n(28)]
     pub events: Vec<ConsentEvent>,
+    /// Why no caregiver decided for a minor, where somebody else did.
+    #[n(29)]
+    pub no_caregiver: Option<NoCaregiver>,
+    /// How a child's own yes was given, where somebody else decided.
+    #[n(30)]
+    pub assent_form: Option<CollectionMethod>,
+    /// Who witnessed it, where that was nobody with a role at the Society, or where they want it said.
+    #[n(31)]
+    pub witnessed_by: Option<WitnessKind>,
+    /// When a minor comes of age, as far as is known; the end of that year where only the year is.
+    #[n(32)]
+    pub of_age_at: Option<Time>,
 }
 
 /// The notice that was explained, and whether it was understood.

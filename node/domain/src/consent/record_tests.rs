@@ -9,7 +9,9 @@ use super::{
     sample,
 };
 use crate::{
-    catalogue::{AgeBand, Capacity, CollectionMethod, DataCategory, OrganisationKind, Purpose, Role, Service},
+    catalogue::{
+        AgeBand, Capacity, CollectionMethod, DataCategory, OrganisationKind, Purpose, Role, Service, WitnessKind,
+    },
     limits::{CONSENT_BYTES_MAX, CONSENT_LIST_MAX},
     refusal::Code,
 };
@@ -39,7 +41,7 @@ fn both_demo_consents_become_records_that_survive_the_wire() {
 
 #[test]
 fn each_fault_is_found_at_its_field() {
-    let table: [(Faults, Code, &str); 16] = [
+    let table: [(Faults, Code, &str); 20] = [
         (faults(|draft| draft.version = 0), Code::Malformed, "version"),
         (faults(|draft| draft.understands.clear()), Code::MissingField, "understands"),
         (faults(|draft| draft.purposes.clear()), Code::MissingField, "purposes"),
@@ -69,6 +71,17 @@ fn each_fault_is_found_at_its_field() {
         (faults(|draft| draft.purposes[1].service = Some(Service::Rfl)), Code::Malformed, "purposes[1].service"),
         (faults(|draft| draft.witnesses.clear()), Code::MissingField, "witnesses"),
         (faults(|draft| draft.witnesses.push(Role::Interpreter)), Code::Malformed, "witnesses[1]"),
+        (
+            faults(|draft| {
+                draft.collection = CollectionMethod::Thumbprint;
+                draft.witnesses.clear();
+            }),
+            Code::MissingField,
+            "witnesses",
+        ),
+        (faults(|draft| draft.witnessed_by = Some(WitnessKind::Official)), Code::ConsentWitness, "witnessed_by"),
+        (faults(|draft| draft.witnessed_by = Some(WitnessKind::Facilitator)), Code::ConsentWitness, "witnessed_by"),
+        (faults(|draft| draft.of_age_at = Some(sample::NOW)), Code::Malformed, "age_band"),
         (faults(|draft| draft.age_band = AgeBand::From6To11), Code::Malformed, "capacity"),
         (faults(|draft| draft.valid_until = Some(sample::NOW)), Code::BadTimes, "valid_until"),
         (faults(|draft| draft.retention_until = Some(sample::NOW)), Code::BadTimes, "retention_until"),

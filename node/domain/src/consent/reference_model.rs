@@ -20,8 +20,8 @@ use super::{
 };
 use crate::{
     catalogue::{
-        AgeBand, Capacity, DataCategory, Field, GivenBy, LegalBasis, Necessity, OrganisationKind, Purpose, Role,
-        Service,
+        AgeBand, Capacity, CollectionMethod, DataCategory, Field, GivenBy, LegalBasis, Necessity, NoCaregiver,
+        OrganisationKind, Purpose, Role, Service,
     },
     ids::CaseId,
     time::Time,
@@ -97,10 +97,17 @@ fn a_draft(dice: &mut Dice<'_>) -> ConsentDraft {
         draft.age_band = dice.one(AgeBand::ALL);
         draft.given_by = dice.one(GivenBy::ALL);
         draft.assent = dice.one(&[Some(true), Some(false), None]);
+        draft.no_caregiver = dice.one(&[None, Some(NoCaregiver::Absent), Some(NoCaregiver::CaregiverConcern)]);
+        draft.collection = dice.one(&[CollectionMethod::Written, CollectionMethod::OralWitnessed]);
+        draft.assent_form = dice.one(&[Some(CollectionMethod::Thumbprint), Some(CollectionMethod::Phone), None]);
+        draft.of_age_at = dice.rarely(3).then(|| minutes(dice));
         match (draft.capacity, draft.age_band) {
             (Capacity::Minor, AgeBand::Adult) => draft.age_band = AgeBand::Unknown,
             (Capacity::AdultCapable, band) if band != AgeBand::Unknown => draft.age_band = AgeBand::Adult,
             _ => {}
+        }
+        if draft.age_band == AgeBand::Adult {
+            (draft.no_caregiver, draft.of_age_at) = (None, None);
         }
     }
     draft.notice.understood = !dice.rarely(12);
@@ -238,7 +245,7 @@ fn a_request(dice: &mut Dice<'_>, record: &ConsentRecord) -> CoverageRequest {
 }
 
 /// Where the record stands, told as a story from its earliest event to its latest.
-fn is_in_force(events: &[&ConsentEvent]) -> bool {
+fn is_in_force(events: &[&ConsentEvent], birthday: Option<Time>) -> bool {
     let final_no =
         [EventKind::Withdraw, EventKind::Invalidate, EventKind::Revoke, EventKind::Refuse, EventKind::Expire];
     if events.iter().any(|event| final_no.contains(&event.kind)) {
@@ -252,6 +259,7 @@ fn is_in_force(events: &[&ConsentEvent]) -> bool {
     let given_after = given.into_iter().filter(|time| explained.is_some_and(|explained| explained <= *time)).min();
     let of_age: Vec<_> = at(&|kind| kind == EventKind::ComeOfAge)
         .into_iter()
+        .chain(birthday)
         .filter(|time| explained.is_some_and(|e| e <= *time))
         .collect();
     let renewed = at(&|kind| kind == EventKind::Reconfirm);
@@ -260,6 +268,43 @@ fn is_in_force(events: &[&ConsentEvent]) -> bool {
         (Some(last), Some(_)) => renewed.iter().any(|time| time > last),
         _ => given_after.is_some(),
     }
+}
+
+/// Who may decide at which age and in which form, as sentences: age; who; whether a caregiver must be lacking;
+/// whether the child's yes is needed, and on paper.
+const DECIDERS: &str = "
+    0_5 parent,legal_guardian present - -
+    0_5 trusted_adult,caseworker_best_interest lacking - -
+    6_11 parent,legal_guardian present yes -
+    6_11 trusted_adult,caseworker_best_interest lacking yes -
+    unknown parent,legal_guardian present yes -
+    unknown trusted_adult,caseworker_best_interest lacking yes -
+    12_14 parent,legal_guardian present yes paper
+    12_14 trusted_adult lacking yes paper
+    12_14 self lacking yes -
+    15_17 self any - -
+";
+
+fn may_be_decided(record: &ConsentRecord) -> bool {
+    let says_no = record.assent == Some(false);
+    if record.age_band == AgeBand::Adult {
+        let helped = record.capacity == Capacity::Assisted
+            && ["legal_guardian", "trusted_adult"].contains(&record.given_by.as_str());
+        return !says_no && (helped || record.given_by == GivenBy::Person);
+    }
+    let on_paper =
+        |form: Option<CollectionMethod>| form.is_some_and(|form| ["written", "thumbprint"].contains(&form.as_str()));
+    let fits = |line: &str| {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let [age, who, caregiver, assent, form] = words[..] else { return false };
+        age == record.age_band.as_str()
+            && who.split(',').any(|one| one == record.given_by.as_str())
+            && (caregiver == "any" || (caregiver == "lacking") == record.no_caregiver.is_some())
+            && (assent == "-" || record.assent == Some(true))
+            && (form == "-" || on_paper(record.assent_form))
+            && !(says_no && age != "0_5")
+    };
+    on_paper(Some(record.collection)) && DECIDERS.lines().any(fits)
 }
 
 /// The faults that do not depend on what exactly was agreed to: steps 0 to 5.
@@ -279,20 +324,11 @@ fn faults_of_the_record(record: &ConsentRecord, all: &[&ConsentEvent], request: 
     };
     fault(kind == Some(OrganisationKind::Authority), R::Authority);
     fault(record.subject != request.subject || record.version != request.consent.version, R::Integrity);
-    fault(!is_in_force(all), R::State);
+    let birthday = record.of_age_at.filter(|at| request.now >= *at);
+    fault(!is_in_force(all, birthday), R::State);
     fault(request.now < record.valid_from || request.now >= record.valid_until, R::Expired);
     fault(record.capacity == Capacity::ShockOrSedated, R::Defer);
-    let own = record.given_by == GivenBy::Person;
-    let may = match record.age_band {
-        AgeBand::Adult if record.capacity == Capacity::Assisted => {
-            !matches!(record.given_by, GivenBy::Parent | GivenBy::CaseworkerBestInterest)
-        }
-        AgeBand::Adult => own,
-        AgeBand::From0To5 => !own,
-        AgeBand::From15To17 => own,
-        _ => !own && record.assent.unwrap_or(false),
-    };
-    fault(!may, R::Capacity);
+    fault(!may_be_decided(record), R::Capacity);
     let speaks = |tag: &str| {
         record.understands.iter().any(|known| {
             let known = known.as_str();
@@ -385,13 +421,14 @@ fn with_less(draft: &ConsentDraft, dice: &mut Dice<'_>) -> ConsentDraft {
     let mut less = draft.clone();
     let pick = dice.below(64);
     let take = |len: usize| pick % len.max(1);
-    match dice.below(7) {
+    match dice.below(8) {
         0 if less.purposes.len() > 1 => drop(less.purposes.remove(take(draft.purposes.len()))),
         1 if less.recipients.len() > 1 => drop(less.recipients.remove(take(draft.recipients.len()))),
         2 if less.countries.len() > 1 => drop(less.countries.remove(take(draft.countries.len()))),
         3 if less.understands.len() > 1 => drop(less.understands.remove(take(draft.understands.len()))),
         4 => less.interpreter = None,
         5 => less.assent = None,
+        6 => less.assent_form = None,
         _ => {
             let grants = less.purposes.len();
             let categories = &mut less.purposes[pick % grants].categories;

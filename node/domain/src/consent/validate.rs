@@ -89,8 +89,14 @@ fn purpose(grant: &PurposeGrant, path: &str, faults: &mut Faults) {
 }
 
 fn circumstances(consent: &Consent, faults: &mut Faults) {
-    if consent.collection == CollectionMethod::OralWitnessed && consent.witnesses.is_empty() {
-        faults.add(Code::MissingField, "witnesses", "oral consent needs a witness");
+    // A thumbprint is on paper, which stays here; that it was freely given, only a witness can say.
+    let unsigned = matches!(consent.collection, CollectionMethod::OralWitnessed | CollectionMethod::Thumbprint);
+    if unsigned && consent.witnesses.is_empty() && consent.witnessed_by.is_none() {
+        faults.add(Code::MissingField, "witnesses", "consent by word of mouth or by thumbprint needs a witness");
+    }
+    if let Some(witness) = consent.witnessed_by.filter(|witness| !witness.is_independent()) {
+        let message = format!("the witness is independent: {witness} is not");
+        faults.add(Code::ConsentWitness, "witnessed_by", message);
     }
     if let Some(index) = consent.witnesses.iter().position(|role| *role == Role::Interpreter) {
         faults.add(Code::Malformed, format!("witnesses[{index}]"), "the interpreter is not the witness");
@@ -103,6 +109,9 @@ fn circumstances(consent: &Consent, faults: &mut Faults) {
             faults.add(Code::Malformed, "capacity", "a minor does not decide as an adult");
         }
         _ => {}
+    }
+    if consent.age_band == AgeBand::Adult && (consent.no_caregiver.is_some() || consent.of_age_at.is_some()) {
+        faults.add(Code::Malformed, "age_band", "an adult has neither a caregiver nor a coming of age");
     }
 }
 

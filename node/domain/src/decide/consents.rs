@@ -32,10 +32,28 @@ pub(super) fn record(
             return Err(Refusal::new(Code::DuplicateId, message).at("id"));
         }
     }
+    same_age_or_assessed(context, caller, case, &record)?;
     let object = record.to_cbor().to_vec();
     let body = Body::Consent { case, record: reference };
     let entry = NewEntry::with_object(body, object, Some(Content::Consent(Box::new(record))));
     Ok(Decision { entries: vec![entry], reply: Reply::Done { entry: context.next } })
+}
+
+/// The age of a person, once recorded, is changed by trained people alone: an unknown one above all.
+fn same_age_or_assessed(
+    context: &Context<'_>,
+    caller: &Caller,
+    case: CaseId,
+    record: &ConsentRecord,
+) -> Result<(), Refusal> {
+    let trained = [Role::CpOfficer, Role::Medical].iter().any(|role| caller.roles.contains(role));
+    match context.facts.case_age(case)? {
+        Some(row) if row.band != record.age_band && !trained => {
+            let message = format!("the age of this person was recorded as {}; an assessment changes it", row.band);
+            Err(Refusal::new(Code::AgeDisputed, message).at("age_band"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The record that a case relies on.

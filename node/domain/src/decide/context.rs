@@ -10,6 +10,7 @@ use crate::{
     facts::Facts,
     ids::{CaseId, EntryIndex},
     refusal::{Code, Refusal},
+    retention::{Periods, Transfer},
     signing::Signer,
     society::Society,
     time::Time,
@@ -94,11 +95,44 @@ impl Caller {
     }
 }
 
-/// What the configuration says of peers.
+/// What the configuration allows, and what the machine does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
     /// By Society; one that is not named gets [`PeerPolicy::default`].
     pub peers: BTreeMap<Society, PeerPolicy>,
+    /// Bases for transfers between countries; without one no case crosses that border.
+    pub transfers: Vec<Transfer>,
+    /// How long things are kept.
+    pub retention: Periods,
+    /// Whether the disk is so full that its rest is the reserve of receipts, withdrawals and urgent alerts.
+    pub disk_reserved: bool,
+}
+
+impl Context<'_> {
+    /// Denies person-level traffic with a peer that the configuration or an officer suspended.
+    ///
+    /// # Errors
+    /// `peer_suspended`.
+    pub fn check_exchange(&self, peer: Society) -> Result<(), Refusal> {
+        self.policy.check_handovers(peer)?;
+        if self.facts.suspension(peer)?.is_some_and(|row| row.suspended) {
+            let message = format!("the exchange of cases with {peer} is suspended; alerts still flow");
+            return Err(Refusal::new(Code::PeerSuspended, message));
+        }
+        Ok(())
+    }
+
+    /// Denies a transfer of data about a person between two countries without a basis that holds now.
+    ///
+    /// # Errors
+    /// `no_transfer_basis`.
+    pub fn check_transfer(&self, from: Society, to: Society) -> Result<(), Refusal> {
+        if self.policy.transfers.iter().any(|basis| basis.holds(from, to, self.now)) {
+            return Ok(());
+        }
+        let message = format!("the configuration has no basis in force today for a transfer from {from} to {to}");
+        Err(Refusal::new(Code::NoTransferBasis, message))
+    }
 }
 
 /// What the configuration says of one peer.

@@ -236,12 +236,15 @@ fn judge_content(
             _ => Err(Refusal::new(Code::BadReference, "the alert is not ours, or not redacted")),
         },
         Content::Subscription(_) => Ok(()),
-        Content::Offer(_) | Content::Answer(_) | Content::Release(_) | Content::Step(_) => {
+        Content::Offer(_) | Content::Answer(_) | Content::Release(_) | Content::Step(_) | Content::Split(_) => {
             handovers::judge(context, &letter.content, by, package)
         }
-        Content::Receipt(_) | Content::Bundle(_) | Content::Consent(_) | Content::Draft(_) | Content::Residue(_) => {
-            Err(Refusal::new(Code::Malformed, "this does not travel in an envelope"))
-        }
+        Content::Receipt(_)
+        | Content::Bundle(_)
+        | Content::Consent(_)
+        | Content::Note(_)
+        | Content::Residue(_)
+        | Content::Draft(_) => Err(Refusal::new(Code::Malformed, "this does not travel in an envelope")),
     }
 }
 
@@ -262,10 +265,12 @@ pub(super) fn about(envelope: &Envelope, content: &Content) -> (Option<EnvelopeI
         Content::Answer(HandoverAnswer { id, .. }) => (Some((*id).into()), None),
         Content::Release(release) => (Some(release.id.into()), Some(release.obligations.consent)),
         Content::Step(step) => (Some(step.id.into()), None),
+        Content::Split(split) => (Some(split.handover.into()), None),
         Content::Subscription(_)
         | Content::Receipt(_)
         | Content::Bundle(_)
         | Content::Consent(_)
+        | Content::Note(_)
         | Content::Draft(_)
         | Content::Residue(_) => (None, None),
     }

@@ -1,13 +1,15 @@
 //! Handovers: offered, answered, released, followed, read. Consent is asked at every gate.
 
 use crate::{
-    catalogue::{Purpose, Role, Section, Service},
+    catalogue::{LegalBasis, Purpose, Role, Section, Service},
+    consent::ConsentRecord,
     entry::{Body, PackageRef},
     envelope::{Attachment, Envelope, FORMAT_VERSION, Kind, Lane},
     fold::{Content, side_of},
     handover::{
-        Action, Case, CaseShortCode, Gate, HandoverAnswer, HandoverDraft, HandoverRelease, HandoverStep, Offer,
-        OfferContext, ReleasePlan, Side, State, Step, Verdict, check_gate, permitted_roles, transition,
+        Action, Case, CaseShortCode, Gate, HandoverAnswer, HandoverDraft, HandoverRelease, HandoverStep, Note, Offer,
+        OfferContext, ReleasePlan, Side, State, Step, Verdict, check_gate, permitted_roles, safeguards::has_sealed,
+        transition,
     },
     ids::{CaseId, EnvelopeId, HandoverId, IdEntropy},
     refusal::{Code, Refusal},
@@ -16,7 +18,7 @@ use crate::{
     time::Time,
 };
 
-use super::{Caller, Context, Decision, NewEntry, Reply, consents, delivery};
+use super::{Caller, Context, Decision, NewEntry, Reply, approvals, consents, delivery, groups, holds, overrides};
 
 /// An offer to be made.
 pub(super) struct Offering {
@@ -25,6 +27,7 @@ pub(super) struct Offering {
     pub(super) draft: HandoverDraft,
     pub(super) package: Option<PackageRef>,
     pub(super) release_on_acceptance: bool,
+    pub(super) entropy: IdEntropy,
 }
 
 /// A release to be made.
@@ -35,59 +38,151 @@ pub(super) struct Releasing {
     pub(super) sections: Vec<Section>,
 }
 
-/// Offers a handover, without identity, if the consent covers every service asked for.
+/// A handover that may be offered.
+pub(super) struct New {
+    pub(super) offering: Offering,
+    pub(super) offer: Offer,
+    /// Whether a sealed section may travel with it.
+    pub(super) sealed: bool,
+    entropy: IdEntropy,
+}
+
+/// What an offer turned out to be.
+pub(super) enum Prepared {
+    /// It was made before.
+    Known(Decision),
+    /// It can be made.
+    New(Box<New>),
+}
+
+/// Offers a handover, without identity, if the consent covers every service asked for. Where others have to approve
+/// it, it is written down and waits.
 pub(super) fn offer(
     context: &Context<'_>,
     caller: &Caller,
     entropy: IdEntropy,
     offering: Offering,
 ) -> Result<Decision, Refusal> {
+    if offering.draft.group.is_some() {
+        let message = "those who travel together are offered together";
+        return Err(Refusal::new(Code::GroupTogether, message).at("group"));
+    }
+    let new = match prepare(context, caller, entropy, offering)? {
+        Prepared::Known(decision) => return Ok(decision),
+        Prepared::New(new) => *new,
+    };
+    let at_once = approvals::needs_nobody(&new.offer, new.sealed);
+    let entries = if at_once { new.issue(context) } else { new.propose() };
+    Ok(Decision { entries, reply: Reply::Done { entry: context.next } })
+}
+
+/// Checks all that an offer has to pass.
+pub(super) fn prepare(
+    context: &Context<'_>,
+    caller: &Caller,
+    entropy: IdEntropy,
+    offering: Offering,
+) -> Result<Prepared, Refusal> {
     caller.require(permitted_roles(Action::Send))?;
-    let to = offering.draft.to;
+    if offering.release_on_acceptance {
+        approvals::may_release_by_itself(&offering.draft)?;
+    }
     let earlier = context.facts.handover(offering.id)?;
     let earlier_offer = earlier.as_ref().map(|row| offer_of(context, row)).transpose()?;
     let record = consents::of_case(context, offering.draft.consent, offering.case)?;
-    let offer_context = OfferContext {
+    if let Some(earlier) = earlier.zip(earlier_offer) {
+        let fresh = offer_context(context, &offering, &record, short_code(entropy));
+        return repeat(context, earlier, offering, fresh).map(Prepared::Known);
+    }
+    let offering = Offering { entropy, ..offering };
+    let offer = draft_offer(context, &offering, &record)?;
+    approvals::by_a_person(caller, &offer)?;
+    let services: Vec<Service> = offer.service_codes().collect();
+    let case = case_of(context, &offering, &offer, &record);
+    check_gate(&Gate::Submit, &case, &services)?;
+    let plan = check_gate(&Gate::Send, &case, &services)?;
+    let sealed = has_sealed(&plan.sections);
+    Ok(Prepared::New(Box::new(New { offering, offer, sealed, entropy })))
+}
+
+fn offer_context(
+    context: &Context<'_>,
+    offering: &Offering,
+    record: &ConsentRecord,
+    short_code: CaseShortCode,
+) -> OfferContext {
+    OfferContext {
         id: offering.id,
         from: context.own,
-        subject: context.pseudonyms.for_peer(to, offering.case),
-        short_code: short_code(entropy),
+        subject: context.pseudonyms.for_peer(offering.draft.to, offering.case),
+        short_code,
         consent: record.reference(),
         now: context.now,
-    };
-    if let Some(earlier) = earlier.zip(earlier_offer) {
-        return repeat(context, earlier, offering, offer_context);
     }
-    let offer = Offer::from_draft(offering.draft, offer_context).map_err(first)?;
+}
+
+/// The offer of a draft, to a peer that takes handovers, about a person of the age that the record says.
+pub(super) fn draft_offer(
+    context: &Context<'_>,
+    offering: &Offering,
+    record: &ConsentRecord,
+) -> Result<Offer, Refusal> {
+    let to = offering.draft.to;
+    let fresh = offer_context(context, offering, record, short_code(offering.entropy));
+    let offer = Offer::from_draft(offering.draft.clone(), fresh).map_err(first)?;
     if context.facts.peer(to)?.is_none_or(|row| row.removed) {
         return Err(Refusal::new(Code::UnknownPeer, format!("{to} is no peer of this node")).at("to"));
     }
-    context.policy.check_handovers(to)?;
-    let services: Vec<Service> = offer.service_codes().collect();
-    let case = Case {
-        offer: &offer,
-        subject: context.pseudonyms.own(offering.case),
-        record: &record,
-        events: &[],
-        now: context.now,
-    };
-    check_gate(&Gate::Submit, &case, &services)?;
-    check_gate(&Gate::Send, &case, &services)?;
-    let id = offering.id;
-    let envelope =
-        envelope(context, entropy, to, Kind::HandoverOffer, Lane::Routine, offer.to_cbor(), Some(offer.expires_at));
-    let mut entries = vec![
-        NewEntry::issued(context, &envelope, Content::Offer(Box::new(offer))),
-        NewEntry::bare(Body::HandoverOpened {
-            id,
-            case: offering.case,
-            release_on_acceptance: offering.release_on_acceptance,
-        }),
-    ];
-    if let Some(package) = offering.package {
-        entries.push(NewEntry::bare(Body::PackageKept { handover: id, package }));
+    context.check_exchange(to)?;
+    context.check_transfer(context.own, to)?;
+    if offer.age_band != record.age_band {
+        let message = format!("the consent was given for an age of {}, not {}", record.age_band, offer.age_band);
+        return Err(Refusal::new(Code::AgeDisputed, message).at("age_band"));
     }
-    Ok(Decision { entries, reply: Reply::Done { entry: context.next } })
+    Ok(offer)
+}
+
+/// The case of an offer that is being made.
+pub(super) fn case_of<'a>(
+    context: &Context<'_>,
+    offering: &Offering,
+    offer: &'a Offer,
+    record: &'a ConsentRecord,
+) -> Case<'a> {
+    Case { offer, subject: context.pseudonyms.own(offering.case), record, events: &[], now: context.now }
+}
+
+impl New {
+    /// The entries that send the offer.
+    pub(super) fn issue(self, context: &Context<'_>) -> Vec<NewEntry> {
+        let Self { offering, offer, entropy, .. } = self;
+        let (id, to, expires_at) = (offering.id, offer.to, Some(offer.expires_at));
+        let (kind, lane) = (Kind::HandoverOffer, Lane::Routine);
+        let envelope = envelope(context, entropy, to, kind, lane, offer.to_cbor(), expires_at);
+        let (case, release_on_acceptance) = (offering.case, offering.release_on_acceptance);
+        let mut entries = vec![
+            NewEntry::issued(context, &envelope, Content::Offer(Box::new(offer))),
+            NewEntry::bare(Body::HandoverOpened { id, case, release_on_acceptance }),
+        ];
+        entries.extend(kept(&offering));
+        entries
+    }
+
+    /// The entries that write the offer down until others have approved it.
+    pub(super) fn propose(self) -> Vec<NewEntry> {
+        let Self { offering, offer, sealed, .. } = self;
+        let mut entries = vec![approvals::proposal(&offering, offer, sealed)];
+        if offering.release_on_acceptance {
+            let (id, case) = (offering.id, offering.case);
+            entries.push(NewEntry::bare(Body::HandoverOpened { id, case, release_on_acceptance: true }));
+        }
+        entries.extend(kept(&offering));
+        entries
+    }
+}
+
+fn kept(offering: &Offering) -> Option<NewEntry> {
+    offering.package.map(|package| NewEntry::bare(Body::PackageKept { handover: offering.id, package }))
 }
 
 /// The same id again: the same answer when it is the same offer, a refusal when it is not.
@@ -118,7 +213,7 @@ fn first(faults: Vec<Refusal>) -> Refusal {
     faults.into_iter().next().unwrap_or_else(|| Refusal::new(Code::Malformed, "the draft is not valid"))
 }
 
-fn envelope(
+pub(super) fn envelope(
     context: &Context<'_>,
     entropy: IdEntropy,
     to: Society,
@@ -141,7 +236,7 @@ fn envelope(
     }
 }
 
-fn known(context: &Context<'_>, id: HandoverId) -> Result<HandoverRow, Refusal> {
+pub(super) fn known(context: &Context<'_>, id: HandoverId) -> Result<HandoverRow, Refusal> {
     let row = context.facts.handover(id)?;
     row.ok_or_else(|| Refusal::new(Code::UnknownHandover, "this node has no such handover"))
 }
@@ -150,18 +245,39 @@ fn known(context: &Context<'_>, id: HandoverId) -> Result<HandoverRow, Refusal> 
 pub(super) fn offer_of(context: &Context<'_>, row: &HandoverRow) -> Result<Offer, Refusal> {
     let object = context.facts.object(row.entry)?;
     let object = object.ok_or_else(|| Refusal::new(Code::PackageAbsent, "the offer was erased"))?;
-    Offer::from_cbor(&delivery::envelope_of(&object)?.body)
+    match context.facts.entry(row.entry)?.map(|entry| entry.body) {
+        // One that waits here was never in an envelope.
+        Some(Body::HandoverProposed(_)) => Offer::from_cbor(&object),
+        _ => Offer::from_cbor(&delivery::envelope_of(&object)?.body),
+    }
 }
 
 /// The same step again, by the same side: it was taken already, and that is the answer.
-fn taken(row: &HandoverRow, action: Action, own: Society) -> Option<Decision> {
+pub(super) fn taken(row: &HandoverRow, action: Action, own: Society) -> Option<Decision> {
     let last = row.history.last()?;
     (last.action == action && last.by == own)
         .then(|| Decision { entries: Vec::new(), reply: Reply::Done { entry: last.entry } })
 }
 
-/// Answers an offer.
+/// Answers the offer of one who travels alone.
 pub(super) fn answer(
+    context: &Context<'_>,
+    caller: &Caller,
+    entropy: IdEntropy,
+    id: HandoverId,
+    verdict: Verdict,
+) -> Result<Decision, Refusal> {
+    let action = verdict.action();
+    caller.require(permitted_roles(action))?;
+    let row = known(context, id)?;
+    if taken(&row, action, context.own).is_none() && transition(row.state, action, side_of(&row, context.own)).is_ok() {
+        groups::refuse_alone(context, &offer_of(context, &row)?)?;
+    }
+    answer_one(context, caller, entropy, id, verdict)
+}
+
+/// Answers one offer.
+pub(super) fn answer_one(
     context: &Context<'_>,
     caller: &Caller,
     entropy: IdEntropy,
@@ -180,11 +296,13 @@ pub(super) fn answer(
     }
     let verdict = match verdict {
         Verdict::Accept { team, services } => {
-            context.policy.check_handovers(row.from)?;
+            context.check_exchange(row.from)?;
+            context.check_transfer(row.from, context.own)?;
             let offered: Vec<Service> = offer_of(context, &row)?.service_codes().collect();
             if let Some(other) = services.iter().find(|service| !offered.contains(service)) {
                 return Err(Refusal::new(Code::Malformed, format!("{other} was not asked for")).at("services"));
             }
+            approvals::before_acceptance(context, caller, id)?;
             Verdict::Accept { team, services: if services.is_empty() { offered } else { services } }
         }
         reject @ Verdict::Reject { .. } => reject,
@@ -200,15 +318,25 @@ pub(super) fn answer(
 /// # Errors
 /// The refusal of the gate.
 pub fn recheck(context: &Context<'_>, id: HandoverId, gate: Gate) -> Result<ReleasePlan, Refusal> {
+    with_case(context, id, |case, services| overrides::plan(context, id, &gate, case, services))
+}
+
+/// Hands a handover of ours out as a case, with the services in question: the accepted ones, or all before that.
+pub(super) fn with_case<T>(
+    context: &Context<'_>,
+    id: HandoverId,
+    judge: impl FnOnce(&Case<'_>, &[Service]) -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
     let row = known(context, id)?;
-    context.policy.check_handovers(row.to)?;
+    context.check_exchange(row.to)?;
+    context.check_transfer(context.own, row.to)?;
+    holds::check_not_frozen(context, id, &row)?;
     let case = row.case.ok_or_else(|| Refusal::new(Code::NotOrigin, "the case lies at the Society that offered it"))?;
     let offer = offer_of(context, &row)?;
     let record = consents::of_case(context, Some(row.consent.id), case)?;
-    let services = if row.accepted.is_empty() { offer.service_codes().collect() } else { row.accepted };
+    let services: Vec<_> = if row.accepted.is_empty() { offer.service_codes().collect() } else { row.accepted };
     let subject = context.pseudonyms.own(case);
-    let case = Case { offer: &offer, subject, record: &record, events: &[], now: context.now };
-    check_gate(&gate, &case, &services)
+    judge(&Case { offer: &offer, subject, record: &record, events: &[], now: context.now }, &services)
 }
 
 /// Releases the package of an accepted handover.
@@ -224,9 +352,9 @@ pub(super) fn release(
         return Ok(taken);
     }
     transition(row.state, Action::Release, side_of(&row, context.own))?;
-    if row.frozen {
-        return Err(Refusal::new(Code::WrongState, "the handover is frozen"));
-    }
+    let offer = offer_of(context, &row)?;
+    approvals::by_a_person(caller, &offer)?;
+    groups::all_accepted(context, &offer)?;
     let plan = recheck(context, releasing.id, Gate::Release)?;
     if let Some(section) = releasing.sections.iter().find(|section| !plan.sections.contains(section)) {
         return Err(Refusal::new(Code::ConsentMissing, format!("the consent does not cover the section {section}")));
@@ -239,6 +367,7 @@ pub(super) fn release(
         sections: releasing.sections,
         matrix_version: crate::catalogue::MATRIX_VERSION,
         obligations: plan.obligations,
+        basis: plan.overridden.then_some(LegalBasis::VitalInterest),
     };
     release.check()?;
     let mut envelope = envelope(context, entropy, row.to, Kind::HandoverRelease, Lane::Bulk, release.to_cbor(), None);
@@ -253,6 +382,7 @@ pub(super) fn report(
     entropy: IdEntropy,
     id: HandoverId,
     step: Step,
+    note: Option<Note>,
 ) -> Result<Decision, Refusal> {
     let action = step.action();
     caller.require(permitted_roles(action))?;
@@ -262,7 +392,10 @@ pub(super) fn report(
     }
     let side = side_of(&row, context.own);
     transition(row.state, action, side)?;
-    let step = HandoverStep { id, at: context.now, step };
+    if let (Step::Cancelled(reason), State::Draft | State::Ready | State::Blocked) = (&step, row.state) {
+        return Ok(approvals::drop_unsent(context, id, *reason));
+    }
+    let step = HandoverStep { id, at: context.now, step, note };
     step.check()?;
     let other = if side == Side::From { row.to } else { row.from };
     let lane = match action {
@@ -273,6 +406,10 @@ pub(super) fn report(
     Ok(Decision::issuing(context, &envelope, Content::Step(Box::new(step))))
 }
 
+/// Who reads packages; each of them what their role opens.
+const READERS: [Role; 6] =
+    [Role::Caseworker, Role::Supervisor, Role::Medical, Role::CpOfficer, Role::GbvOfficer, Role::RflOfficer];
+
 /// Records that a package is read, before it is.
 pub(super) fn read(
     context: &Context<'_>,
@@ -281,11 +418,12 @@ pub(super) fn read(
     sections: Vec<Section>,
     purpose: Purpose,
 ) -> Result<Decision, Refusal> {
-    caller.require(&[Role::Caseworker, Role::Supervisor, Role::Medical, Role::CpOfficer, Role::RflOfficer])?;
+    caller.require(&READERS)?;
     let row = known(context, id)?;
     if row.package.is_none() || row.state.has_ended() && row.state != State::Completed {
         return Err(Refusal::new(Code::PackageAbsent, format!("the handover is {}", row.state)));
     }
+    holds::check_not_frozen(context, id, &row)?;
     for section in sections.iter().filter(|section| !section.sealed_for().is_empty()) {
         caller.require(section.sealed_for())?;
     }
@@ -315,7 +453,7 @@ pub(super) fn judge(
         }
         Content::Release(release) => {
             let row = of_pair(context, release.id, by, Side::From)?;
-            context.policy.check_handovers(by)?;
+            context.check_exchange(by)?;
             transition(row.state, Action::Release, Side::From)?;
             match package {
                 Some(Ok(_)) => Ok(()),
@@ -323,6 +461,7 @@ pub(super) fn judge(
                 None => Err(Refusal::new(Code::PackageAbsent, "the package did not come with its release")),
             }
         }
+        Content::Split(split) => groups::judge_split(context, split, by),
         Content::Step(step) => {
             let row = known(context, step.id)?;
             let side = side_of(&row, by);
@@ -340,7 +479,7 @@ fn judge_offer(context: &Context<'_>, offer: &Offer, by: Society) -> Result<(), 
     if offer.to != context.own {
         return Err(Refusal::new(Code::WrongRecipient, "the offer is for another Society"));
     }
-    context.policy.check_handovers(by)?;
+    context.check_exchange(by)?;
     if context.now >= offer.expires_at {
         return Err(Refusal::new(Code::Expired, "the offer has expired"));
     }

@@ -2,27 +2,39 @@
 //! else changes state. The rows that follow from an entry are made by [`crate::fold`], here as in
 //! a rebuild, so that the views cannot disagree with the journal.
 
+mod aggregates;
 mod alerts;
+mod approvals;
 mod consents;
 mod context;
 mod delivery;
 mod drafts;
 mod duty;
 mod forget;
+mod groups;
 mod handovers;
+mod holds;
+mod overrides;
 mod peers;
 mod receipts;
 mod redact;
+mod retention;
+mod safeguards;
 #[cfg(test)]
 mod tests;
 
+pub use approvals::missing_approvals;
 pub use context::{Caller, Context, PeerPolicy, Policy, Pseudonyms};
 pub use delivery::{Letter, Opened, open};
 pub use duty::waits_for_answer;
 pub use forget::forget;
 pub use handovers::recheck;
+pub use holds::{Scope, is_held};
+pub use retention::{Target, evidence_of};
+pub use safeguards::{Member, SafeguardCommand};
 
 use crate::{
+    aggregate::ReportStep,
     alert::{Alert, AlertAck, AlertCancel},
     bundle::Bundle,
     catalogue::{Purpose, RedactReason, Section, Segment},
@@ -31,10 +43,11 @@ use crate::{
     entry::{Body, DraftSource, EnvelopeMeta, HookOutcome, PackageRef},
     envelope::{Attachment, Envelope, Lane},
     fold::{Content, Residue},
-    handover::{HandoverDraft, Step, Verdict},
-    ids::{AlertId, CaseId, EntryIndex, EnvelopeId, Epoch, HandoverId, IdEntropy, Position},
+    handover::{HandoverDraft, Note, Step, Verdict},
+    ids::{AlertId, CaseId, EntryIndex, EnvelopeId, Epoch, HandoverId, IdEntropy, Position, ReportId},
     receipt::{Receipt, SignedReceipt},
     refusal::{Code, Refusal},
+    retention::HoldKind,
     society::Society,
 };
 
@@ -169,6 +182,8 @@ pub enum Command {
         /// Whether to release as soon as it is accepted.
         release_on_acceptance: bool,
     },
+    /// What others approve, what overrides consent, and who stays together.
+    Safeguard(SafeguardCommand),
     /// Answers an offer.
     AnswerHandover {
         /// Who asks.
@@ -205,6 +220,8 @@ pub enum Command {
         id: HandoverId,
         /// The step.
         step: Step,
+        /// A short note that identifies nobody.
+        note: Option<Note>,
     },
     /// Records that somebody reads a package, before they do.
     ReadPackage {
@@ -216,6 +233,51 @@ pub enum Command {
         sections: Vec<Section>,
         /// Why.
         purpose: Purpose,
+    },
+    /// Places a hold over something, or lifts it.
+    Hold {
+        /// Who asks.
+        caller: Caller,
+        /// Over what.
+        scope: Scope,
+        /// What the hold does.
+        kind: HoldKind,
+        /// Whether it is to be lifted.
+        lift: bool,
+        /// Why.
+        reason: Note,
+    },
+    /// Suspends the exchange of cases with a peer, or resumes it.
+    SuspendPeer {
+        /// Who asks.
+        caller: Caller,
+        /// The peer.
+        peer: Society,
+        /// Whether it is to be suspended.
+        suspended: bool,
+        /// Why.
+        reason: Note,
+    },
+    /// Keeps a received package for another period, once.
+    ReviewPackage {
+        /// Who asks.
+        caller: Caller,
+        /// The handover.
+        handover: HandoverId,
+    },
+    /// Purges what a rule of retention says is due.
+    Purge {
+        /// What.
+        target: Target,
+    },
+    /// A step of an aggregate report.
+    Report {
+        /// Who asks.
+        caller: Caller,
+        /// The report.
+        id: ReportId,
+        /// The step.
+        step: ReportStep,
     },
     /// An envelope of a peer has arrived.
     Deliver {
@@ -391,6 +453,9 @@ pub struct Decision {
 /// # Errors
 /// The refusal that the caller is to be given; nothing of the command takes effect.
 pub fn decide(context: &Context<'_>, command: Command) -> Result<Decision, Refusal> {
+    if context.policy.disk_reserved && command.may_wait_for_disk() {
+        return Err(Refusal::new(Code::DiskFull, "the disk is nearly full; what is left is kept for what cannot wait"));
+    }
     match command {
         Command::Begin { epoch } => Ok(peers::begin(context, epoch)),
         Command::RaiseAlert { caller, id, alert } => alerts::raise(context, &caller, id, *alert),
@@ -408,9 +473,10 @@ pub fn decide(context: &Context<'_>, command: Command) -> Result<Decision, Refus
         Command::AcknowledgeAlert { caller, entropy, ack } => alerts::acknowledge(context, &caller, entropy, ack),
         Command::RecordConsent { caller, case, record } => consents::record(context, &caller, case, *record),
         Command::OfferHandover { caller, id, case, entropy, draft, package, release_on_acceptance } => {
-            let offer = handovers::Offering { id, case, draft: *draft, package, release_on_acceptance };
+            let offer = handovers::Offering { id, case, draft: *draft, package, release_on_acceptance, entropy };
             handovers::offer(context, &caller, entropy, offer)
         }
+        Command::Safeguard(command) => safeguards::decide(context, command),
         Command::AnswerHandover { caller, entropy, id, verdict } => {
             handovers::answer(context, &caller, entropy, id, verdict)
         }
@@ -418,10 +484,21 @@ pub fn decide(context: &Context<'_>, command: Command) -> Result<Decision, Refus
             let release = handovers::Releasing { id, package, attachment, sections };
             handovers::release(context, &caller, entropy, release)
         }
-        Command::ReportHandover { caller, entropy, id, step } => handovers::report(context, &caller, entropy, id, step),
+        Command::ReportHandover { caller, entropy, id, step, note } => {
+            handovers::report(context, &caller, entropy, id, step, note)
+        }
         Command::ReadPackage { caller, id, sections, purpose } => {
             handovers::read(context, &caller, id, sections, purpose)
         }
+        Command::Hold { caller, scope, kind, lift, reason } => {
+            holds::hold(context, &caller, scope, kind, lift, &reason)
+        }
+        Command::SuspendPeer { caller, peer, suspended, reason } => {
+            holds::suspend(context, &caller, peer, suspended, &reason)
+        }
+        Command::ReviewPackage { caller, handover } => retention::review(context, &caller, handover),
+        Command::Purge { target } => retention::purge(context, target),
+        Command::Report { caller, id, step } => aggregates::report(context, &caller, id, step),
         Command::Deliver { peer, lane, position, opened, package } => {
             delivery::deliver(context, peer, lane, position, *opened, package)
         }
@@ -506,10 +583,16 @@ impl Command {
             Self::AcknowledgeAlert { .. } => "acknowledge_alert",
             Self::RecordConsent { .. } => "record_consent",
             Self::OfferHandover { .. } => "offer_handover",
+            Self::Safeguard(command) => command.name(),
             Self::AnswerHandover { .. } => "answer_handover",
             Self::ReleaseHandover { .. } => "release_handover",
             Self::ReportHandover { .. } => "report_handover",
             Self::ReadPackage { .. } => "read_package",
+            Self::Hold { .. } => "hold",
+            Self::SuspendPeer { .. } => "suspend_peer",
+            Self::ReviewPackage { .. } => "review_package",
+            Self::Purge { .. } => "purge",
+            Self::Report { .. } => "report",
             Self::Deliver { .. } => "deliver",
             Self::TakeReceipt { .. } => "take_receipt",
             Self::EndExpired { .. } => "end_expired",
@@ -542,6 +625,10 @@ impl Command {
             | Self::ReleaseHandover { caller, .. }
             | Self::ReportHandover { caller, .. }
             | Self::ReadPackage { caller, .. }
+            | Self::Hold { caller, .. }
+            | Self::SuspendPeer { caller, .. }
+            | Self::ReviewPackage { caller, .. }
+            | Self::Report { caller, .. }
             | Self::TakeBundle { caller, .. }
             | Self::RemovePeer { caller, .. }
             | Self::Subscribe { caller, .. }
@@ -550,12 +637,25 @@ impl Command {
             | Self::TakeReceipt { peer, .. }
             | Self::MeetEpoch { peer, .. }
             | Self::AdvanceLane { peer, .. } => Actor::Peer(*peer),
+            Self::Safeguard(command) => command.caller().actor.clone(),
             Self::RecordRefusal { actor, .. } => actor.clone(),
             Self::Begin { .. }
             | Self::EndExpired { .. }
             | Self::Escalate { .. }
             | Self::EndEscalation { .. }
-            | Self::ReleaseOrphan { .. } => Actor::System,
+            | Self::ReleaseOrphan { .. }
+            | Self::Purge { .. } => Actor::System,
+        }
+    }
+
+    /// Whether it is new work, which a nearly full disk refuses: receipts, withdrawals, urgent alerts and all that ends
+    /// or removes something have the reserve. What a peer has sent is taken, or its lanes would stand still.
+    fn may_wait_for_disk(&self) -> bool {
+        match self {
+            Self::RaiseAlert { alert, .. } => !crate::alert::is_urgent(alert),
+            Self::RecordConsent { .. } | Self::OfferHandover { .. } | Self::ReleaseHandover { .. } => true,
+            Self::Replay { .. } | Self::Subscribe { .. } | Self::TakeBundle { .. } => true,
+            _ => false,
         }
     }
 
@@ -575,11 +675,15 @@ impl Command {
             Self::CancelAlert { cancel, .. } => Some(cancel.alert.into()),
             Self::AcknowledgeAlert { ack, .. } => Some(ack.answer().alert.into()),
             Self::RecordConsent { record, .. } => Some(record.id.into()),
+            Self::Safeguard(command) => command.handover().map(Into::into),
             Self::OfferHandover { id, .. }
             | Self::AnswerHandover { id, .. }
             | Self::ReleaseHandover { id, .. }
             | Self::ReportHandover { id, .. }
             | Self::ReadPackage { id, .. } => Some((*id).into()),
+            Self::Hold { scope, .. } => Some(scope.subject()),
+            Self::ReviewPackage { handover, .. } => Some((*handover).into()),
+            Self::Report { id, .. } => Some((*id).into()),
             _ => None,
         }
     }

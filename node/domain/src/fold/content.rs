@@ -10,7 +10,7 @@ use crate::{
     digest::Digest,
     entry::{Body, PeerChange, Verdict},
     envelope::{Envelope, Kind, SignedEnvelope, from_cbor},
-    handover::{HandoverAnswer, HandoverRelease, HandoverStep, Offer},
+    handover::{GroupSplit, HandoverAnswer, HandoverRelease, HandoverStep, Note, Offer, Proposal},
     limits::LIST_MAX,
     receipt::{Receipt, SignedReceipt},
     refusal::{Code, Refusal},
@@ -30,6 +30,8 @@ pub enum Content {
     Answer(HandoverAnswer),
     Release(Box<HandoverRelease>),
     Step(Box<HandoverStep>),
+    Split(GroupSplit),
+    Note(Note),
     Subscription(Subscription),
     Receipt(Receipt),
     Bundle(Box<Bundle>),
@@ -65,6 +67,8 @@ pub fn object_named(body: &Body) -> Option<Named> {
         Body::Received { envelope: Some(meta), verdict: Verdict::Accepted, .. } => Some(Named::Envelope(meta.digest)),
         Body::Receipted { .. } => Some(Named::Receipt),
         Body::Consent { record, .. } => Some(Named::Bytes(record.hash)),
+        Body::HandoverProposed(Proposal { offer, .. }) => Some(Named::Bytes(*offer)),
+        Body::OverrideRequested { note, .. } => Some(Named::Bytes(*note)),
         Body::AlertDrafted { digest, .. } => Some(Named::Bytes(*digest)),
         Body::Peer { change: PeerChange::Bundle { digest, .. }, .. } => Some(Named::Bytes(*digest)),
         _ => None,
@@ -103,6 +107,12 @@ pub fn content(body: &Body, object: &[u8]) -> Result<Content, Refusal> {
         }
         Body::AlertDrafted { .. } => Alert::from_cbor(object).map(|alert| Content::Draft(Box::new(alert))),
         Body::Consent { .. } => ConsentRecord::from_cbor(object).map(|record| Content::Consent(Box::new(record))),
+        Body::HandoverProposed(_) => Offer::from_cbor(object).map(|offer| Content::Offer(Box::new(offer))),
+        Body::OverrideRequested { .. } => {
+            let text = std::str::from_utf8(object);
+            let text = text.map_err(|_| Refusal::new(Code::Malformed, "the note is not text"))?;
+            text.parse().map(Content::Note)
+        }
         Body::Peer { .. } => Bundle::parse(object).map(|bundle| Content::Bundle(Box::new(bundle))),
         _ => Err(Refusal::new(Code::Malformed, "this kind of entry has no object")),
     }
@@ -136,6 +146,7 @@ pub fn of_envelope(envelope: &Envelope) -> Result<Content, Refusal> {
         Kind::HandoverAnswer => Content::Answer(HandoverAnswer::from_cbor(body)?),
         Kind::HandoverRelease => Content::Release(Box::new(HandoverRelease::from_cbor(body)?)),
         Kind::HandoverStep => Content::Step(Box::new(HandoverStep::from_cbor(body)?)),
+        Kind::GroupSplit => Content::Split(GroupSplit::from_cbor(body)?),
         Kind::Subscription => {
             let subscription: Subscription = from_cbor(body, "subscription")?;
             if subscription.segments.as_ref().is_some_and(|segments| segments.len() > LIST_MAX) {

@@ -28,7 +28,7 @@ impl Fold<'_> {
     }
 
     /// A second person approved a draft.
-    pub(super) fn approved(&mut self, id: AlertId) -> Result<(), Refusal> {
+    pub(super) fn draft_approved(&mut self, id: AlertId) -> Result<(), Refusal> {
         if let Some(mut row) = self.facts.draft(id)?
             && let Ok(state) = transition(row.state, Event::Approve)
         {

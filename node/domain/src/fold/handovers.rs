@@ -12,16 +12,26 @@ use crate::{
 use super::{Fold, OfferOutline};
 
 impl Fold<'_> {
-    /// An offer is made, or has come.
-    pub(super) fn offer(&mut self, meta: &EnvelopeMeta, offer: &OfferOutline) {
+    /// An offer is made, or has come. One that waited here goes on from where it stood.
+    pub(super) fn offer(&mut self, meta: &EnvelopeMeta, offer: &OfferOutline) -> Result<(), Refusal> {
         let ours = offer.from == self.own;
-        let state = if ours { State::Offered } else { State::Delivered };
-        let mut row = HandoverRow {
+        let waiting = if ours { self.facts.handover(offer.id)? } else { None };
+        let mut row = waiting.unwrap_or_else(|| self.first_row(offer));
+        row.entry = self.entry.index;
+        row.state = if ours { State::Offered } else { State::Delivered };
+        self.note(&mut row, Action::Send, meta.origin, None);
+        self.rows.push(Row::Handover(offer.id, row));
+        self.join_group(offer)
+    }
+
+    /// The row of a handover before anything has happened to it.
+    pub(super) fn first_row(&self, offer: &OfferOutline) -> HandoverRow {
+        HandoverRow {
             entry: self.entry.index,
             from: offer.from,
             to: offer.to,
             kind: offer.kind,
-            state,
+            state: State::Draft,
             case: None,
             consent: offer.consent,
             accepted: Vec::new(),
@@ -32,19 +42,17 @@ impl Fold<'_> {
             sections: Vec::new(),
             history: Vec::new(),
             frozen: false,
-        };
-        self.note(&mut row, Action::Send, meta.origin, None);
-        self.rows.push(Row::Handover(offer.id, row));
+        }
     }
 
-    fn note(&self, row: &mut HandoverRow, action: Action, by: Society, reason: Option<String>) {
+    pub(super) fn note(&self, row: &mut HandoverRow, action: Action, by: Society, reason: Option<String>) {
         let (at, entry, state) = (self.entry.time, self.entry.index, row.state);
         row.history.push(HandoverEvent { at, action, by, state, reason, entry });
     }
 
     /// Takes one step of a handover. What has no place in its state was refused before it came here,
     /// or was overtaken by what ended it, and changes nothing.
-    fn step_to(
+    pub(super) fn step_to(
         &mut self,
         id: HandoverId,
         action: Action,
@@ -86,6 +94,8 @@ impl Fold<'_> {
 
     /// The sender released the package.
     pub(super) fn release(&mut self, release: &HandoverRelease, by: Society) -> Result<(), Refusal> {
+        let until = release.obligations.retention_until;
+        self.keeping(release.id, |row, _| row.retention_until = Some(until))?;
         self.step_to(release.id, Action::Release, by, None, |row| {
             row.sections = release.sections.iter().map(|section| section.as_str().to_owned()).collect();
         })

@@ -84,6 +84,15 @@ impl Fold<'_> {
             let item = LaneItem { ended: Some(Ended::Rejected(self.entry.index)), ..item };
             self.rows.push(Row::LaneItem(peer, lane, at, item));
         }
+        if item.kind == Kind::HandoverRelease
+            && let Some(Body::Issued(meta)) = self.facts.entry(item.entry)?.map(|entry| entry.body)
+            && let Some(subject) = meta.subject
+        {
+            let failed = refusal.is_some() || item.ended.is_some();
+            self.keeping(subject.into(), |row, now| {
+                *(if failed { &mut row.failed_at } else { &mut row.delivered_at }) = Some(now);
+            })?;
+        }
         if item.kind == Kind::HandoverOffer
             && let Some(Body::Issued(meta)) = self.facts.entry(item.entry)?.map(|entry| entry.body)
             && let Some(subject) = meta.subject

@@ -5,8 +5,10 @@ mod alerts;
 mod content;
 mod drafts;
 mod handovers;
+mod keeping;
 mod lanes;
 mod residue;
+mod safeguards;
 
 pub use content::{Content, Named, Subscription, check_object, content, object_named, of_envelope, stored};
 pub use handovers::side_of;
@@ -17,6 +19,7 @@ use crate::{
     entry::{Body, Entry, EnvelopeMeta, PeerChange, Verdict},
     envelope::Kind,
     facts::Facts,
+    handover::Proposal,
     refusal::Refusal,
     rows::{ConsentRow, EnvelopeRow, PeerRow, PublicKeyRow, Row},
     society::Society,
@@ -48,6 +51,7 @@ pub fn rows(own: Society, facts: &dyn Facts, entry: &Entry, content: Option<&Con
         Body::Consent { case, record } => {
             let row = ConsentRow { entry: entry.index, case: *case, record: *record, at: entry.time };
             fold.rows.push(Row::Consent(record.id, row));
+            fold.age(*case, content);
         }
         Body::HandoverOpened { id, case, release_on_acceptance } => {
             fold.change_handover(*id, |row| {
@@ -55,6 +59,20 @@ pub fn rows(own: Society, facts: &dyn Facts, entry: &Entry, content: Option<&Con
                 row.release_on_acceptance = *release_on_acceptance;
             })?;
         }
+        Body::HandoverProposed(Proposal { id, case, sealed, ready, .. }) => {
+            let outline = match content {
+                Some(Content::Offer(offer)) => Some(OfferOutline::of(offer)),
+                Some(Content::Residue(Residue::Offer(outline))) => Some(outline.clone()),
+                _ => None,
+            };
+            if let Some(outline) = outline {
+                fold.proposed(*id, *case, &outline, *sealed, *ready)?;
+            }
+        }
+        Body::Approved { handover, stage, role, complete } => fold.approved(*handover, *stage, *role, *complete)?,
+        Body::OverrideRequested { handover, reason, .. } => fold.override_requested(*handover, *reason)?,
+        Body::OverrideFollowed { handover, step } => fold.override_followed(*handover, *step)?,
+        Body::HandoverDropped { handover, reason } => fold.dropped(*handover, *reason)?,
         Body::PackageKept { handover, package } => {
             fold.change_handover(*handover, |row| {
                 row.case = Some(package.case);
@@ -64,11 +82,16 @@ pub fn rows(own: Society, facts: &dyn Facts, entry: &Entry, content: Option<&Con
         Body::AlertDrafted { id, digest, source, needs_approval } => {
             fold.drafted(*id, *digest, source, *needs_approval);
         }
-        Body::DraftApproved { id, .. } => fold.approved(*id)?,
+        Body::DraftApproved { id, .. } => fold.draft_approved(*id)?,
         Body::DraftEnded { id, end } => fold.draft_ended(*id, *end)?,
         Body::AlertEscalated { alert, step, .. } => fold.escalated(*alert, *step)?,
         Body::EscalationEnded { alert, step, outcome, .. } => fold.escalation_ended(*alert, *step, *outcome)?,
         Body::OrphanReleased { alert } => fold.release_orphan(*alert, Event::WaitOver)?,
+        Body::Purged { rule, subjects, .. } => fold.purged(*rule, subjects)?,
+        Body::Hold { subject, kind, lifted, reason } => fold.hold(*subject, *kind, *lifted, reason)?,
+        Body::Suspension { peer, suspended, reason } => fold.suspension(*peer, *suspended, reason),
+        Body::Reviewed { handover } => fold.keeping(*handover, |row, now| row.reviewed_at = Some(now))?,
+        Body::Report { id, step } => fold.report(*id, step)?,
         Body::Peer { society, change } => fold.peer(*society, change, content)?,
         Body::DeliveryEnded { peer, lane, position } => fold.delivery_ended(*peer, *lane, *position)?,
         Body::Replayed { peer, entries, .. } => fold.replayed(*peer, entries)?,
@@ -117,16 +140,17 @@ impl Fold<'_> {
                 self.ack(ack.answer().alert, ack.answer().kind, by);
                 Ok(())
             }
-            Some(Content::Offer(offer)) => {
-                self.offer(meta, &OfferOutline::of(offer));
-                Ok(())
-            }
+            Some(Content::Offer(offer)) => self.offer(meta, &OfferOutline::of(offer)),
             Some(Content::Answer(answer)) => self.answer(answer, by),
             Some(Content::Residue(residue)) => self.residue(meta, residue, by, deliveries),
             Some(Content::Release(release)) => self.release(release, by),
             Some(Content::Step(step)) => self.step(step, by),
             Some(Content::Subscription(subscription)) => self.subscription(by, subscription),
-            Some(Content::Receipt(_) | Content::Bundle(_) | Content::Consent(_) | Content::Draft(_)) | None => Ok(()),
+            Some(Content::Split(split)) => self.split(split, by),
+            Some(
+                Content::Receipt(_) | Content::Bundle(_) | Content::Consent(_) | Content::Note(_) | Content::Draft(_),
+            )
+            | None => Ok(()),
         }
     }
 
@@ -139,11 +163,11 @@ impl Fold<'_> {
         deliveries: Vec<crate::rows::Delivery>,
     ) -> Result<(), Refusal> {
         match residue {
-            Residue::Nothing => {}
+            Residue::Nothing | Residue::Age(_) => {}
             Residue::Alert(outline) => self.alert(meta, outline, deliveries)?,
             Residue::Cancel(alert, reason) => self.cancel(*alert, *reason, by)?,
             Residue::Ack(alert, kind) => self.ack(*alert, *kind, by),
-            Residue::Offer(outline) => self.offer(meta, outline),
+            Residue::Offer(outline) => self.offer(meta, outline)?,
             Residue::Answer(answer) => self.answer(answer, by)?,
         }
         Ok(())

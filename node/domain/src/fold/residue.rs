@@ -8,12 +8,12 @@ use minicbor::{Decode, Encode};
 use super::Content;
 use crate::{
     alert::Alert,
-    catalogue::{AckKind, CancelReason, Event, HandoverKind, Mode, Severity, Urgency},
+    catalogue::{AckKind, AgeBand, CancelReason, Event, HandoverKind, Mode, Severity, Urgency},
     consent::ConsentRef,
     digest::Digest,
     entry::Body,
     envelope::{from_cbor, to_cbor},
-    handover::{HandoverAnswer, Offer, Verdict},
+    handover::{Group, HandoverAnswer, Offer, Verdict, safeguards},
     ids::{AlertId, EntryIndex, HandoverId},
     refusal::{Code, Refusal},
     rows::AckWanted,
@@ -45,6 +45,9 @@ pub enum Residue {
     /// Of the answer to an offer: all but its note.
     #[n(5)]
     Answer(#[n(0)] HandoverAnswer),
+    /// Of a consent record: the age of its person, as a band.
+    #[n(6)]
+    Age(#[n(0)] AgeBand),
 }
 
 /// The residues met on a walk along the journal: each must be named by a later entry, with its digest.
@@ -147,6 +150,13 @@ pub struct OfferOutline {
     /// When the offer ends.
     #[n(5)]
     pub expires_at: Time,
+    /// The group that it belongs to.
+    #[n(6)]
+    pub group: Option<Group>,
+    /// Whether the rules for minors hold.
+    #[n(7)]
+    #[cbor(default)]
+    pub minors: bool,
 }
 
 impl OfferOutline {
@@ -160,6 +170,8 @@ impl OfferOutline {
             kind: offer.kind,
             consent: offer.consent,
             expires_at: offer.expires_at,
+            group: offer.group.clone(),
+            minors: safeguards::is_minors(offer),
         }
     }
 }
@@ -181,11 +193,13 @@ impl Residue {
                 }
                 Self::Answer(answer)
             }
-            Content::Consent(_) | Content::Receipt(_) | Content::Draft(_) => Self::Nothing,
+            Content::Consent(record) => Self::Age(record.age_band),
+            Content::Receipt(_) | Content::Note(_) | Content::Draft(_) => Self::Nothing,
             Content::Redact(_)
             | Content::Erased(_)
             | Content::Release(_)
             | Content::Step(_)
+            | Content::Split(_)
             | Content::Subscription(_)
             | Content::Bundle(_)
             | Content::Residue(_) => return None,

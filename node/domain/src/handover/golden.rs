@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::{
     gates::{Gate, check_gate},
     messages::{HandoverAnswer, HandoverRelease, HandoverStep, Outcome, Step, Verdict},
-    offer::Offer,
+    offer::{Group, Offer},
     package::Package,
     release::Case,
     sample,
@@ -61,7 +61,7 @@ fn completed() -> HandoverStep {
         unmet: vec![Service::Food],
         satisfied: Some(true),
     });
-    HandoverStep { id: id(), at: consent_sample::NOW, step }
+    HandoverStep { id: id(), at: consent_sample::NOW, step, note: None }
 }
 
 #[test]
@@ -72,8 +72,11 @@ fn canonical_bytes_are_frozen_and_still_read() {
     assert_eq!(ConsentRecord::from_cbor(&unhex(fixture)), Ok(record));
 
     let fixture = include_str!("../../fixtures/handover_offer.hex");
-    assert_frozen("an offer", &sample::offer().to_cbor(), fixture);
-    assert_eq!(Offer::from_cbor(&unhex(fixture)), Ok(sample::offer()));
+    let mut draft = sample::draft();
+    draft.group = Some(Group { reference: "g.dakar.12".parse().expect("a code"), size: 3 });
+    let offer = Offer::from_draft(draft, sample::context()).expect("a valid draft");
+    assert_frozen("an offer", &offer.to_cbor(), fixture);
+    assert_eq!(Offer::from_cbor(&unhex(fixture)), Ok(offer));
 
     let fixture = include_str!("../../fixtures/handover_answer_accept.hex");
     assert_frozen("a yes", &accept().to_cbor(), fixture);
@@ -109,7 +112,12 @@ fn every_step_comes_back_as_it_was_told() {
         Step::Erased,
     ];
     for step in steps {
-        let told = HandoverStep { id: id(), at: Time::from_millis(1), step };
+        let told = HandoverStep {
+            id: id(),
+            at: Time::from_millis(1),
+            step,
+            note: Some("Came by the evening bus.".parse().expect("a note")),
+        };
         assert_eq!(HandoverStep::from_cbor(&told.to_cbor()), Ok(told));
     }
 }

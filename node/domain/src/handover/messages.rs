@@ -9,7 +9,7 @@ use super::{
     text::Note,
 };
 use crate::{
-    catalogue::{CloseReason, MATRIX_VERSION, RejectReason, Section, Service, StopReason},
+    catalogue::{CloseReason, LegalBasis, MATRIX_VERSION, RejectReason, Section, Service, StopReason},
     consent::{Obligations, Tag, codec, faults::Faults},
     digest::Digest,
     ids::HandoverId,
@@ -94,6 +94,9 @@ pub struct HandoverRelease {
     /// The consent that it rests on, and what binds the recipient.
     #[n(6)]
     pub obligations: Obligations,
+    /// The legal basis, where it is not the consent: a vital interest, by an override of the sender.
+    #[n(7)]
+    pub basis: Option<LegalBasis>,
 }
 
 impl HandoverRelease {
@@ -114,6 +117,7 @@ impl HandoverRelease {
             sections,
             matrix_version: MATRIX_VERSION,
             obligations,
+            basis: None,
         }
     }
 }
@@ -131,6 +135,9 @@ pub struct HandoverStep {
     /// Which step.
     #[n(2)]
     pub step: Step,
+    /// A short note that identifies nobody.
+    #[n(3)]
+    pub note: Option<Note>,
 }
 
 /// A step after acceptance, or the sender's cancel.

@@ -348,9 +348,21 @@ fn faults(offer: &OfferFields) -> Faults {
         faults.add(Code::Malformed, "group.size", "a group has at least two people");
     }
     let called_minor = offer.minor_status != MinorStatus::NotMinor;
-    let known_minor = offer.age_band.is_minor() && offer.age_band != AgeBand::Unknown;
-    if known_minor && !called_minor {
-        faults.add(Code::MissingField, "minor_status", "say with whom a minor travels");
+    // Whose age nobody knows is a minor until a trained person has assessed it.
+    if offer.age_band.is_minor() && !called_minor {
+        let message = "say with whom a minor travels; whose age is unknown counts as one";
+        faults.add(Code::MissingField, "minor_status", message);
+    }
+    let alone = matches!(offer.minor_status, MinorStatus::Separated | MinorStatus::Unaccompanied);
+    if alone && offer.best_interest_ref.is_none() {
+        let message = "the case of a child who is alone rests on a best-interest assessment";
+        faults.add(Code::MissingField, "best_interest_ref", message);
+    }
+    for (index, request) in offer.services.iter().enumerate() {
+        if request.service == Service::GbvResponse && request.note.is_some() {
+            let message = "no account of violence ever crosses the wire: leave the note out";
+            faults.add(Code::HardBlocked, format!("services[{index}].note"), message);
+        }
     }
     if offer.age_band == AgeBand::Adult && called_minor {
         faults.add(Code::Malformed, "minor_status", "an adult has no minor status");

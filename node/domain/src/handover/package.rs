@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize, Serializer, ser::SerializeStruct as _};
 use super::sections::{
     Child, Contact, Family, HealthFull, HealthMin, IdentityCore, Protection, Pss, ServicesReceived, Travel,
 };
+use super::text::FreeText;
 use crate::{
     catalogue::{Field, Section, vocabulary},
     consent::codec,
@@ -138,6 +139,84 @@ impl Package {
             services_received: self.services_received.as_ref().and_then(|section| section.restrict(allowed)),
             letters: if allowed.contains(&Field::ClinicalLetters) { self.letters.clone() } else { Vec::new() },
         }
+    }
+
+    /// The package without what would lead to, or tell, a caregiver from whom the case is kept.
+    #[must_use]
+    pub fn kept_from_caregiver(mut self) -> Self {
+        let concern = self.child.as_ref().is_some_and(|child| child.caregiver_concern == Some(true));
+        if concern {
+            if let Some(child) = &mut self.child {
+                child.caregiver = None;
+            }
+            if let Some(contact) = &mut self.contact {
+                (contact.safe_phone, contact.phone_owner, contact.safe_to_say) = (None, None, None);
+            }
+        }
+        self
+    }
+
+    /// Looks through what a person typed for what no section may hold: document numbers, addresses and
+    /// accounts of the net, numbers outside their own field, and any account of violence.
+    ///
+    /// # Errors
+    /// `personal_data` or `hard_blocked`, with the field.
+    pub fn check_texts(&self) -> Result<(), Refusal> {
+        let gbv = self.protection.as_ref().is_some_and(|section| section.gbv == Some(true));
+        for (path, text) in self.texts() {
+            crate::lint::check_text(text.as_str()).map_err(|refusal| refusal.at(path))?;
+            let tells = matches!(path, "protection.safety_plan" | "pss.what_helps" | "health_full.note");
+            if gbv && tells {
+                let message = "no account of violence ever crosses the wire: codes alone";
+                return Err(Refusal::new(Code::HardBlocked, message).at(path));
+            }
+        }
+        Ok(())
+    }
+
+    /// Every free text, with its path.
+    fn texts(&self) -> Vec<(&'static str, &FreeText)> {
+        let contact = self.contact.as_ref();
+        let travel = self.travel.as_ref();
+        let health = self.health_min.as_ref();
+        let protection = self.protection.as_ref();
+        let child = self.child.as_ref();
+        let mut texts = vec![
+            ("contact.preferred_name", contact.and_then(|section| section.preferred_name.as_ref())),
+            ("contact.phone_owner", contact.and_then(|section| section.phone_owner.as_ref())),
+            ("contact.safe_to_say", contact.and_then(|section| section.safe_to_say.as_ref())),
+            ("identity_core.full_name", self.identity_core.as_ref().and_then(|section| section.full_name.as_ref())),
+            ("travel.arrival_point", travel.and_then(|section| section.arrival_point.as_ref())),
+            ("travel.destination", travel.and_then(|section| section.destination.as_ref())),
+            ("travel.accompanied_by", travel.and_then(|section| section.accompanied_by.as_ref())),
+            ("travel.mobility_limits", travel.and_then(|section| section.mobility_limits.as_ref())),
+            ("health_min.urgent_condition", health.and_then(|section| section.urgent_condition.as_ref())),
+            ("health_min.medication_due", health.and_then(|section| section.medication_due.as_ref())),
+            ("health_min.allergy", health.and_then(|section| section.allergy.as_ref())),
+            ("health_min.infection_control", health.and_then(|section| section.infection_control.as_ref())),
+            ("health_full.note", self.health_full.as_ref().and_then(|section| section.note.as_ref())),
+            ("pss.what_helps", self.pss.as_ref().and_then(|section| section.what_helps.as_ref())),
+            ("protection.safety_plan", protection.and_then(|section| section.safety_plan.as_ref())),
+            ("protection.focal_point", protection.and_then(|section| section.focal_point.as_ref())),
+            ("child.care_arrangement", child.and_then(|section| section.care_arrangement.as_ref())),
+            ("child.caregiver", child.and_then(|section| section.caregiver.as_ref())),
+        ];
+        if let Some(family) = &self.family {
+            for (path, relatives) in [
+                ("family.sought", &family.sought),
+                ("family.at_destination", &family.at_destination),
+                ("family.no_contact", &family.no_contact),
+            ] {
+                for relative in relatives.iter().flat_map(|list| list.members()) {
+                    texts.extend([
+                        (path, relative.name.as_ref()),
+                        (path, relative.relation.as_ref()),
+                        (path, relative.last_contact.as_ref()),
+                    ]);
+                }
+            }
+        }
+        texts.into_iter().filter_map(|(path, text)| text.map(|text| (path, text))).collect()
     }
 
     /// The fields that are filled in.

@@ -191,3 +191,64 @@ fn impossible_ages_and_years_are_refused() {
         assert_eq!(package.check().map_err(|r| r.code), Err(Code::Malformed), "{text}");
     }
 }
+
+/// What the handbook blocks has no field, under whatever name somebody tries it.
+#[test]
+fn what_is_never_shared_has_no_place_in_a_package() {
+    for text in [
+        r#"{"biometric": {"thumbprint": "x"}}"#,
+        r#"{"identity_core": {"passport_number": "x"}}"#,
+        r#"{"identity_core": {"ethnicity": "x"}}"#,
+        r#"{"identity_core": {"religion": "x"}}"#,
+        r#"{"identity_core": {"immigration_status": "x"}}"#,
+        r#"{"protection": {"narrative": "x"}}"#,
+        r#"{"pss": {"account_of_events": "x"}}"#,
+        r#"{"travel": {"smuggler": "x"}}"#,
+        r#"{"travel": {"position": "x"}}"#,
+        r#"{"contact": {"facebook": "x"}}"#,
+        r#"{"contact": {"device_id": "x"}}"#,
+        r#"{"letters": []}"#,
+    ] {
+        assert!(serde_json::from_str::<Package>(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn what_a_person_types_is_looked_through_for_what_no_section_may_hold() {
+    let code = |text: &str| {
+        let package: Package = serde_json::from_str(text).expect("a package");
+        package.check_texts().err().map(|refusal| (refusal.code, refusal.field.unwrap_or_default()))
+    };
+    assert_eq!(sample::package().check_texts(), Ok(()));
+    for (text, code_of, field) in [
+        (r#"{"travel": {"destination": "write to a.example@mail.example"}}"#, Code::PersonalData, "travel.destination"),
+        (r#"{"contact": {"safe_to_say": "call +221 77 000 00 01"}}"#, Code::PersonalData, "contact.safe_to_say"),
+        (r#"{"family": {"sought": [{"last_contact": "passport A01234567"}]}}"#, Code::PersonalData, "family.sought"),
+        (
+            r#"{"protection": {"gbv": true, "safety_plan": "what happened"}}"#,
+            Code::HardBlocked,
+            "protection.safety_plan",
+        ),
+        (r#"{"protection": {"gbv": true}, "pss": {"what_helps": "x"}}"#, Code::HardBlocked, "pss.what_helps"),
+    ] {
+        assert_eq!(code(text), Some((code_of, field.to_owned())), "{text}");
+    }
+    assert_eq!(code(r#"{"protection": {"gbv": true, "concerns": ["violence"]}}"#), None);
+}
+
+#[test]
+fn a_case_that_is_kept_from_the_caregiver_leads_to_no_caregiver() {
+    let text = r#"{
+        "contact": {"preferred_name": "A.", "safe_phone": "+223 00 00 00 01", "phone_owner": "an uncle"},
+        "child": {"caregiver": "an uncle", "caregiver_concern": CONCERN}
+    }"#;
+    let package =
+        |concern: &str| -> Package { serde_json::from_str(&text.replace("CONCERN", concern)).expect("a package") };
+    let kept = package("true").kept_from_caregiver();
+    let fields = kept.fields();
+    for gone in [Field::SafePhone, Field::PhoneOwner, Field::SafeToSay, Field::Caregiver] {
+        assert!(!fields.contains(&gone), "{gone}");
+    }
+    assert!(fields.contains(&Field::CaregiverConcern) && fields.contains(&Field::PreferredName));
+    assert_eq!(package("false").kept_from_caregiver(), package("false"));
+}

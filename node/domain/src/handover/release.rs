@@ -54,6 +54,8 @@ pub struct ReleasePlan {
     pub fields: BTreeSet<Field>,
     /// What binds the recipient.
     pub obligations: Obligations,
+    /// Whether it rests on an override and not on consent.
+    pub overridden: bool,
 }
 
 /// Plans the release of what `services` need to `to`.
@@ -78,11 +80,16 @@ pub fn plan(case: &Case<'_>, services: &[Service], to: &Destination) -> Result<R
     }
     let obligations =
         obligations.ok_or_else(|| Refusal::new(Code::MissingField, "name at least one service").at("services"))?;
-    Ok(ReleasePlan { sections: fields.iter().map(|field| field.section()).collect(), fields, obligations })
+    Ok(ReleasePlan {
+        sections: fields.iter().map(|field| field.section()).collect(),
+        fields,
+        obligations,
+        overridden: false,
+    })
 }
 
 /// Asks for all that the service may carry, less what the person excluded and the service can do without.
-fn request(case: &Case<'_>, service: Service, to: &Destination) -> CoverageRequest {
+pub(super) fn request(case: &Case<'_>, service: Service, to: &Destination) -> CoverageRequest {
     let mut request = CoverageRequest {
         subject: case.subject,
         consent: case.offer.consent,

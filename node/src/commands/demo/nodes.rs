@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Everybody in the demo may do everything: it is one person at one machine.
-const ROLES: &str = r#"["alert_author", "alert_approver", "duty_officer", "caseworker", "supervisor", "medical", "rfl_officer", "node_admin", "auditor"]"#;
+const ROLES: &str = r#"["alert_author", "alert_approver", "duty_officer", "caseworker", "supervisor", "medical", "rfl_officer", "node_admin", "auditor", "dpo"]"#;
 /// How long a node may take to start, on a busy machine.
 const START_WITHIN: Duration = Duration::from_secs(30);
 
@@ -117,9 +117,23 @@ listen = "off"
 [[operators]]
 user = {uid}
 roles = {ROLES}
-"#,
+
+{bases}"#,
         uid = nix::unistd::getuid(),
+        bases = bases(society),
     )
+}
+
+/// The Societies of the demo have agreed to hand cases over to each other.
+fn bases(own: Society) -> String {
+    let others = ["GM", "ML", "SN"].into_iter().filter(|other| *other != own.code());
+    let both = others.flat_map(|other| [(own.code(), other), (other, own.code())]);
+    let block = |(from, to)| {
+        format!(
+            "[[transfer_basis]]\nfrom = \"{from}\"\nto = \"{to}\"\nbasis = \"agreement\"\nvalid_from = \"2020-01-01\"\n"
+        )
+    };
+    both.map(block).collect()
 }
 
 impl DemoNode {

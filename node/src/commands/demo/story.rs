@@ -150,6 +150,7 @@ fn offer_request(case: &str, consent: &str, to: &str) -> anyhow::Result<v1::Offe
         draft_json: draft.to_string(),
         package_json: json(PACKAGE)?,
         release_on_acceptance: false,
+        letters: Vec::new(),
     })
 }
 
@@ -190,7 +191,7 @@ async fn accept(nodes: &mut Nodes, id: &str) -> anyhow::Result<String> {
 
 async fn release(nodes: &mut Nodes, id: &str) -> anyhow::Result<String> {
     let mut client = HandoverServiceClient::new(nodes.channel("GM").await?);
-    let request = v1::ReleaseHandoverRequest { id: id.to_owned(), package_json: String::new() };
+    let request = v1::ReleaseHandoverRequest { id: id.to_owned(), package_json: String::new(), letters: Vec::new() };
     let released = client.release_handover(request).await?.into_inner();
     let there = wait_for_state(nodes, "ML", id, "disclosed").await?;
     ensure!(there.package_here, "Mali has no package");

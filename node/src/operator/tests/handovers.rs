@@ -31,6 +31,7 @@ fn offer(package: bool) -> v1::OfferHandoverRequest {
         draft_json: document(HANDOVER),
         package_json: if package { document(PACKAGE) } else { String::new() },
         release_on_acceptance: false,
+        letters: Vec::new(),
     }
 }
 
@@ -97,7 +98,8 @@ async fn only_what_is_needed_and_agreed_to_is_released_and_each_reading_is_recor
     assert_eq!(handovers.offer_handover(offer(true)).await.expect("again").into_inner(), offered);
     assert_eq!(node.vault.0.lock().len(), 1, "the same offer brings no second package");
 
-    let release = v1::ReleaseHandoverRequest { id: offered.id.clone(), package_json: String::new() };
+    let release =
+        v1::ReleaseHandoverRequest { id: offered.id.clone(), package_json: String::new(), letters: Vec::new() };
     let status = handovers.release_handover(release.clone()).await.expect_err("not accepted yet");
     assert_eq!(refusal(&status).0, "wrong_state");
     accepted_by_mali(&node).await;
@@ -135,7 +137,8 @@ async fn a_package_given_with_the_release_leaves_only_its_released_part() {
     consented(&node, CONSENT).await;
     let offered = node.handovers().offer_handover(offer(false)).await.expect("offered").into_inner();
     accepted_by_mali(&node).await;
-    let release = |package_json| v1::ReleaseHandoverRequest { id: offered.id.clone(), package_json };
+    let release =
+        |package_json| v1::ReleaseHandoverRequest { id: offered.id.clone(), package_json, letters: Vec::new() };
     let status = node.handovers().release_handover(release(String::new())).await.expect_err("no package");
     assert_eq!(refusal(&status), ("package_absent".into(), "package_json".into()));
     let status = node.handovers().release_handover(release("{\"Amina\": 1}".into())).await.expect_err("no package");

@@ -4,6 +4,8 @@
 mod alerts;
 mod audit;
 mod handovers;
+mod retention;
+mod safeguards;
 mod server;
 mod watch;
 
@@ -23,6 +25,7 @@ use passerelle_domain::{
     ids::{CaseId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
     receipt::Receipt,
     refusal::{Code, Refusal},
+    retention::{Transfer, TransferGround},
     signing::Signer as _,
     society::Society,
     time::Time,
@@ -44,7 +47,7 @@ use zeroize::Zeroizing;
 use super::{
     Operator, Operators, Parts, bind,
     ports::{
-        AddedPeer, BundleFile, FeedView, LinkSnapshot, LinkView, OwnCertificates, Packages, PeerBook, PolledSource, PublicFeed,
+        AddedPeer, BundleFile, FeedView, Kept, LinkSnapshot, LinkView, OwnCertificates, Packages, PeerBook, Upkeeping,
     },
     serve_unix,
 };
@@ -107,14 +110,48 @@ impl LinkView for Links {
 struct Feeds;
 
 impl FeedView for Feeds {
-    fn public(&self) -> Option<PublicFeed> {
-        Some(PublicFeed { url: "https://crs.example/feed.atom".into(), messages: 2, changed: Some(NOW) })
+    fn public(&self) -> Option<v1::PublicFeed> {
+        Some(v1::PublicFeed { url: "https://crs.example/feed.atom".into(), messages: 2, changed_at: None })
     }
 
-    fn sources(&self) -> Vec<PolledSource> {
-        let error = Some(("feed_unreachable".to_owned(), "nobody takes the connection".to_owned()));
-        vec![PolledSource { name: "anacim".into(), enabled: true, failures: 7, error, ..PolledSource::default() }]
+    fn sources(&self) -> Vec<v1::CapSource> {
+        let failing = v1::CapSource {
+            name: "anacim".into(),
+            enabled: true,
+            failures: 7,
+            error_code: "feed_unreachable".into(),
+            cancelled: vec!["019ab0f2-1c00-7000-8000-000000000001".into()],
+            ..v1::CapSource::default()
+        };
+        vec![failing]
     }
+}
+
+/// What stands in for retention: nothing is ever due.
+struct Idle;
+
+#[tonic::async_trait]
+impl Upkeeping for Idle {
+    fn snapshot(&self) -> Kept {
+        Kept::default()
+    }
+
+    async fn run(&self) -> Result<v1::RunRetentionResponse, Refusal> {
+        Ok(v1::RunRetentionResponse::default())
+    }
+}
+
+/// A policy under which cases may go between Senegal and Mali.
+fn open_policy() -> Policy {
+    let basis = |from, to| Transfer {
+        from: society(from),
+        to: society(to),
+        ground: TransferGround::Agreement,
+        valid_from: Time::default(),
+        valid_until: None,
+        note: String::new(),
+    };
+    Policy { transfers: vec![basis("SN", "ML"), basis("ML", "SN")], ..Policy::default() }
 }
 
 /// What stands in for the vault: it seals nothing, and counts what it holds.
@@ -171,7 +208,7 @@ impl Node {
         let store = Arc::new(MemoryStore::new());
         let clock = TestClock::at(NOW);
         let signer = Arc::new(SigningKey::from_seed(&Seed::new([1; 32])).expect("a key"));
-        let policy = tokio::sync::watch::channel(Arc::new(Policy::default())).1;
+        let policy = tokio::sync::watch::channel(Arc::new(open_policy())).1;
         let (engine, handle) = Engine::new(engine::Parts {
             own: society("SN"),
             store: Arc::clone(&store) as Arc<dyn Store>,
@@ -203,6 +240,7 @@ impl Node {
             peers: Arc::new(Book),
             links: Arc::new(Links),
             feeds: Arc::new(Feeds),
+            upkeep: Arc::new(Idle),
             packages: Arc::clone(&vault) as _,
             data_dir: folder.path().to_owned(),
             started_at: NOW,

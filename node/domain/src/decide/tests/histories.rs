@@ -236,7 +236,7 @@ impl History {
             }
             Op::Report { which, node, step } => {
                 let Some((id, _)) = pick(which, &self.handovers) else { return };
-                let _ = self.world.nodes[node].ask(Command::ReportHandover { caller, entropy, id, step });
+                let _ = self.world.nodes[node].ask(Command::ReportHandover { caller, entropy, id, step, note: None });
             }
             _ => {}
         }

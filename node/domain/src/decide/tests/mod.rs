@@ -2,6 +2,8 @@
 //! and each refusal reached once.
 
 mod histories;
+mod keeping;
 mod refusals;
+mod safeguards;
 mod threads;
 mod world;

@@ -97,7 +97,7 @@ fn release(seed: u8, sections: Vec<Section>) -> Command {
 }
 
 fn report(seed: u8, step: Step) -> Command {
-    Command::ReportHandover { caller: system(), entropy: ENTROPY, id: handover_id(seed), step }
+    Command::ReportHandover { caller: system(), entropy: ENTROPY, id: handover_id(seed), step, note: None }
 }
 
 /// Senegal has raised alert 1 and cancelled alert 2, Mali has raised alert 3, all known to all. Senegal
@@ -334,7 +334,7 @@ fn each_rejection_of_a_peers_envelope_is_reached_and_takes_its_place() {
     let plain = || from_mali(Kind::Alert, alert_body());
     let cancel_of = |seed| AlertCancel { alert: alert_id(seed), reason: CancelReason::Wrong, note: None }.to_cbor();
     let ack_of = |seed| AlertAck::new(alert_id(seed), AckKind::Ack, None).expect("an answer").to_cbor();
-    let step = |seed, step| HandoverStep { id: handover_id(seed), at: NOW, step }.to_cbor();
+    let step = |seed, step| HandoverStep { id: handover_id(seed), at: NOW, step, note: None }.to_cbor();
     let answer = |seed| {
         let verdict = Verdict::Reject { reason: RejectReason::NoCapacity, note: None };
         HandoverAnswer { id: handover_id(seed), verdict }.to_cbor()

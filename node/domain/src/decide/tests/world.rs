@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
+    aggregate::ReportRow,
     alert::{Alert, AlertDraft, Reference},
     bundle::{Bundle, BundleContent, SEALING_KEY_BYTES},
     consent::{ConsentDraft, ConsentRecord, RecordContext, sample as consent_sample},
@@ -13,13 +14,15 @@ use crate::{
     envelope::{Envelope, Kind, Lane, SignedEnvelope},
     facts::Facts,
     fold::{self, check_object, object_named},
-    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
+    handover::GroupId,
+    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position, ReportId},
     parcel,
     receipt::{Receipt, Rejection, SignedReceipt},
     refusal::Refusal,
+    retention::{HoldKind, HoldRow, KeepingRow, SuspensionRow, Transfer, TransferGround},
     rows::{
-        AckRow, AlertRow, ConsentRow, DraftRow, Ended, EnvelopeRow, HandoverRow, LaneIn, LaneItem, LaneOut, PeerRow,
-        Row, TombstoneRow,
+        AckRow, AlertRow, CaseAgeRow, ConsentRow, DraftRow, Ended, EnvelopeRow, GroupRow, HandoverRow, LaneIn,
+        LaneItem, LaneOut, PeerRow, Row, SafeguardRow, TombstoneRow,
     },
     signing::{PublicKey, Signature, Signer, Verifier},
     society::Society,
@@ -65,6 +68,13 @@ pub(super) struct Rows {
     pub(super) envelopes: BTreeMap<(Society, EnvelopeId), EnvelopeRow>,
     pub(super) consents: BTreeMap<ConsentId, ConsentRow>,
     pub(super) handovers: BTreeMap<HandoverId, HandoverRow>,
+    pub(super) safeguards: BTreeMap<HandoverId, SafeguardRow>,
+    pub(super) ages: BTreeMap<CaseId, CaseAgeRow>,
+    pub(super) groups: BTreeMap<GroupId, GroupRow>,
+    pub(super) keeping: BTreeMap<HandoverId, KeepingRow>,
+    pub(super) holds: BTreeMap<(EnvelopeId, HoldKind), HoldRow>,
+    pub(super) suspensions: BTreeMap<Society, SuspensionRow>,
+    pub(super) reports: BTreeMap<ReportId, ReportRow>,
     pub(super) peers: BTreeMap<Society, PeerRow>,
     pub(super) lanes_out: BTreeMap<(Society, Lane), LaneOut>,
     pub(super) items: BTreeMap<(Society, Lane, Position), LaneItem>,
@@ -81,6 +91,15 @@ impl Rows {
             Row::Envelope(origin, id, row) => drop(self.envelopes.insert((origin, id), row)),
             Row::Consent(id, row) => drop(self.consents.insert(id, row)),
             Row::Handover(id, row) => drop(self.handovers.insert(id, row)),
+            Row::Safeguard(id, row) => drop(self.safeguards.insert(id, row)),
+            Row::CaseAge(case, row) => {
+                self.ages.insert(case, row);
+            }
+            Row::Group(id, row) => drop(self.groups.insert(id, row)),
+            Row::Keeping(id, row) => drop(self.keeping.insert(id, row)),
+            Row::Hold(subject, kind, row) => drop(self.holds.insert((subject, kind), row)),
+            Row::Suspension(peer, row) => drop(self.suspensions.insert(peer, row)),
+            Row::Report(id, row) => drop(self.reports.insert(id, row)),
             Row::Peer(society, row) => drop(self.peers.insert(society, row)),
             Row::LaneOut(peer, lane, row) => {
                 self.lanes_out.insert((peer, lane), row);
@@ -122,6 +141,30 @@ impl Facts for Journal {
     }
     fn handover(&self, id: HandoverId) -> Result<Option<HandoverRow>, Refusal> {
         Ok(self.rows.handovers.get(&id).cloned())
+    }
+    fn safeguard(&self, id: HandoverId) -> Result<Option<SafeguardRow>, Refusal> {
+        Ok(self.rows.safeguards.get(&id).cloned())
+    }
+    fn case_age(&self, case: CaseId) -> Result<Option<CaseAgeRow>, Refusal> {
+        Ok(self.rows.ages.get(&case).copied())
+    }
+    fn group(&self, id: GroupId) -> Result<Option<GroupRow>, Refusal> {
+        Ok(self.rows.groups.get(&id).cloned())
+    }
+    fn keeping(&self, id: HandoverId) -> Result<KeepingRow, Refusal> {
+        Ok(self.rows.keeping.get(&id).cloned().unwrap_or_default())
+    }
+    fn hold(&self, subject: EnvelopeId, kind: HoldKind) -> Result<Option<HoldRow>, Refusal> {
+        Ok(self.rows.holds.get(&(subject, kind)).cloned())
+    }
+    fn suspension(&self, peer: Society) -> Result<Option<SuspensionRow>, Refusal> {
+        Ok(self.rows.suspensions.get(&peer).cloned())
+    }
+    fn report(&self, id: ReportId) -> Result<Option<ReportRow>, Refusal> {
+        Ok(self.rows.reports.get(&id).cloned())
+    }
+    fn reports(&self) -> Result<Vec<(ReportId, ReportRow)>, Refusal> {
+        Ok(self.rows.reports.clone().into_iter().collect())
     }
     fn peer(&self, society: Society) -> Result<Option<PeerRow>, Refusal> {
         Ok(self.rows.peers.get(&society).cloned())
@@ -187,6 +230,15 @@ impl Journal {
     }
 }
 
+/// A policy under which cases may go between all of the world's countries.
+pub(super) fn open_policy() -> Policy {
+    let societies = ["SN", "ML", "GM"].map(society);
+    let pairs = societies.iter().flat_map(|from| societies.iter().map(move |to| (*from, *to)));
+    let (ground, valid_from, note) = (TransferGround::Agreement, Time::default(), String::new());
+    let basis = |(from, to)| Transfer { from, to, ground, valid_from, valid_until: None, note: note.clone() };
+    Policy { transfers: pairs.map(basis).collect(), ..Policy::default() }
+}
+
 /// One Society's node.
 pub(super) struct Node {
     pub(super) own: Society,
@@ -199,7 +251,7 @@ pub(super) struct Node {
 impl Node {
     fn new(own: Society, now: Time) -> Self {
         let pseudonyms = Pseudonyms::new(Digest::of(&own.bytes()).0);
-        Self { own, journal: Journal::default(), policy: Policy::default(), now, pseudonyms }
+        Self { own, journal: Journal::default(), policy: open_policy(), now, pseudonyms }
     }
 
     /// Decides a command and writes what follows; a refusal is recorded and changes no row.

@@ -1,0 +1,128 @@
+//! Holds over what retention would purge, freezes over what may be read or released, and the suspension of a peer.
+
+use super::{Caller, Context, Decision, NewEntry, Reply};
+use crate::{
+    catalogue::Role,
+    entry::Body,
+    handover::Note,
+    ids::{AlertId, CaseId, ConsentId, EnvelopeId, HandoverId},
+    refusal::{Code, Refusal},
+    retention::HoldKind,
+    rows::HandoverRow,
+    society::Society,
+};
+
+/// What a hold is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// A local case with all its handovers and consent records.
+    Case(CaseId),
+    /// One handover.
+    Handover(HandoverId),
+    /// One consent record, and the handovers that rest on it.
+    Consent(ConsentId),
+    /// One alert.
+    Alert(AlertId),
+}
+
+impl Scope {
+    /// The id under which the hold is known.
+    #[must_use]
+    pub fn subject(self) -> EnvelopeId {
+        match self {
+            Self::Case(id) => EnvelopeId::from_bytes(id.bytes()),
+            Self::Handover(id) => id.into(),
+            Self::Consent(id) => id.into(),
+            Self::Alert(id) => id.into(),
+        }
+    }
+}
+
+fn in_force(context: &Context<'_>, subject: EnvelopeId, kind: HoldKind) -> Result<bool, Refusal> {
+    Ok(context.facts.hold(subject, kind)?.is_some_and(|row| row.lifted.is_none()))
+}
+
+/// Whether a hold of either kind is over one of these.
+///
+/// # Errors
+/// `store_failed`.
+pub fn is_held(context: &Context<'_>, scopes: &[Scope]) -> Result<bool, Refusal> {
+    for scope in scopes {
+        for kind in HoldKind::ALL {
+            if in_force(context, scope.subject(), *kind)? {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// What a hold over a handover may be over.
+pub(super) fn scopes_of(id: HandoverId, row: &HandoverRow) -> Vec<Scope> {
+    let mut scopes = vec![Scope::Handover(id), Scope::Consent(row.consent.id)];
+    scopes.extend(row.case.map(Scope::Case));
+    scopes
+}
+
+/// Denies the reading and the release of what is frozen.
+pub(super) fn check_not_frozen(context: &Context<'_>, id: HandoverId, row: &HandoverRow) -> Result<(), Refusal> {
+    for scope in scopes_of(id, row) {
+        if in_force(context, scope.subject(), HoldKind::BreachFreeze)? {
+            return Err(Refusal::new(Code::Frozen, "the handover, its case or its consent is frozen"));
+        }
+    }
+    Ok(())
+}
+
+/// Places a hold, or lifts it.
+pub(super) fn hold(
+    context: &Context<'_>,
+    caller: &Caller,
+    scope: Scope,
+    kind: HoldKind,
+    lift: bool,
+    reason: &Note,
+) -> Result<Decision, Refusal> {
+    caller.require(&[Role::Dpo])?;
+    let known = match scope {
+        // Cases have no row of their own; whoever asks looks for one before.
+        Scope::Case(_) => true,
+        Scope::Handover(id) => context.facts.handover(id)?.is_some(),
+        Scope::Consent(id) => context.facts.consent(id)?.is_some(),
+        Scope::Alert(id) => context.facts.alert(id)?.is_some(),
+    };
+    if !known {
+        return Err(Refusal::new(Code::UnknownSubject, "this node has nothing with this id"));
+    }
+    let subject = scope.subject();
+    if lift != in_force(context, subject, kind)? {
+        let message = if lift { "no such hold is in force" } else { "it is held so already" };
+        return Err(Refusal::new(Code::WrongState, message));
+    }
+    let body = Body::Hold { subject, kind, lifted: lift, reason: reason.as_str().to_owned() };
+    Ok(Decision { entries: vec![NewEntry::bare(body)], reply: Reply::Done { entry: context.next } })
+}
+
+/// Suspends the exchange of cases with a peer, or resumes it. Takes effect with its entry.
+pub(super) fn suspend(
+    context: &Context<'_>,
+    caller: &Caller,
+    peer: Society,
+    suspended: bool,
+    reason: &Note,
+) -> Result<Decision, Refusal> {
+    caller.require(&[Role::NodeAdmin, Role::Dpo, Role::Supervisor])?;
+    if context.facts.peer(peer)?.is_none() {
+        return Err(Refusal::new(Code::UnknownPeer, format!("{peer} is no peer of this node")));
+    }
+    if let Some(row) = context.facts.suspension(peer)?
+        && row.suspended == suspended
+    {
+        return Ok(Decision { entries: Vec::new(), reply: Reply::Done { entry: row.entry } });
+    }
+    if !suspended && context.facts.suspension(peer)?.is_none() {
+        return Err(Refusal::new(Code::WrongState, "the peer is not suspended here; look at the configuration"));
+    }
+    let body = Body::Suspension { peer, suspended, reason: reason.as_str().to_owned() };
+    Ok(Decision { entries: vec![NewEntry::bare(body)], reply: Reply::Done { entry: context.next } })
+}

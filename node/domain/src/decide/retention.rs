@@ -1,0 +1,165 @@
+//! Purges: what a rule says is due is taken, and the journal says what, by which rule and when. Nothing is purged early,
+//! and nothing that a hold is over.
+
+use super::{
+    Caller, Context, Decision, NewEntry, Reply, delivery, forget,
+    holds::{self, Scope},
+};
+use crate::{
+    alert::Alert,
+    catalogue::Role,
+    consent::ConsentRecord,
+    entry::{Body, EnvelopeMeta, FORGET_MAX, ForgetReason, Verdict},
+    envelope::Kind,
+    handover::{Action, State},
+    ids::{AlertId, ConsentId, EntryIndex, HandoverId},
+    refusal::{Code, Refusal},
+    retention::{Due, Rule, alert_due, consent_due, handover_due, object_due},
+};
+
+/// What a purge is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A handover: its offer, or its package.
+    Handover(HandoverId),
+    /// The content of an alert.
+    Alert(AlertId),
+    /// A consent record.
+    Consent(ConsentId),
+    /// Messages and receipts that these entries name, at most [`FORGET_MAX`].
+    Evidence(Vec<EntryIndex>),
+}
+
+/// Purges a target.
+pub(super) fn purge(context: &Context<'_>, target: Target) -> Result<Decision, Refusal> {
+    let (body, forgotten) = match target {
+        Target::Handover(id) => handover(context, id)?,
+        Target::Alert(id) => alert(context, id)?,
+        Target::Consent(id) => consent(context, id)?,
+        Target::Evidence(entries) => evidence(context, entries)?,
+    };
+    let mut entries = vec![NewEntry::bare(body)];
+    entries.extend(forget(context, forgotten, ForgetReason::Retention)?);
+    Ok(Decision { entries, reply: Reply::Done { entry: context.next } })
+}
+
+fn check(context: &Context<'_>, due: Option<Due>, scopes: &[Scope]) -> Result<Rule, Refusal> {
+    let due = due.filter(|due| due.at <= context.now);
+    let due = due.ok_or_else(|| Refusal::new(Code::WrongState, "no rule of retention is due for it"))?;
+    if holds::is_held(context, scopes)? {
+        return Err(Refusal::new(Code::OnHold, "a hold keeps it from being purged"));
+    }
+    Ok(due.rule)
+}
+
+type Purge = (Body, Vec<EntryIndex>);
+
+fn handover(context: &Context<'_>, id: HandoverId) -> Result<Purge, Refusal> {
+    let row = context.facts.handover(id)?;
+    let row = row.ok_or_else(|| Refusal::new(Code::UnknownHandover, "this node has no such handover"))?;
+    let keeping = context.facts.keeping(id)?;
+    let due = handover_due(&row, &keeping, context.own, &context.policy.retention);
+    let rule = check(context, due, &holds::scopes_of(id, &row))?;
+    let sender = row.from == context.own;
+    // The sender goes on following a handover whose copy goes; everybody else is done with it.
+    let forgotten = if sender && matches!(rule, Rule::PackageSent | Rule::DeadPayload) {
+        Vec::new()
+    } else {
+        let answers = row.history.iter().filter(|event| matches!(event.action, Action::Accept | Action::Reject));
+        std::iter::once(row.entry).chain(answers.map(|event| event.entry)).collect()
+    };
+    let case = row.package.map(|package| package.case);
+    Ok((Body::Purged { rule, subjects: vec![id.into()], case }, forgotten))
+}
+
+fn alert(context: &Context<'_>, id: AlertId) -> Result<Purge, Refusal> {
+    let row = context.facts.alert(id)?;
+    let row = row.ok_or_else(|| Refusal::new(Code::UnknownAlert, "this node has no such alert"))?;
+    let due = match context.facts.object(row.entry)? {
+        Some(object) => {
+            let alert = Alert::from_cbor(&delivery::envelope_of(&object)?.body)?;
+            alert_due(&row, &alert, &context.policy.retention)
+        }
+        None => None,
+    };
+    let rule = check(context, due, &[Scope::Alert(id)])?;
+    let cancel = row.cancelled.map(|(_, entry)| entry);
+    Ok((
+        Body::Purged { rule, subjects: vec![id.into()], case: None },
+        std::iter::once(row.entry).chain(cancel).collect(),
+    ))
+}
+
+fn consent(context: &Context<'_>, id: ConsentId) -> Result<Purge, Refusal> {
+    let row = context.facts.consent(id)?;
+    let row = row.ok_or_else(|| Refusal::new(Code::UnknownConsent, "this node has no such consent record"))?;
+    let object = context.facts.object(row.entry)?;
+    let record = object.map(|object| ConsentRecord::from_cbor(&object)).transpose()?;
+    let due = record.map(|record| consent_due(&record, &context.policy.retention));
+    let rule = check(context, due, &[Scope::Consent(id), Scope::Case(row.case)])?;
+    Ok((Body::Purged { rule, subjects: vec![id.into()], case: Some(row.case) }, vec![row.entry]))
+}
+
+fn evidence(context: &Context<'_>, entries: Vec<EntryIndex>) -> Result<Purge, Refusal> {
+    if entries.is_empty() || entries.len() > FORGET_MAX {
+        return Err(Refusal::new(Code::TooMany, format!("one purge names 1 to {FORGET_MAX} entries")));
+    }
+    for index in &entries {
+        if evidence_of(context, *index)?.is_none_or(|due| due.at > context.now) {
+            return Err(Refusal::new(Code::WrongState, format!("no rule of retention is due for entry {index}")));
+        }
+    }
+    Ok((Body::Purged { rule: Rule::Evidence, subjects: Vec::new(), case: None }, entries))
+}
+
+/// When the rule of evidence takes what an entry names; absent when it is the business of another rule, when it is held,
+/// or when the node still needs it.
+///
+/// # Errors
+/// `store_failed`.
+pub fn evidence_of(context: &Context<'_>, index: EntryIndex) -> Result<Option<Due>, Refusal> {
+    let Some(entry) = context.facts.entry(index)? else { return Ok(None) };
+    let meta: Option<&EnvelopeMeta> = match &entry.body {
+        Body::Receipted { .. } => None,
+        Body::Issued(meta) => Some(meta),
+        Body::Received { envelope: Some(meta), verdict: Verdict::Accepted, .. } => Some(meta),
+        _ => return Ok(None),
+    };
+    if let Some(meta) = meta {
+        let Some(subject) = meta.subject else { return Ok(None) };
+        match meta.kind {
+            Kind::AlertAck | Kind::AlertCancel => {
+                if holds::is_held(context, &[Scope::Alert(subject.into())])? {
+                    return Ok(None);
+                }
+            }
+            Kind::HandoverOffer | Kind::HandoverAnswer => {
+                let id = HandoverId::from(subject);
+                let Some(row) = context.facts.handover(id)? else { return Ok(None) };
+                if !row.state.has_ended() || holds::is_held(context, &holds::scopes_of(id, &row))? {
+                    return Ok(None);
+                }
+            }
+            _ => return Ok(None),
+        }
+    }
+    Ok(Some(object_due(entry.time, &context.policy.retention)))
+}
+
+/// Keeps a received package of a completed handover for another period; once.
+pub(super) fn review(context: &Context<'_>, caller: &Caller, id: HandoverId) -> Result<Decision, Refusal> {
+    caller.require(&[Role::Supervisor, Role::Dpo])?;
+    let row = context.facts.handover(id)?;
+    let row = row.ok_or_else(|| Refusal::new(Code::UnknownHandover, "this node has no such handover"))?;
+    if row.package.is_none() {
+        return Err(Refusal::new(Code::PackageAbsent, "this node has no package of the handover"));
+    }
+    if row.from == context.own || row.state != State::Completed {
+        return Err(Refusal::new(Code::WrongState, "a received package is reviewed once its handover is completed"));
+    }
+    if context.facts.keeping(id)?.reviewed_at.is_some() {
+        return Err(Refusal::new(Code::WrongState, "a package is reviewed once; then it goes"));
+    }
+    let body = Body::Reviewed { handover: id };
+    Ok(Decision { entries: vec![NewEntry::bare(body)], reply: Reply::Done { entry: context.next } })
+}

@@ -1,0 +1,106 @@
+//! What is due, row by row: the instant at which a rule purges something, or nothing when no rule does.
+
+use super::{KeepingRow, Periods, Rule};
+use crate::{
+    alert::Alert,
+    catalogue::{Mode, Sensitivity},
+    consent::ConsentRecord,
+    handover::{Action, State},
+    rows::{AlertRow, HandoverRow},
+    society::Society,
+    time::Time,
+};
+
+/// Something that a rule purges at an instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// The rule.
+    pub rule: Rule,
+    /// When.
+    pub at: Time,
+}
+
+/// What of a handover is purged, and when. A handover whose person withdrew, or which is erased already, is not the
+/// business of retention.
+#[must_use]
+pub fn handover_due(row: &HandoverRow, keeping: &KeepingRow, own: Society, periods: &Periods) -> Option<Due> {
+    if matches!(row.state, State::Withdrawn | State::Erased) {
+        return None;
+    }
+    let due = |rule, since: Time| Due { rule, at: since.plus(periods.of(rule)) };
+    let last = row.history.last().map_or(row.expires_at, |event| event.at);
+    let accepted = row.history.iter().any(|event| event.action == Action::Accept);
+    if !accepted {
+        let rule = if row.from == own { Rule::OfferSent } else { Rule::OfferReceived };
+        // An offer that nobody answered ends by its own expiry.
+        return Some(due(rule, if row.state.has_ended() { last } else { row.expires_at.max(last) }));
+    }
+    if row.from == own {
+        package_sent_due(row, keeping, last, due)
+    } else {
+        package_received_due(row, keeping, last, periods)
+    }
+}
+
+/// The sender's copy goes when the recipient has its own, or when there will be none.
+fn package_sent_due(
+    row: &HandoverRow,
+    keeping: &KeepingRow,
+    last: Time,
+    due: impl Fn(Rule, Time) -> Due,
+) -> Option<Due> {
+    if keeping.purged_at.is_some() {
+        return None;
+    }
+    let released = row.history.iter().any(|event| event.action == Action::Release);
+    match (keeping.delivered_at, keeping.failed_at) {
+        (Some(delivered), _) => Some(due(Rule::PackageSent, delivered)),
+        (None, Some(failed)) => Some(due(Rule::DeadPayload, failed)),
+        // What the recipient tells of the person implies that it has the package.
+        (None, None) if released && !matches!(row.state, State::Disclosed) => Some(due(Rule::PackageSent, last)),
+        (None, None) if row.package.is_some() && row.state.has_ended() => Some(due(Rule::DeadPayload, last)),
+        (None, None) => None,
+    }
+}
+
+/// A received package goes after completion; one of a handover that came to nothing as a dead payload; one that was
+/// revoked at once. None is kept beyond what its consent allows.
+fn package_received_due(row: &HandoverRow, keeping: &KeepingRow, last: Time, periods: &Periods) -> Option<Due> {
+    row.package?;
+    let by_state = match row.state {
+        State::Completed => {
+            let since = keeping.reviewed_at.map_or(last, |reviewed| reviewed.max(last));
+            Some(Due { rule: Rule::PackageReceived, at: since.plus(periods.package_received) })
+        }
+        State::Revoked => Some(Due { rule: Rule::PackageReceived, at: last }),
+        state if state.has_ended() => Some(Due { rule: Rule::DeadPayload, at: last.plus(periods.dead_payload) }),
+        _ => None,
+    };
+    let by_consent = keeping.retention_until.map(|at| Due { rule: Rule::PackageReceived, at });
+    match (by_state, by_consent) {
+        (Some(one), Some(other)) => Some(if other.at < one.at { other } else { one }),
+        (one, other) => one.or(other),
+    }
+}
+
+/// When an alert is stripped of its content. Public ones of real events are kept for ever.
+#[must_use]
+pub fn alert_due(row: &AlertRow, alert: &Alert, periods: &Periods) -> Option<Due> {
+    let permanent = alert.sensitivity == Sensitivity::Public && row.mode == Mode::Actual;
+    (!permanent).then(|| Due { rule: Rule::Alert, at: row.expires_at.plus(periods.alert) })
+}
+
+/// When a consent record is purged: it proves what was done under it for some years after it ended.
+#[must_use]
+pub fn consent_due(record: &ConsentRecord, periods: &Periods) -> Due {
+    let last = record.events.iter().map(|event| event.at).max().unwrap_or(record.valid_from);
+    // What stands in the record of the future is no reason to keep it longer than its validity.
+    let ended = record.valid_until.max(last.min(record.retention_until));
+    Due { rule: Rule::Consent, at: ended.plus(periods.consent) }
+}
+
+/// When what an entry names as evidence is purged, if no other rule has done so.
+#[must_use]
+pub fn object_due(entry_time: Time, periods: &Periods) -> Due {
+    Due { rule: Rule::Evidence, at: entry_time.plus(periods.evidence) }
+}

@@ -1,0 +1,155 @@
+//! Stories of retention between real nodes: what is purged is gone from journal objects and vault, the journal still proves
+//! itself, a crash between the entry and the key leaves nothing, and a suspended peer gets no package.
+
+use std::{path::Path, time::Duration};
+
+use passerelle_domain::{
+    decide::{Command, Target},
+    entry::Body,
+    facts::Facts as _,
+    handover::State,
+    ids::HandoverId,
+    refusal::Code,
+    retention::Rule,
+};
+use passerelle_tests::world::{Handovers, World, alert, has_alert, journal, operator, raise, verified, wait_until};
+use tonic_types::StatusExt as _;
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// How many files the vault below a data folder holds, and how many keys.
+fn in_vault(folder: &Path) -> anyhow::Result<(usize, usize)> {
+    let count =
+        |name: &str| -> anyhow::Result<usize> { Ok(std::fs::read_dir(folder.join("vault").join(name))?.count()) };
+    Ok((count("packages")? + count("outgoing")?, count("keys")?))
+}
+
+fn code_of(error: &anyhow::Error) -> Option<String> {
+    let details = error.downcast_ref::<tonic::Status>()?.get_error_details();
+    details.error_info().map(|info| info.reason.clone())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_completed_case_is_purged_at_both_ends_and_the_journals_still_prove_themselves() -> anyhow::Result<()> {
+    let mut world = World::started(&["SN", "ML"]).await?;
+    world.joined().await?;
+    let (senegal, mali) = (world.node("SN")?, world.node("ML")?);
+    let (ours, theirs) = (Handovers::of(&senegal).await?, Handovers::of(&mali).await?);
+    let case = ours.record_consent().await?;
+    let id = ours.offer(&case, "ML").await?;
+    theirs.until(&id, "delivered").await?;
+    theirs.accept(&id).await?;
+    ours.until(&id, "accepted").await?;
+    ours.release(&id).await?;
+    theirs.until(&id, "disclosed").await?;
+    theirs.arrived(&id).await?;
+    theirs.completed(&id).await?;
+    ours.until(&id, "completed").await?;
+    let handover: HandoverId = id.parse()?;
+    wait_until("the release is receipted", || Ok(senegal.engine.view().keeping(handover)?.delivered_at.is_some()))
+        .await?;
+    drop((ours, senegal));
+    world.site("SN")?.stop().await?;
+
+    // Mali: warned of a week before, purged on its day, not earlier.
+    let folder = world.site("ML")?.folder().to_owned();
+    assert_eq!(in_vault(&folder)?, (1, 1));
+    assert_eq!(mali.upkeep.sweep().await?.purged, 0);
+    assert_eq!(mali.upkeep.snapshot().soon_total, 0);
+    world.site("ML")?.pass(DAY * 85);
+    assert_eq!(mali.upkeep.sweep().await?.purged, 0);
+    let soon = mali.upkeep.snapshot();
+    assert_eq!((soon.soon_total, soon.soon.first().map(|found| found.due.rule)), (1, Some(Rule::PackageReceived)));
+    theirs.read(&id).await?;
+    world.site("ML")?.pass(DAY * 6);
+    assert_eq!(mali.upkeep.sweep().await?.purged, 1);
+    assert_eq!(in_vault(&folder)?, (0, 0), "no file and no key is left");
+    assert_eq!(theirs.read(&id).await.map_err(|error| code_of(&error)), Err(Some(Code::PackageAbsent.to_string())));
+    let row = mali.engine.view().handover(handover)?.map(|row| (row.state, row.package));
+    assert_eq!(row, Some((State::Erased, None)), "that there was a handover is still known");
+    assert_eq!(
+        mali.engine
+            .view()
+            .object(mali.engine.view().handover(handover)?.map_or(Default::default(), |row| row.entry))?,
+        None
+    );
+    let purged = |body: &Body| matches!(body, Body::Purged { rule: Rule::PackageReceived, .. });
+    assert_eq!(journal(&mali)?.iter().filter(|entry| purged(&entry.body)).count(), 1);
+    verified(&mali)?;
+    drop((theirs, mali));
+    world.site("ML")?.stop().await?;
+
+    // Senegal was off meanwhile, and catches up by itself.
+    world.site("SN")?.pass(DAY * 8);
+    let folder = world.site("SN")?.folder().to_owned();
+    assert_eq!(in_vault(&folder)?, (2, 1));
+    world.site("SN")?.start().await?;
+    wait_until("the copy is gone", || Ok(in_vault(&folder)? == (0, 0))).await?;
+    world.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_between_the_entry_and_the_key_leaves_nothing_after_the_next_start() -> anyhow::Result<()> {
+    let mut world = World::started(&["SN", "ML"]).await?;
+    world.joined().await?;
+    let (senegal, mali) = (world.node("SN")?, world.node("ML")?);
+    let (ours, theirs) = (Handovers::of(&senegal).await?, Handovers::of(&mali).await?);
+    let case = ours.record_consent().await?;
+    let id = ours.offer(&case, "ML").await?;
+    let other = ours.offer(&case, "ML").await?;
+    theirs.until(&id, "delivered").await?;
+    theirs.accept(&id).await?;
+    ours.until(&id, "accepted").await?;
+    ours.release(&id).await?;
+    let handover: HandoverId = id.parse()?;
+    wait_until("the release is receipted", || Ok(senegal.engine.view().keeping(handover)?.delivered_at.is_some()))
+        .await?;
+    drop((theirs, mali));
+    world.site("ML")?.stop().await?;
+    let folder = world.site("SN")?.folder().to_owned();
+    assert_eq!(in_vault(&folder)?, (3, 1), "two packages, one of them sealed as well");
+    world.site("SN")?.pass(DAY * 8);
+    // The entry is durable, and the node ends before it comes to the vault.
+    senegal.engine.submit(Command::Purge { target: Target::Handover(handover) }).await?;
+    drop((ours, senegal));
+    world.site("SN")?.stop().await?;
+    assert_eq!(in_vault(&folder)?, (3, 1));
+    world.site("SN")?.start().await?;
+    assert_eq!(in_vault(&folder)?, (1, 1), "the other handover of the case is untouched");
+    let other: HandoverId = other.parse()?;
+    assert!(world.node("SN")?.engine.view().handover(other)?.is_some_and(|row| row.package.is_some()));
+    world.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspended_peer_gets_alerts_and_no_package_over_a_restart_until_it_is_resumed() -> anyhow::Result<()> {
+    let mut world = World::started(&["SN", "ML"]).await?;
+    world.joined().await?;
+    let (senegal, mali) = (world.node("SN")?, world.node("ML")?);
+    let (ours, theirs) = (Handovers::of(&senegal).await?, Handovers::of(&mali).await?);
+    let case = ours.record_consent().await?;
+    let id = ours.offer(&case, "ML").await?;
+    theirs.until(&id, "delivered").await?;
+    theirs.accept(&id).await?;
+    ours.until(&id, "accepted").await?;
+    let set = |suspended| Command::SuspendPeer {
+        caller: operator(),
+        peer: "ML".parse().expect("a code"),
+        suspended,
+        reason: "their node was seized".parse().expect("a note"),
+    };
+    senegal.engine.submit(set(true)).await?;
+    drop((ours, senegal));
+    world.site("SN")?.restart().await?;
+    let senegal = world.node("SN")?;
+    let ours = Handovers::of(&senegal).await?;
+    let refused = ours.release(&id).await.map_err(|error| code_of(&error));
+    assert_eq!(refused, Err(Some(Code::PeerSuspended.to_string())));
+    let alert = raise(&senegal, alert("Convoy due")?).await?;
+    wait_until("the alert is there", || has_alert(&mali, alert)).await?;
+    senegal.engine.submit(set(false)).await?;
+    ours.release(&id).await?;
+    theirs.until(&id, "disclosed").await?;
+    drop((ours, theirs, senegal, mali));
+    world.end().await
+}
