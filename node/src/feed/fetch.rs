@@ -103,6 +103,12 @@ impl Client {
         Self { now, tls: OnceLock::new() }
     }
 
+    /// A client with TLS as a test needs it.
+    #[cfg(test)]
+    pub(super) fn with_tls(now: Now, tls: Option<Arc<rustls::ClientConfig>>) -> Self {
+        Self { now, tls: OnceLock::from(tls) }
+    }
+
     /// Asks for a document.
     ///
     /// # Errors

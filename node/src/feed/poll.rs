@@ -279,7 +279,7 @@ impl Poller {
 }
 
 /// The node itself, which may draft and never approve.
-fn node() -> Caller {
+pub(super) fn node() -> Caller {
     Caller { actor: Actor::System, roles: vec![Role::AlertAuthor] }
 }
 

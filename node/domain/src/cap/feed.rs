@@ -71,37 +71,34 @@ pub fn read(bytes: &[u8]) -> Result<PolledFeed, Refusal> {
         let start = position(reader.buffer_position());
         let event = reader.read_event();
         let end = position(reader.buffer_position());
-        let step = match event {
+        let malformed = |message: &str, walk: &Walk<'_>| refused(Code::MalformedFile, walk.line(start), message);
+        match event {
             Ok(Event::Start(tag)) => {
-                let name = reader.resolver().resolve_element(tag.name());
-                let space = match &name.0 {
+                let (space, name) = reader.resolver().resolve_element(tag.name());
+                let space = match &space {
                     ResolveResult::Bound(namespace) => Some(namespace.as_ref()),
                     _ => None,
                 };
-                let local: &str = name.1.as_ref();
-                if !rooted {
-                    rooted = true;
-                    if (space, local) == (Some(CAP_NAMESPACE), "alert") {
-                        return Ok(bare(bytes));
-                    }
-                    root(space, local, walk.line(start))?;
+                let name: &str = name.as_ref();
+                if !rooted && (space, name) == (Some(CAP_NAMESPACE), "alert") {
+                    return Ok(bare(bytes));
                 }
-                walk.start(space, local, &tag, start, end)
+                if !rooted {
+                    root(space, name, walk.line(start))?;
+                    rooted = true;
+                }
+                walk.start(space, name, &tag, start, end).map_err(|message| malformed(message, &walk))?;
             }
-            Ok(Event::End(_)) => {
-                walk.end(end);
-                Ok(())
-            }
-            Ok(Event::Text(part)) => Ok(walk.append(&part.xml10_content())),
-            Ok(Event::CData(part)) => Ok(walk.append(&part.xml10_content())),
-            Ok(Event::GeneralRef(reference)) => Ok(walk.reference(&reference)),
-            Ok(Event::DocType(_)) => Err("a document type definition is not accepted"),
+            Ok(Event::End(_)) => walk.end(end),
+            Ok(Event::Text(part)) => walk.append(&part.xml10_content()),
+            Ok(Event::CData(part)) => walk.append(&part.xml10_content()),
+            Ok(Event::GeneralRef(reference)) => walk.reference(&reference),
+            Ok(Event::DocType(_)) => return Err(malformed("a document type definition is not accepted", &walk)),
             Ok(Event::Eof) if walk.open.is_empty() && rooted => return Ok(walk.feed),
-            Ok(Event::Eof) => Err("the feed ends inside an element"),
-            Ok(_) => Ok(()),
-            Err(_) => Err("the XML is not well formed"),
-        };
-        step.map_err(|message| refused(Code::MalformedFile, walk.line(start), message))?;
+            Ok(Event::Eof) => return Err(malformed("the feed ends inside an element", &walk)),
+            Ok(_) => {}
+            Err(_) => return Err(malformed("the XML is not well formed", &walk)),
+        }
     }
 }
 
