@@ -5,6 +5,7 @@ use std::{
     collections::BTreeSet,
     fs::{self, File, OpenOptions},
     io::{self, Write as _},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -12,6 +13,10 @@ use passerelle_domain::cap::atom::{DOCUMENTS, FEED_NAME, document_id};
 
 /// A file under way. It is taken up again by the next write.
 const UNFINISHED: &str = ".passerelle-unfinished";
+
+/// What is public may be read by everybody, above all by the web server.
+const FILE_MODE: u32 = 0o644;
+const FOLDER_MODE: u32 = 0o755;
 
 /// The folder of the feed.
 pub(super) struct Folder {
@@ -30,7 +35,8 @@ impl Folder {
     /// What the disk refuses.
     pub(super) fn bring_up(&self, feed: &[u8], documents: &[(String, Vec<u8>)]) -> io::Result<()> {
         let folder = self.root.join(DOCUMENTS);
-        fs::create_dir_all(&folder)?;
+        make(&self.root)?;
+        make(&folder)?;
         let mut kept = BTreeSet::new();
         for (name, bytes) in documents {
             put(&self.root.join(name), bytes)?;
@@ -49,6 +55,15 @@ impl Folder {
     }
 }
 
+/// Makes a folder, for everybody to read whatever the umask of the node is; one that is there keeps its permissions.
+fn make(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(folder)?;
+    fs::set_permissions(folder, fs::Permissions::from_mode(FOLDER_MODE))
+}
+
 /// Writes a file in the place of any that is there, unless that is the same: its date is what readers go by.
 fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if fs::read(path).is_ok_and(|there| there == bytes) {
@@ -56,6 +71,7 @@ fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
     let unfinished = path.with_file_name(UNFINISHED);
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&unfinished)?;
+    file.set_permissions(fs::Permissions::from_mode(FILE_MODE))?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&unfinished, path)
@@ -91,6 +107,8 @@ mod tests {
         assert!(!at(&name(1)).exists());
         assert_eq!(fs::metadata(at(&name(2))).and_then(|file| file.modified()).expect("a date"), before, "untouched");
         assert_eq!(fs::read(at(FEED_NAME)).expect("the feed"), b"feed 2");
+        let mode = |name: &str| fs::metadata(at(name)).expect("there").permissions().mode() & 0o777;
+        assert_eq!((mode("cap"), mode(FEED_NAME), mode(&name(2))), (FOLDER_MODE, FILE_MODE, FILE_MODE));
         let left: BTreeSet<_> =
             fs::read_dir(at("cap")).expect("read").map(|item| item.expect("one").file_name()).collect();
         let expected = [name(2).replace("cap/", ""), "index.html".to_owned()].map(std::ffi::OsString::from);

@@ -41,6 +41,9 @@ pub(super) struct Listed {
     pub(super) updated: Time,
 }
 
+/// Messages about one alert.
+type Messages = Vec<(FeedEntry, Listed)>;
+
 /// What stands in the feed at one moment.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
@@ -119,12 +122,7 @@ impl Listing {
     }
 
     /// The messages about one alert, and until when they stand there.
-    fn messages(
-        &self,
-        view: &View<'_>,
-        id: AlertId,
-        now: Time,
-    ) -> Result<Option<(Time, Vec<(FeedEntry, Listed)>)>, Refusal> {
+    fn messages(&self, view: &View<'_>, id: AlertId, now: Time) -> Result<Option<(Time, Messages)>, Refusal> {
         let Some(row) = view.alert(id)? else { return Ok(None) };
         let until = atom::listed_until(&row, self.own, ended(view, &row)?, self.linger).filter(|until| *until > now);
         let Some(until) = until else { return Ok(None) };
