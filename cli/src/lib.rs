@@ -9,6 +9,7 @@ pub mod args;
 pub mod client;
 pub mod commands;
 pub mod console;
+pub mod draw;
 pub mod failure;
 pub mod files;
 pub mod profile;
@@ -16,7 +17,7 @@ pub mod render;
 
 use std::{ffi::OsString, process::ExitCode};
 
-use args::{AlertCommand, Cli, Command, Output};
+use args::{AlertCommand, Cli, Command, Destination, Output};
 use clap::{FromArgMatches as _, ValueEnum as _};
 use console::Console;
 use failure::{Exit, Failure};
@@ -38,7 +39,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
         Ok(cli) => cli,
         Err(error) => return unparsed(&error, wanted_output(&args, console), console),
     };
-    let output = match output_of(cli.output, console) {
+    let cli = match with_picture(cli) {
+        Ok(cli) => cli,
+        Err(failure) => return report(&failure, Output::Table, console),
+    };
+    let output = match output_of(form_of(&cli), console) {
         Ok(output) => output,
         Err(failure) => return report(&failure, Output::Table, console),
     };
@@ -57,10 +62,9 @@ fn dispatch(cli: Cli, output: Output, console: &mut Console<'_>) -> Result<Exit,
         console.stdout.write_all(&script)?;
         return Ok(Exit::Ok);
     }
-    let command = match cli.command {
-        Command::Alert(AlertCommand::Check(check)) => return commands::alert_check::run(check, output, console),
-        command => command,
-    };
+    if let Some(done) = commands::without_node(&cli.command, Printer { output }, console) {
+        return done;
+    }
     let target = profile::resolve(&cli.connection, console.env)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -69,8 +73,28 @@ fn dispatch(cli: Cli, output: Output, console: &mut Console<'_>) -> Result<Exit,
     runtime.block_on(async {
         let client = client::Client::connect(&target, cli.timeout).await?;
         let mut session = commands::Session { client, printer: Printer { output }, console };
-        commands::run(command, &mut session).await
+        commands::run(cli.command, &mut session).await
     })
+}
+
+/// Gives a map the file that `--output` names; no other command makes a picture.
+fn with_picture(mut cli: Cli) -> Result<Cli, Failure> {
+    match (&mut cli.command, cli.output.take()) {
+        (Command::Alert(AlertCommand::Map(map)), Some(Destination::Picture(path))) => map.picture = Some(path),
+        (_, Some(Destination::Picture(_))) => {
+            let message = "only a map is written as a picture";
+            return Err(Failure::usage(message, "Give --output table, json or jsonl."));
+        }
+        (_, form) => cli.output = form,
+    }
+    Ok(cli)
+}
+
+fn form_of(cli: &Cli) -> Option<Output> {
+    match cli.output {
+        Some(Destination::Form(form)) => Some(form),
+        _ => None,
+    }
 }
 
 /// Help and version are data; everything else that clap says is a fault of the command line.

@@ -373,3 +373,70 @@ fn letters_go_with_their_package_and_come_back_to_a_folder() {
     assert!(!outcome.out.contains("PDF-1.7"), "a letter is for a folder, not for a screen");
     assert_ne!(world.run(&read).exit, Exit::Ok, "an existing file is not overwritten");
 }
+
+#[test]
+fn an_alert_in_a_file_is_told_and_drawn_without_a_node() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("convoy.toml");
+    std::fs::write(&file, CONVOY).expect("a file");
+    let file = file.display().to_string();
+    let nowhere = [("PASSERELLE_SOCKET", std::path::Path::new("/nonexistent/socket"))];
+    let run = |words: &[&str]| support::run(words, "", false, &nowhere);
+
+    let brief = run(&["alert", "brief", "--file", &file, "--lang", "en"]);
+    assert!(brief.exit == Exit::Ok && brief.out.starts_with("EXERCISE - "), "{brief:?}");
+    let sms = run(&["alert", "sms", "--file", &file, "--gsm", "--max-segments", "1", "--output", "json"]);
+    assert_eq!((sms.json()["encoding"].as_str(), sms.json()["segments"].as_u64()), (Some("GSM-7"), Some(1)));
+    let arabic = run(&["alert", "sms", "--file", &file, "--gsm", "--lang", "ar"]);
+    assert!(arabic.exit == Exit::Usage && arabic.out.is_empty(), "{arabic:?}");
+
+    for (name, begins) in [("map.png", &b"\x89PNG"[..]), ("map.svg", b"<svg")] {
+        let path = folder.path().join(name);
+        let drawn = run(&["alert", "map", "--file", &file, "--output", &path.display().to_string()]);
+        assert_eq!(drawn.exit, Exit::Ok, "{drawn:?}");
+        assert!(std::fs::read(&path).expect("the map").starts_with(begins));
+    }
+    for words in [
+        &["alert", "map", "--file", &file][..],
+        &["alert", "map", "--file", &file, "--output", "map.gif"],
+        &["alert", "map", "--file", &file, "--output", "/nonexistent/map.png"],
+        &["alert", "brief", "--file", &file, "--output", "map.png"],
+        &["alert", "sms", "--file", &file, "--max-segments", "0"],
+        &["alert", "sms", "--file", &file, "--lang", "wo"],
+        &["alert", "brief"],
+        &["alert", "brief", ID, "--file", &file],
+    ] {
+        assert_eq!(run(words).exit, Exit::Usage, "{words:?}");
+    }
+}
+
+#[test]
+fn a_name_that_means_two_places_is_answered_with_both() {
+    let run = |words: &[&str]| support::run(words, "", false, &[]);
+    let found = run(&["place", "find", "rosso", "--output", "json"]);
+    let countries: Vec<_> = found.json().as_array().expect("a list").iter().map(|one| one["country"].clone()).collect();
+    assert_eq!(countries[..2], [json!("MR"), json!("SN")]);
+    assert!(found.err.contains("2 places are called so"), "{}", found.err);
+    assert_eq!(run(&["place", "find", "MR09", "--output", "json"]).json()[0]["name"], "Inchiri");
+    assert_eq!(run(&["place", "find", "MR-09", "--output", "json"]).json()[0]["name"], "Tagant");
+    assert!(run(&["place", "list", "--kind", "crossing"]).out.contains("Assamaka"));
+    assert!(run(&["place", "find", "nowhere at all"]).out.contains("no such place"));
+}
+
+#[test]
+fn an_alert_of_the_node_is_told_and_drawn() {
+    let world = World::new();
+    let brief = world.run(&["alert", "brief", ID, "--output", "json"]);
+    assert_eq!(brief.exit, Exit::Ok, "{brief:?}");
+    let path = world.folder.path().join("map.svg").display().to_string();
+    let drawn = world.run(&["alert", "map", ID, "--output", &path]);
+    assert_eq!(drawn.exit, Exit::Ok, "{drawn:?}");
+}
+
+#[test]
+fn what_is_odd_about_a_place_is_told_when_an_alert_is_raised() {
+    let world = World::new();
+    let odd = CONVOY.replace("longitude = -", "longitude = ");
+    let raised = world.run_with(&["alert", "raise", "-"], &odd, false);
+    assert!(raised.err.contains("Warning, places[") || raised.exit != Exit::Ok, "{raised:?}");
+}

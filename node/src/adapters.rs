@@ -13,11 +13,10 @@ use passerelle_domain::{
     society::Society,
 };
 use passerelle_proto::{convert::timestamp, v1};
-use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use crate::{
-    feed::{Board, Published, SourceStatus},
+    feed::{Board, Public, SourceStatus},
     link::{LinkStatus, Statuses},
     operator::ports::{
         AddedPeer, BundleFile, FeedView, Kept, LinkSnapshot, LinkView, OwnCertificates, Packages, PeerBook, Upkeeping,
@@ -127,7 +126,7 @@ impl Packages for packages::Packages {
 /// The feeds of the node.
 pub struct Feeds {
     /// The public feed with its address, where there is one.
-    pub public: Option<(String, watch::Receiver<Arc<Published>>)>,
+    pub public: Option<Public>,
     /// The sources that are polled.
     pub board: Arc<Board>,
 }

@@ -24,3 +24,4 @@ pub mod telemetry;
 pub mod trust;
 pub mod upkeep;
 pub mod vault;
+pub mod withdrawals;

@@ -78,6 +78,31 @@ impl Packages {
         self.vault.clean(known)
     }
 
+    /// Erases a case: its key and every file of it. Whether there was a key.
+    ///
+    /// # Errors
+    /// `vault_failed`; it is then to be tried again.
+    pub fn erase_case(&self, case: CaseId) -> Result<bool, Refusal> {
+        self.vault.erase_case(case)
+    }
+
+    /// Erases every case that `is_erased` says was erased, wherever its key or files came from since. How many keys
+    /// and files that were.
+    ///
+    /// # Errors
+    /// `vault_failed`.
+    pub fn purge(&self, is_erased: impl Fn(CaseId) -> bool) -> Result<usize, Refusal> {
+        self.vault.purge(&is_erased)
+    }
+
+    /// Removes sealed bytes that a peer shall not get.
+    ///
+    /// # Errors
+    /// `vault_failed`.
+    pub fn remove_outgoing(&self, digest: Digest) -> Result<bool, Refusal> {
+        self.vault.remove_outgoing(digest)
+    }
+
     /// Seals what a peer may have of a case, for one handover, to the newest key of the peer's bundle.
     ///
     /// # Errors
@@ -104,6 +129,10 @@ impl link::Packages for Packages {
     fn receive(&self, from: Society, handover: HandoverId, case: CaseId, sealed: &[u8]) -> Result<Digest, Refusal> {
         let kept = self.vault.receive(case, &[&self.sealing], &tie(from, self.own, handover), sealed)?;
         Ok(kept.commitment)
+    }
+
+    fn erase(&self, case: CaseId) -> Result<(), Refusal> {
+        self.vault.erase_case(case).map(|_| ())
     }
 
     fn outgoing(&self, digest: Digest) -> Result<Option<Vec<u8>>, Refusal> {

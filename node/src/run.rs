@@ -23,7 +23,7 @@ use crate::{
     duty::Desk,
     engine::{self, Engine},
     entropy::Entropy,
-    feed::{self, Board, Client, Keeper, Poller},
+    feed,
     link::{Link, Listener, Registry, Statuses},
     metrics::{self, Credential, Metrics},
     operator::{self, Operators},
@@ -40,6 +40,7 @@ use crate::{
     },
     upkeep::{self, Upkeep},
     vault::Vault,
+    withdrawals::{self, Eraser},
 };
 
 /// How often certificates, the disk and the folder of bundles are looked at.
@@ -170,6 +171,16 @@ pub async fn start(
     let live = LiveTrust::new(&peers::material(&trust.identity, &own, &known), now)?;
     let vault = Vault::open(&config.data_dir.join("vault"), fill.clone())?;
     let packages = Arc::new(Packages::new(config.society, vault, trust.sealing.clone(), handle.clone()));
+    let purged = withdrawals::purge(&handle, &packages)?;
+    if purged > 0 {
+        tracing::warn!(
+            purged,
+            "keys and files of erased cases had come back, from a backup it seems; they are gone again"
+        );
+    }
+    let eraser = Eraser { engine: handle.clone(), packages: packages.clone() };
+    let erasing = supervisor.spawner(Phase::Link);
+    erasing.spawn("eraser", eraser.run(erasing.token().clone()));
     let orphans = {
         let (engine, packages, own) = (handle.clone(), packages.clone(), config.society);
         tokio::task::spawn_blocking(move || upkeep::clean_vault(own, &engine, &packages)).await??
@@ -178,6 +189,8 @@ pub async fn start(
         tracing::warn!(orphans, "what a crash left in the vault was removed");
     }
     let link = Link {
+        policy: policy.subscribe(),
+        pseudonyms: pseudonyms.clone(),
         own: config.society,
         epoch,
         engine: handle.clone(),
@@ -210,7 +223,14 @@ pub async fn start(
     let desk = Desk::new(config.society, handle.clone(), around.clock.clone(), posts, metrics.clone());
     let duties = supervisor.spawner(Phase::Link);
     duties.spawn("duty desk", desk.keep(duties.token()));
-    let feeds = Arc::new(start_feeds(supervisor, &config, &handle, around, &metrics).await?);
+    let parts = feed::Parts {
+        engine: handle.clone(),
+        clock: around.clock.clone(),
+        entropy: around.entropy.clone(),
+        metrics: link.metrics.clone(),
+    };
+    let (public, board) = feed::start(supervisor, &config, parts).await?;
+    let feeds = Arc::new(Feeds { public, board });
     let society = config.society;
     let upkeep = start_upkeep(supervisor, &config, &link, &packages, &pseudonyms, &policy);
     Ok(Node {
@@ -314,52 +334,6 @@ fn start_listener(supervisor: &mut Supervisor, listener: TcpListener, link: Link
     });
 }
 
-/// The public feed, where it is configured, and the polling of sources.
-async fn start_feeds(
-    supervisor: &mut Supervisor,
-    config: &Config,
-    engine: &engine::Handle,
-    around: &Surroundings,
-    metrics: &Metrics,
-) -> anyhow::Result<Feeds> {
-    let (clock, mut public) = (&around.clock, None);
-    if let Some(config_of_feed) = &config.feed {
-        let keeper = Keeper::new(config.society, config_of_feed, engine.clone(), clock.clone(), metrics.clone());
-        let published = keeper.published();
-        public = Some((keeper.url(), published.clone()));
-        supervisor.spawn(Task::FeedKeeper, keeper.keep(supervisor.token(Phase::Link)));
-        if let Some(address) = config_of_feed.listen {
-            let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen at {address}"))?;
-            let spawner = supervisor.spawner(Phase::Listeners);
-            let served =
-                feed::serve(listener, config_of_feed.clone(), published, engine.clone(), clock.clone(), spawner);
-            supervisor.spawn(Task::FeedListener, served);
-        }
-    }
-    let now = {
-        let clock = clock.clone();
-        Arc::new(move || clock.now())
-    };
-    let poller = Arc::new(Poller {
-        own: config.society,
-        engine: engine.clone(),
-        clock: clock.clone(),
-        entropy: around.entropy.clone(),
-        metrics: metrics.clone(),
-        client: Client::new(now),
-        board: Arc::new(Board::default()),
-    });
-    let polling = supervisor.spawner(Phase::Link);
-    for source in &config.cap_sources {
-        if source.enabled {
-            polling.spawn("source of warnings", poller.clone().keep(source.clone(), polling.token()));
-        } else {
-            poller.show_disabled(source);
-        }
-    }
-    Ok(Feeds { public, board: poller.board.clone() })
-}
-
 async fn record_refused(link: Link, mut refused: tokio::sync::mpsc::Receiver<Code>) {
     let stop = link.spawner.token().clone();
     loop {
@@ -452,6 +426,10 @@ impl Node {
                 }
                 Ok(None) => {}
                 Err(refusal) => tracing::error!(code = %refusal.code, reason = %refusal.message, "no new certificate"),
+            }
+            match withdrawals::late(&self.engine, now) {
+                Ok(late) => withdrawals::alarm(&late, &self.link.metrics),
+                Err(refusal) => tracing::error!(code = %refusal.code, "the withdrawals could not be looked at"),
             }
             let days = identity.not_after().since(now).as_secs_f64() / 86_400.0;
             self.link.metrics.credential_days_left(Credential::Node, self.society, days);

@@ -167,6 +167,34 @@ pub enum AlertCommand {
     /// reported as present, not verified, and never makes a document invalid.
     #[command(after_long_help = alert_check::HELP)]
     Check(alert_check::CheckArgs),
+    /// Say an alert in one line: how many, when, where; women, children, wounded; languages; bus or boat
+    #[command(
+        after_long_help = "Examples:\n  passerelle alert brief 019ab0f2-1c00-7000-8000-000000000001 --lang ar\n  \
+                           passerelle alert brief --file rosso.toml"
+    )]
+    Brief(TextArgs),
+    /// Say an alert as a short message, and count what it costs
+    ///
+    /// The text goes to standard output, its cost to standard error. Nothing is sent: a short message is read by
+    /// networks on its way. One letter such as ê or ç, and any Arabic, makes it UCS-2 with 70 letters a message in
+    /// place of 160.
+    #[command(after_long_help = "Example:\n  passerelle alert sms 019ab0f2-1c00-7000-8000-000000000001 \
+                           --lang fr --gsm --max-segments 1")]
+    Sms {
+        /// Which alert, and in which language.
+        #[command(flatten)]
+        text: TextArgs,
+        /// At most this many messages; what has no room is left out, the least important first
+        #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=10))]
+        max_segments: u8,
+        /// Drop the accents that GSM 7-bit lacks, so that more fits
+        #[arg(long)]
+        gsm: bool,
+    },
+    /// Draw an alert on an outline map, without internet
+    #[command(after_long_help = "Example:\n  passerelle alert map 019ab0f2-1c00-7000-8000-000000000001 \
+                           --output map.png")]
+    Map(MapArgs),
     /// Write one alert as a CAP 1.2 document; as the original, to the byte, where it was imported
     ///
     /// Ended alerts can be exported too, but redacted ones. The document goes to standard output unless --out names a
@@ -217,6 +245,40 @@ pub enum FeedCommand {
     /// Show how the feeds are: what is in the public one, and when each source was asked, with what result
     #[command(after_long_help = "Example:\n  passerelle alert feed status")]
     Status,
+}
+
+/// Which alert is told: one of the node, or one in a file, for which no node is asked.
+#[derive(Args, Clone, Debug)]
+#[command(group = ArgGroup::new("told").required(true))]
+pub struct Told {
+    /// The alert, by its id
+    #[arg(group = "told")]
+    pub id: Option<String>,
+    /// TOML or JSON file, or a CAP 1.2 document (.xml, .cap); - for standard input
+    #[arg(long, value_name = "FILE", group = "told")]
+    pub file: Option<PathBuf>,
+}
+
+/// Options of the texts.
+#[derive(Args, Clone, Debug)]
+pub struct TextArgs {
+    /// Which alert.
+    #[command(flatten)]
+    pub told: Told,
+    /// Language: fr, en, pt or ar
+    #[arg(long, value_name = "LANGUAGE", default_value = "fr", value_parser = passerelle_domain::catalogue::labels::LANGUAGES)]
+    pub lang: String,
+}
+
+/// Options of `map`.
+#[derive(Args, Clone, Debug)]
+pub struct MapArgs {
+    /// Which alert, and in which language.
+    #[command(flatten)]
+    pub text: TextArgs,
+    /// The file that `--output` names.
+    #[arg(skip)]
+    pub picture: Option<PathBuf>,
 }
 
 /// Where the content of an alert comes from.

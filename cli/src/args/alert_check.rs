@@ -18,7 +18,7 @@ Examples:
   passerelle alert check --output jsonl inbox/ | grep '\"verdict\":\"invalid\"'";
 
 /// Options of `alert check`.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct CheckArgs {
     /// Files and folders; - for standard input
     #[arg(required = true, value_name = "FILE")]

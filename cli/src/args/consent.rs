@@ -39,6 +39,39 @@ pub enum ConsentCommand {
         #[command(flatten)]
         limit: LimitArgs,
     },
+    /// Take a consent back: nothing of it is used or sent any more, and every holder is told to stop and erase
+    ///
+    /// Any node takes it, also one that only received the case: there, name the handover.
+    #[command(
+        after_long_help = "Examples:\n  passerelle consent withdraw --consent 019ab0f2-1c00-7000-8000-000000000003\n  \
+                           passerelle consent withdraw --handover 019ab0f2-1c00-7000-8000-000000000005 \
+                           --by representative --channel phone"
+    )]
+    Withdraw(WithdrawArgs),
+    /// Take a part of a consent back: purposes, recipients or categories of data
+    ///
+    /// A handover that uses what is taken back is stopped and erased as a whole; offer what is left anew.
+    #[command(
+        after_long_help = "Example:\n  passerelle consent narrow --consent 019ab0f2-1c00-7000-8000-000000000003 \
+                           --purpose svc.transport"
+    )]
+    Narrow {
+        /// Of what, by whom.
+        #[command(flatten)]
+        withdraw: WithdrawArgs,
+        /// Purpose that is taken back; may be repeated
+        #[arg(long = "purpose", value_name = "CODE", required_unless_present_any = ["recipients", "categories"])]
+        purposes: Vec<String>,
+        /// Recipient that is taken back: a Society, or CODE:KIND for an organisation; may be repeated
+        #[arg(long = "recipient", value_name = "XX")]
+        recipients: Vec<String>,
+        /// Category of data that is taken back; may be repeated
+        #[arg(long = "category", value_name = "CODE")]
+        categories: Vec<String>,
+    },
+    /// Show what was taken back of a consent, and how far each holder is with it
+    #[command(after_long_help = "Example:\n  passerelle consent status --consent 019ab0f2-1c00-7000-8000-000000000003")]
+    Status(AboutArgs),
     /// Ask whether a record covers a disclosure, without disclosing anything
     ///
     /// Prints what could be sent, or the reason of the no and what is missing. Ends with 0 for a yes and 1 for a no.
@@ -54,6 +87,35 @@ pub enum ConsentCommand {
         #[arg(long = "service", value_name = "CODE", required = true)]
         services: Vec<String>,
     },
+}
+
+/// Which consent.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub struct AboutArgs {
+    /// Every consent of a local case
+    #[arg(long = "case", value_name = "ID")]
+    pub case_id: Option<String>,
+    /// One consent record
+    #[arg(long = "consent", value_name = "ID")]
+    pub consent_id: Option<String>,
+    /// The consent that a handover rests on
+    #[arg(long = "handover", value_name = "ID")]
+    pub handover_id: Option<String>,
+}
+
+/// Options of `consent withdraw` and `consent narrow`.
+#[derive(Args, Debug)]
+pub struct WithdrawArgs {
+    /// Which consent.
+    #[command(flatten)]
+    pub about: AboutArgs,
+    /// Who takes it back: person, representative
+    #[arg(long, value_name = "CODE", default_value = "person")]
+    pub by: String,
+    /// How it was expressed, such as oral_witnessed or phone
+    #[arg(long, value_name = "CODE")]
+    pub channel: Option<String>,
 }
 
 /// Options of `consent record`.

@@ -6,19 +6,23 @@ mod audit;
 mod consent;
 mod handover;
 mod peer;
+mod place;
 mod retention;
 mod safeguard;
 
 use std::{path::PathBuf, time::Duration};
 
-pub use alert::{AlertCommand, CancelReason, ContentArgs, ExportFormat, ExportMessage, FeedCommand};
+pub use alert::{
+    AlertCommand, CancelReason, ContentArgs, ExportFormat, ExportMessage, FeedCommand, MapArgs, TextArgs, Told,
+};
 pub use alert_check::CheckArgs;
 pub use audit::AuditCommand;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
-pub use consent::{ConsentCommand, NoticeArg, RecordArgs};
+pub use consent::{AboutArgs, ConsentCommand, NoticeArg, RecordArgs, WithdrawArgs};
 pub use handover::{HandoverCommand, LetterArg, Step};
 use passerelle_domain::society::Society;
 pub use peer::PeerCommand;
+pub use place::{PlaceCommand, PlaceKind};
 pub use retention::{HoldArgs, HoldCommand, ReportCommand, RetentionCommand};
 pub use safeguard::{GroupCommand, MemberArg, OverrideCommand};
 
@@ -61,9 +65,9 @@ pub struct Cli {
     /// How to reach the node.
     #[command(flatten)]
     pub connection: ConnectionArgs,
-    /// How results are printed [default: table; env: PASSERELLE_OUTPUT]
-    #[arg(long, global = true, value_enum, value_name = "FORMAT", help_heading = "Global options")]
-    pub output: Option<Output>,
+    /// How results are printed: table, json or jsonl [default: table; env: PASSERELLE_OUTPUT]; for a map, its file
+    #[arg(long, global = true, value_name = "FORMAT", value_parser = destination, help_heading = "Global options")]
+    pub output: Option<Destination>,
     /// Seconds to wait for the connection, and for each answer; a stream may last longer
     #[arg(long, global = true, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     #[arg(help_heading = "Global options")]
@@ -108,6 +112,27 @@ pub enum Output {
     Jsonl,
 }
 
+/// What `--output` names: a form of output or, for a map, a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// A form of output.
+    Form(Output),
+    /// A picture: `.png` or `.svg`.
+    Picture(PathBuf),
+}
+
+fn destination(text: &str) -> Result<Destination, String> {
+    if let Ok(form) = Output::from_str(text, true) {
+        return Ok(Destination::Form(form));
+    }
+    let ending = std::path::Path::new(text).extension().map(|ending| ending.to_ascii_lowercase());
+    if ending.is_some_and(|ending| ending == "png" || ending == "svg") {
+        Ok(Destination::Picture(PathBuf::from(text)))
+    } else {
+        Err("none of table, json, jsonl; for a map, a file that ends in .png or .svg".to_owned())
+    }
+}
+
 /// The nouns.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -123,6 +148,9 @@ pub enum Command {
     /// Going on without consent when a life is at stake: ask, approve, review
     #[command(subcommand)]
     Override(OverrideCommand),
+    /// The gazetteer: crossings, landing sites, towns and areas; needs no node
+    #[command(subcommand)]
+    Place(PlaceCommand),
     /// Other Societies' nodes: trust, subscriptions, links
     #[command(subcommand)]
     Peer(PeerCommand),

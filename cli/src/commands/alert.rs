@@ -10,7 +10,9 @@ use passerelle_proto::v1::{
     RedactAlertResponse, UpdateAlertRequest, UpdateAlertResponse, VocabularyCode,
 };
 
-use super::{Session, alert_content, alert_draft, alert_feed, audit::new_file, given_or_new, pages, status::bytes};
+use super::{
+    Session, alert_content, alert_draft, alert_feed, alert_text, audit::new_file, given_or_new, pages, status::bytes,
+};
 use crate::{
     args::{AlertCommand, ExportFormat},
     failure::{Exit, Failure},
@@ -85,6 +87,9 @@ pub(super) async fn run(command: AlertCommand, session: &mut Session<'_, '_>) ->
         }
         // Needs no node, and was dealt with before there was one.
         AlertCommand::Check(_) => Ok(Exit::Ok),
+        AlertCommand::Brief(_) | AlertCommand::Sms { .. } | AlertCommand::Map(_) => {
+            alert_text::run(command, session).await
+        }
         AlertCommand::Export { id, out, format: ExportFormat::Cap, message, by, anew, public } => {
             let request = ExportAlertRequest {
                 id,

@@ -3,12 +3,13 @@
 use passerelle_domain::{ids::ConsentId, time::Time};
 use passerelle_proto::v1::{
     CheckConsentRequest, CheckConsentResponse, Consent, ConsentSummary, GetConsentRequest, GetConsentResponse,
-    ListConsentsRequest, ListConsentsResponse, RecordConsentRequest, RecordConsentResponse,
+    GetWithdrawalRequest, GetWithdrawalResponse, HolderView, ListConsentsRequest, ListConsentsResponse,
+    RecordConsentRequest, RecordConsentResponse, WithdrawConsentRequest, WithdrawConsentResponse,
 };
 
 use super::{Session, consent_form, given_or_new, pages};
 use crate::{
-    args::ConsentCommand,
+    args::{ConsentCommand, WithdrawArgs},
     failure::{Exit, Failure},
     render::{Answer, json, page::Page, time},
 };
@@ -38,11 +39,78 @@ pub(super) async fn run(command: ConsentCommand, session: &mut Session<'_, '_>) 
             let answer = ListConsentsResponse { consents, next_page_token: String::new() };
             session.print_list(&answer, "consents", more)
         }
+        ConsentCommand::Withdraw(args) => {
+            let request = withdrawal(args);
+            let answer = client.call(client.consents().withdraw_consent(request)).await?;
+            session.print(&answer)
+        }
+        ConsentCommand::Narrow { withdraw, purposes, recipients, categories } => {
+            let request = WithdrawConsentRequest { purposes, recipients, categories, ..withdrawal(withdraw) };
+            let answer = client.call(client.consents().withdraw_consent(request)).await?;
+            session.print(&answer)
+        }
+        ConsentCommand::Status(about) => {
+            let request = GetWithdrawalRequest {
+                case_id: about.case_id.unwrap_or_default(),
+                consent_id: about.consent_id.unwrap_or_default(),
+                handover_id: about.handover_id.unwrap_or_default(),
+            };
+            let answer = client.call(client.consents().get_withdrawal(request)).await?;
+            session.print(&answer)
+        }
         ConsentCommand::Check { id, to, services } => {
             let request = CheckConsentRequest { id, to: to.code().to_owned(), services };
             let answer = client.call(client.consents().check_consent(request)).await?;
             session.print(&answer)?;
             Ok(if answer.allowed { Exit::Ok } else { Exit::Refused })
+        }
+    }
+}
+
+fn withdrawal(args: WithdrawArgs) -> WithdrawConsentRequest {
+    WithdrawConsentRequest {
+        case_id: args.about.case_id.unwrap_or_default(),
+        consent_id: args.about.consent_id.unwrap_or_default(),
+        handover_id: args.about.handover_id.unwrap_or_default(),
+        by: args.by,
+        method: args.channel.unwrap_or_default(),
+        ..WithdrawConsentRequest::default()
+    }
+}
+
+impl Answer for WithdrawConsentResponse {
+    fn page(&self, page: &mut Page, _: Time) {
+        page.line(format!("Taken back, by entry {} of the journal.", self.entry_index));
+        page.pairs([("consent", self.consent_ids.join(", ")), ("told", self.told.join(" "))]);
+    }
+}
+
+impl Answer for GetWithdrawalResponse {
+    fn page(&self, page: &mut Page, now: Time) {
+        for one in &self.withdrawals {
+            page.pairs([
+                ("consent", one.consent_id.clone()),
+                ("taken back", one.state.clone()),
+                ("purposes", one.purposes.join(", ")),
+                ("recipients", one.recipients.join(", ")),
+                ("categories", one.categories.join(", ")),
+                ("own copy", one.own_state.clone()),
+            ]);
+            let row = |holder: &HolderView| {
+                [
+                    holder.society.clone(),
+                    holder.state.clone(),
+                    time::age(holder.told_at.as_ref(), now),
+                    time::age(holder.answered_at.as_ref(), now),
+                    time::age(holder.erased_at.as_ref(), now),
+                    holder.late.clone(),
+                    holder.onward.join(" "),
+                    holder.kept.join(" "),
+                    holder.handover_id.clone(),
+                ]
+            };
+            let header = ["HOLDER", "STATE", "TOLD", "ANSWERED", "ERASED", "LATE", "ONWARD", "KEPT", "HANDOVER"];
+            page.table(header, one.holders.iter().map(row).collect(), "nobody else holds anything of it");
         }
     }
 }

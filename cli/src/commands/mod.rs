@@ -5,7 +5,9 @@ pub(crate) mod alert_check;
 mod alert_content;
 mod alert_draft;
 mod alert_feed;
+mod alert_map;
 mod alert_page;
+mod alert_text;
 pub mod audit;
 pub mod consent;
 mod consent_form;
@@ -13,6 +15,7 @@ mod group;
 pub mod handover;
 pub mod overrides;
 pub mod peer;
+pub mod place;
 pub mod retention;
 pub mod status;
 pub mod watch;
@@ -26,7 +29,7 @@ use passerelle_domain::{
 use prost::Message;
 
 use crate::{
-    args::{Command, Output},
+    args::{AlertCommand, Command, Output},
     client::Client,
     console::{Console, id_entropy},
     failure::{Exit, Failure},
@@ -60,6 +63,16 @@ impl Session<'_, '_> {
     }
 }
 
+/// Does what needs no node; none for what needs one.
+pub fn without_node(command: &Command, printer: Printer, console: &mut Console<'_>) -> Option<Result<Exit, Failure>> {
+    match command {
+        Command::Place(command) => Some(place::run(command, printer, console)),
+        Command::Alert(AlertCommand::Check(check)) => Some(alert_check::run(check.clone(), printer.output, console)),
+        Command::Alert(command) => alert_text::from_file(command, printer, console),
+        _ => None,
+    }
+}
+
 /// Does what a command line asks for.
 ///
 /// # Errors
@@ -78,8 +91,8 @@ pub async fn run(command: Command, session: &mut Session<'_, '_>) -> Result<Exit
         Command::Replay(args) => peer::replay(args, session).await,
         Command::Status => status::run(session).await,
         Command::Watch(args) => watch::run(args, session).await,
-        // Needs no node, and was dealt with before there was one.
-        Command::Completions { .. } => Ok(Exit::Ok),
+        // They need no node, and were dealt with before there was one.
+        Command::Completions { .. } | Command::Place(_) => Ok(Exit::Ok),
     }
 }
 

@@ -42,6 +42,34 @@ impl Printer {
         Ok(())
     }
 
+    /// Prints what this program found by itself: a value for programs, a page for people.
+    ///
+    /// # Errors
+    /// As [`Self::one`].
+    pub fn own<T: serde::Serialize>(
+        self,
+        value: &T,
+        page: impl FnOnce(&mut Page),
+        console: &mut Console<'_>,
+    ) -> Result<(), Failure> {
+        let broken = |error| Failure::unexpected(format!("the answer cannot be shown: {error}"));
+        let text = match self.output {
+            Output::Table => {
+                let mut sheet = Page::new(console.terminals.stdout);
+                page(&mut sheet);
+                sheet.finish()
+            }
+            Output::Json => format!("{}\n", serde_json::to_string_pretty(value).map_err(broken)?),
+            Output::Jsonl => match serde_json::to_value(value).map_err(broken)? {
+                serde_json::Value::Array(rows) => rows.iter().map(|row| format!("{row}\n")).collect(),
+                value => format!("{value}\n"),
+            },
+        };
+        console.stdout.write_all(text.as_bytes())?;
+        console.stdout.flush()?;
+        Ok(())
+    }
+
     /// Prints a list: `rows` is the field that holds its rows.
     ///
     /// # Errors

@@ -379,6 +379,30 @@ impl ConsentService for Node {
         ok(ListConsentsResponse { consents: vec![consent], next_page_token: String::new() })
     }
 
+    async fn withdraw_consent(
+        &self,
+        request: Request<WithdrawConsentRequest>,
+    ) -> Result<Response<WithdrawConsentResponse>, Status> {
+        let consent_ids = vec![self.take(request)?.consent_id];
+        ok(WithdrawConsentResponse { entry_index: 41, consent_ids, told: words(&["ML"]) })
+    }
+
+    async fn get_withdrawal(
+        &self,
+        request: Request<GetWithdrawalRequest>,
+    ) -> Result<Response<GetWithdrawalResponse>, Status> {
+        let consent_id = self.take(request)?.consent_id;
+        let holder = HolderView { society: "ML".into(), state: "stopped".into(), ..HolderView::default() };
+        let view = WithdrawalView {
+            consent_id,
+            state: "withdrawn".into(),
+            holders: vec![holder],
+            own_state: "erased".into(),
+            ..WithdrawalView::default()
+        };
+        ok(GetWithdrawalResponse { withdrawals: vec![view] })
+    }
+
     async fn check_consent(
         &self,
         request: Request<CheckConsentRequest>,

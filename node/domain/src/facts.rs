@@ -8,8 +8,8 @@ use crate::{
     refusal::Refusal,
     retention::{HoldKind, HoldRow, KeepingRow, SuspensionRow},
     rows::{
-        AckRow, AlertRow, CaseAgeRow, ConsentRow, DraftRow, EnvelopeRow, GroupRow, HandoverRow, LaneIn, LaneItem,
-        LaneOut, PeerRow, SafeguardRow, TombstoneRow,
+        AckRow, AlertRow, CaseAgeRow, CaseRow, ConsentRow, DraftRow, EnvelopeRow, GroupRow, HandoverRow, LaneIn,
+        LaneItem, LaneOut, PeerRow, SafeguardRow, TombstoneRow, UseRow,
     },
     society::Society,
 };
@@ -24,6 +24,8 @@ pub trait Facts {
     fn tombstone(&self, id: AlertId) -> Result<Option<TombstoneRow>, Refusal>;
     fn envelope(&self, origin: Society, id: EnvelopeId) -> Result<Option<EnvelopeRow>, Refusal>;
     fn consent(&self, id: ConsentId) -> Result<Option<ConsentRow>, Refusal>;
+    fn uses(&self, id: ConsentId) -> Result<Option<UseRow>, Refusal>;
+    fn case(&self, id: CaseId) -> Result<Option<CaseRow>, Refusal>;
     fn handover(&self, id: HandoverId) -> Result<Option<HandoverRow>, Refusal>;
     fn safeguard(&self, id: HandoverId) -> Result<Option<SafeguardRow>, Refusal>;
     fn case_age(&self, case: CaseId) -> Result<Option<CaseAgeRow>, Refusal>;

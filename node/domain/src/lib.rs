@@ -6,6 +6,7 @@
 
 pub mod aggregate;
 pub mod alert;
+pub mod brief;
 pub mod bundle;
 pub mod cap;
 pub mod catalogue;
@@ -16,6 +17,7 @@ pub mod entry;
 pub mod envelope;
 pub mod facts;
 pub mod fold;
+pub mod geo;
 #[cfg(test)]
 mod golden;
 pub mod handover;
@@ -32,3 +34,4 @@ pub mod rows;
 pub mod signing;
 pub mod society;
 pub mod time;
+pub mod withdrawal;

@@ -106,6 +106,22 @@ pub const GROUP_MEMBERS_MAX: usize = 32;
 pub const CONSENT_LIST_MAX: usize = 128;
 /// The CBOR of one consent record: it stands in one value of the store, with room for its framing.
 pub const CONSENT_BYTES_MAX: usize = 12 * 1024;
+/// One event in the life of a consent record, or a message about one.
+pub const CONSENT_EVENT_BYTES_MAX: usize = 4 * 1024;
+/// Events known of one consent record beside those in it, so that the row of what rests on it stays one value.
+pub const CONSENT_EVENTS_MAX: usize = 48;
+/// Recipients that may be taken back of one consent record, all events together.
+pub const SCOPE_RECIPIENTS_MAX: usize = 16;
+/// Handovers that rest on one consent record.
+pub const HANDOVERS_A_CONSENT_MAX: usize = 32;
+/// Handovers of one case.
+pub const HANDOVERS_A_CASE_MAX: usize = 128;
+/// Consent records of one case.
+pub const CONSENTS_A_CASE_MAX: usize = 64;
+/// A withdrawal that a holder has not answered in this time is an alarm.
+pub const WITHDRAWAL_ANSWER_SECONDS_MAX: u64 = 24 * 3_600;
+/// A withdrawal that a holder has not followed by erasure in this time is an alarm.
+pub const ERASURE_SECONDS_MAX: u64 = 30 * 24 * 3_600;
 /// A short code or name: of a team, a role, an operator, a route.
 pub const NAME_BYTES_MAX: usize = 64;
 /// The CBOR of one trust bundle.

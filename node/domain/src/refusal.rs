@@ -99,6 +99,7 @@ codes! {
         FamilyUnverified = "family_unverified": "Verify the family link before the child travels to it.";
         GroupTogether = "group_together": "Act for the whole group with `passerelle handover group`, or split it deliberately first.";
         GroupIncomplete = "group_incomplete": "Wait until all members are here, or split the group deliberately.";
+        Withdrawn = "withdrawn": "The person took the consent back: nothing of it is used or sent again; ask anew, in a new case.";
         AuthorityRecipient = "authority_recipient": "Person-level data is never addressed to an authority; offer an aggregate instead.";
         ApprovalRequired = "approval_required": "Draft it with `passerelle alert draft`, and have a second person approve it: `passerelle alert approve`.";
         PeerSuspended = "peer_suspended": "Lift the suspension of the peer first, if that is right.";

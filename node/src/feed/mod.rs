@@ -13,6 +13,7 @@ mod listing;
 mod poll;
 mod reach;
 mod server;
+mod start;
 #[cfg(test)]
 mod tests;
 
@@ -21,3 +22,4 @@ pub use fetch::Client;
 pub use keeper::{Keeper, Published};
 pub use poll::Poller;
 pub use server::serve;
+pub use start::{Parts, Public, start};

@@ -13,6 +13,7 @@ mod status;
 use std::sync::Arc;
 
 use passerelle_domain::{
+    decide::{Policy, Pseudonyms},
     digest::Digest,
     facts::Facts as _,
     ids::{CaseId, Epoch, HandoverId},
@@ -20,6 +21,8 @@ use passerelle_domain::{
     signing::{PublicKey, Signer},
     society::Society,
 };
+
+use tokio::sync::watch;
 
 use crate::{clock::Clock, engine, entropy::Entropy, metrics::Metrics, supervise::Spawner, trust::LiveTrust};
 
@@ -42,6 +45,12 @@ pub trait Packages: Send + Sync + 'static {
     /// # Errors
     /// `vault_failed` when they cannot be read.
     fn outgoing(&self, digest: Digest) -> Result<Option<Vec<u8>>, Refusal>;
+
+    /// Erases a case that was opened for a package which was then refused: its key and all its files.
+    ///
+    /// # Errors
+    /// `vault_failed`.
+    fn erase(&self, case: CaseId) -> Result<(), Refusal>;
 }
 
 /// What every part of the link needs. Cheap to clone.
@@ -55,6 +64,10 @@ pub struct Link {
     pub engine: engine::Handle,
     /// Keys, bundles, certificates.
     pub trust: Arc<LiveTrust>,
+    /// What the configuration allows with peers.
+    pub policy: watch::Receiver<Arc<Policy>>,
+    /// Makes the pseudonyms of cases.
+    pub pseudonyms: Pseudonyms,
     /// Case packages that travel.
     pub packages: Arc<dyn Packages>,
     /// Version of our own bundle.

@@ -1,19 +1,21 @@
 //! Parcels of our lanes to one peer, read from the store and the vault as the session asks for them.
 
 use passerelle_domain::{
-    entry::Body,
+    decide::{Context, may_send},
+    entry::{Body, EnvelopeMeta},
     envelope::{Kind, Lane, SignedEnvelope},
     facts::Facts as _,
-    ids::Position,
-    link::Parcels,
+    ids::{EntryIndex, Position},
+    link::{Parcels, Written},
     parcel,
-    refusal::Refusal,
+    refusal::{Code, Refusal},
     rows::Ended,
     society::Society,
     time::Time,
 };
 
 use super::Link;
+use crate::store::view::View;
 
 /// The lanes to one peer.
 pub(super) struct Shelf<'a> {
@@ -22,10 +24,38 @@ pub(super) struct Shelf<'a> {
     pub(super) now: Time,
     /// Envelopes found to have expired: the engine is to end their delivery before the lane goes on.
     pub(super) expired: Vec<(Lane, Position)>,
+    /// Envelopes about a person that may not be sent any more: the engine is to say so before the lane goes on.
+    pub(super) withheld: Vec<(Lane, Position)>,
+}
+
+impl Shelf<'_> {
+    /// Asks the gate whether an envelope of ours may be sent at this moment.
+    fn gate(&self, view: &View<'_>, meta: &EnvelopeMeta) -> Result<(), Refusal> {
+        let policy = self.link.policy.borrow().clone();
+        let context = Context {
+            own: self.link.own,
+            // As the engine sees it: journal time never runs backwards.
+            now: self.now.max(self.link.engine.durable().borrow().time),
+            next: EntryIndex(self.link.engine.durable().borrow().entries),
+            facts: view,
+            signer: &*self.link.signer,
+            policy: &policy,
+            pseudonyms: &self.link.pseudonyms,
+        };
+        may_send(&context, meta)
+    }
+}
+
+/// What an entry says of the envelope in a lane.
+fn meta_of(view: &View<'_>, entry: EntryIndex) -> Result<Option<EnvelopeMeta>, Refusal> {
+    Ok(match view.entry(entry)?.map(|entry| entry.body) {
+        Some(Body::Issued(meta) | Body::Received { envelope: Some(meta), .. }) => Some(meta),
+        _ => None,
+    })
 }
 
 impl Parcels for Shelf<'_> {
-    fn parcel(&mut self, lane: Lane, position: Position) -> Result<Option<Vec<u8>>, Refusal> {
+    fn parcel(&mut self, lane: Lane, position: Position) -> Result<Option<Written>, Refusal> {
         let view = self.link.engine.view();
         let Some(item) = view.lane_item(self.peer, lane, position)? else { return Ok(None) };
         if item.ended.is_none() && item.expires_at.is_some_and(|expires| expires <= self.now) {
@@ -36,29 +66,55 @@ impl Parcels for Shelf<'_> {
             // It waits until the exchange of cases is resumed.
             return Ok(None);
         }
+        let about_a_person = matches!(item.kind, Kind::HandoverOffer | Kind::HandoverRelease);
+        if item.ended.is_none()
+            && about_a_person
+            && let Some(meta) = meta_of(&view, item.entry)?
+            && let Err(refusal) = self.gate(&view, &meta)
+        {
+            if refusal.code == Code::StoreFailed {
+                return Err(refusal);
+            }
+            self.withheld.push((lane, position));
+            return Ok(None);
+        }
+        let public = matches!(
+            item.kind,
+            Kind::Alert | Kind::AlertCancel | Kind::AlertAck | Kind::AlertRedact | Kind::AlertErased
+        );
+        let written = |bytes| Ok(Some(Written { bytes, public }));
         let object = view.object(item.entry)?;
         let signed = object.map(|object| SignedEnvelope::from_object(&object)).transpose()?;
-        let meta = || -> Result<_, Refusal> {
-            Ok(match view.entry(item.entry)?.map(|entry| entry.body) {
-                Some(Body::Issued(meta)) | Some(Body::Received { envelope: Some(meta), .. }) => Some(meta),
-                _ => None,
-            })
-        };
         let Some(signed) = signed else {
             // Erased meanwhile: its place in the lane is kept by its digest.
-            return Ok(meta()?.map(|meta| parcel::write_expired(&meta.digest)));
+            return Ok(
+                meta_of(&view, item.entry)?.map(|meta| Written { bytes: parcel::write_expired(&meta.digest), public })
+            );
         };
-        if item.ended == Some(Ended::Expired) {
-            return Ok(Some(parcel::write_expired(&signed.digest())));
+        if matches!(item.ended, Some(Ended::Expired | Ended::Withheld)) {
+            return written(parcel::write_expired(&signed.digest()));
         }
         if item.kind != Kind::HandoverRelease {
-            return Ok(Some(parcel::write(&signed, &[])));
+            return written(parcel::write(&signed, &[]));
         }
-        let attachment = meta()?.and_then(|meta| meta.attachment);
+        let attachment = meta_of(&view, item.entry)?.and_then(|meta| meta.attachment);
         let bytes = attachment.map(|named| self.link.packages.outgoing(named.digest)).transpose()?.flatten();
-        Ok(Some(match bytes {
+        written(match bytes {
             Some(bytes) => parcel::write(&signed, &bytes),
             None => parcel::write_expired(&signed.digest()),
-        }))
+        })
+    }
+
+    fn may_go_on(&mut self, lane: Lane, position: Position) -> Result<bool, Refusal> {
+        let view = self.link.engine.view();
+        let Some(item) = view.lane_item(self.peer, lane, position)? else { return Ok(true) };
+        if item.kind != Kind::HandoverRelease || item.ended.is_some() {
+            return Ok(item.ended.is_none());
+        }
+        let Some(meta) = meta_of(&view, item.entry)? else { return Ok(true) };
+        match self.gate(&view, &meta) {
+            Err(refusal) if refusal.code == Code::StoreFailed => Err(refusal),
+            outcome => Ok(outcome.is_ok()),
+        }
     }
 }

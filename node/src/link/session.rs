@@ -11,11 +11,13 @@ use passerelle_domain::{
     envelope::Lane,
     facts::Facts as _,
     fold::Content,
-    ids::Position,
+    handover::{Action, Side, transition},
+    ids::{CaseId, Position},
     link::{Alarm, Arrival, Event, Frame, Hello, LocalLane, Session},
-    receipt::{Receipt, Rejection, SignedReceipt},
+    receipt::{BriefReceipt, Receipt, Rejection, SignedReceipt},
     refusal::{Code, Fault, Refusal},
     rows::LaneIn,
+    signing::PublicKey,
     society::Society,
 };
 use passerelle_proto::v1;
@@ -37,7 +39,8 @@ type Pending = oneshot::Receiver<Result<Reply, Refusal>>;
 
 /// A command under way, with what its answer is for.
 enum Due {
-    Delivered(Lane),
+    /// A parcel, and the case that was opened in the vault for its package.
+    Delivered(Lane, Option<CaseId>),
     Other,
     Advanced(Lane),
 }
@@ -195,9 +198,13 @@ impl<'a> Driver<'a> {
             return Ok(());
         }
         let now = self.link.clock.now();
-        let mut shelf = Shelf { link: self.link, peer: self.peer, now, expired: Vec::new() };
+        let (expired, withheld) = (Vec::new(), Vec::new());
+        let mut shelf = Shelf { link: self.link, peer: self.peer, now, expired, withheld };
         self.next = self.session.next_frame(now, &mut shelf)?.map(v1::Frame::from);
-        let expired = std::mem::take(&mut shelf.expired);
+        let (expired, withheld) = (std::mem::take(&mut shelf.expired), std::mem::take(&mut shelf.withheld));
+        for (lane, position) in withheld {
+            self.submit(Command::EndWithheld { peer: self.peer, lane, position }, Due::Other).await?;
+        }
         for (lane, position) in expired {
             self.submit(Command::EndExpired { peer: self.peer, lane, position }, Due::Other).await?;
         }
@@ -246,6 +253,8 @@ impl<'a> Driver<'a> {
         if let Some(place) = &self.place {
             place.heard(now);
         }
+        // The keys of one frame's parcels are looked up once.
+        let mut keys = None;
         for event in self.session.on_frame(Frame::try_from(frame)?, now)? {
             match event {
                 Event::Ready(hello) => self.ready(&hello).await?,
@@ -253,8 +262,9 @@ impl<'a> Driver<'a> {
                 Event::Advance { lane, position, hash } => {
                     self.advance(lane, position, hash).await?;
                 }
-                Event::Arrived(arrival) => self.arrived(arrival).await?,
+                Event::Arrived(arrival) => self.arrived(arrival, &mut keys).await?,
                 Event::Receipt(signed) => self.receipt(signed).await?,
+                Event::BriefReceipt(brief) => self.brief_receipt(brief).await?,
                 Event::Clock { theirs, round_trip } => {
                     let ours = now.minus(round_trip / 2).millis() as i64;
                     self.link.statuses.update(self.peer, |status| {
@@ -334,10 +344,12 @@ impl<'a> Driver<'a> {
     }
 
     /// Opens a parcel, keeps its package, and has the engine judge it.
-    async fn arrived(&mut self, arrival: Arrival) -> Result<(), Refusal> {
-        let link = self.link;
-        let (opened, attachment) = open(&arrival.parcel, &|society| link.signing_keys(society), &Ed25519Verifier)?;
-        let package = keep_package(self.link, self.peer, &opened, attachment).await?;
+    async fn arrived(&mut self, arrival: Arrival, keys: &mut Option<Vec<PublicKey>>) -> Result<(), Refusal> {
+        let (link, peer) = (self.link, self.peer);
+        let of_peer = keys.get_or_insert_with(|| link.signing_keys(peer));
+        let keys = |society| if society == peer { of_peer.clone() } else { link.signing_keys(society) };
+        let (opened, attachment) = open(&arrival.parcel, &keys, &Ed25519Verifier)?;
+        let (package, opened_case) = keep_package(self.link, self.peer, &opened, attachment).await?;
         let command = Command::Deliver {
             peer: self.peer,
             lane: arrival.lane,
@@ -345,7 +357,19 @@ impl<'a> Driver<'a> {
             opened: Box::new(opened),
             package,
         };
-        self.submit(command, Due::Delivered(arrival.lane)).await
+        self.submit(command, Due::Delivered(arrival.lane, opened_case)).await
+    }
+
+    async fn brief_receipt(&mut self, brief: BriefReceipt) -> Result<(), Refusal> {
+        let view = self.link.engine.view();
+        if brief.position <= view.lane_out(self.peer, brief.lane)?.receipted {
+            // Given again at the start of a session; its envelopes may be forgotten by now.
+            self.session.on_receipt(brief.lane, brief.position, self.link.clock.now());
+            return Ok(());
+        }
+        let unknown = || Refusal::new(Code::BadPosition, "the receipt is over envelopes that this node did not send");
+        let item = view.lane_item(self.peer, brief.lane, brief.position)?.ok_or_else(unknown)?;
+        self.receipt(brief.restore(self.peer, self.link.own, item.hash)).await
     }
 
     async fn receipt(&mut self, signed: SignedReceipt) -> Result<(), Refusal> {
@@ -362,7 +386,10 @@ impl<'a> Driver<'a> {
     ) -> Result<(), Refusal> {
         let reply = outcome.map_err(|_| Refusal::new(Code::ShuttingDown, "the node is shutting down"))??;
         match (due, reply) {
-            (Due::Delivered(lane), Reply::Received { position, hash, entry, rejected, .. }) => {
+            (Due::Delivered(lane, opened_case), Reply::Received { position, hash, entry, rejected, accepted }) => {
+                if let Some(case) = opened_case.filter(|_| !accepted) {
+                    self.drop_package(case);
+                }
                 let at = usize::from(lane.number()) - 1;
                 self.receiptable[at] = Some(Receiptable { position, hash, entry, rejected });
                 // Before a rejection could fall out of the list of the newest ones, it is receipted.
@@ -380,6 +407,17 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
+    /// Erases what was kept for a release that the engine then refused, such as one that a withdrawal overtook.
+    fn drop_package(&self, case: CaseId) {
+        let packages = self.link.packages.clone();
+        self.link.spawner.spawn("eraser of a refused package", async move {
+            let erased = tokio::task::spawn_blocking(move || packages.erase(case)).await;
+            if !matches!(erased, Ok(Ok(()))) {
+                tracing::error!("a package that was refused could not be erased; it is tried again at the next start");
+            }
+        });
+    }
+
     /// Signs a receipt for each lane in which something became durable.
     fn make_receipts(&mut self) {
         for (at, lane) in Lane::ALL.iter().enumerate() {
@@ -391,7 +429,6 @@ impl<'a> Driver<'a> {
                 .filter(|(position, _)| *position > since)
                 .map(|(position, code)| Rejection { position, code })
                 .collect();
-            let names_rejections = !rejected.is_empty();
             self.receipted[at] = next.position;
             let receipt = Receipt {
                 by: self.link.own,
@@ -402,7 +439,9 @@ impl<'a> Driver<'a> {
                 entry: next.entry,
                 rejected,
             };
-            self.session.send_receipt(*lane, receipt.sign(&*self.link.signer), names_rejections);
+            let signed = receipt.sign(&*self.link.signer);
+            let brief = receipt.brief(&signed);
+            self.session.send_receipt(*lane, signed, brief);
             self.link.metrics.receipt_sent(self.peer);
         }
     }
@@ -429,28 +468,34 @@ async fn keep_package(
     peer: Society,
     opened: &Opened,
     attachment: Vec<u8>,
-) -> Result<Option<Result<PackageRef, Refusal>>, Refusal> {
-    let Ok(letter) = &opened.outcome else { return Ok(None) };
-    let Content::Release(release) = &letter.content else { return Ok(None) };
+) -> Result<(Option<Result<PackageRef, Refusal>>, Option<CaseId>), Refusal> {
+    let Ok(letter) = &opened.outcome else { return Ok((None, None)) };
+    let Content::Release(release) = &letter.content else { return Ok((None, None)) };
     let known = link.engine.view().handover(release.id)?;
     // A handover that is not ours to receive is refused by the engine; nothing of it is kept.
-    let Some(row) = known.filter(|row| row.to == link.own && row.from == peer) else { return Ok(None) };
+    let Some(row) = known.filter(|row| row.to == link.own && row.from == peer) else { return Ok((None, None)) };
     if let Some(package) = row.package {
-        return Ok(Some(Ok(package)));
+        return Ok((Some(Ok(package)), None));
     }
-    let case = row.case.unwrap_or_else(|| passerelle_domain::ids::CaseId::new(link.clock.now(), link.entropy.id()));
+    if transition(row.state, Action::Release, Side::From).is_err() {
+        // Neither is what comes too late, after a withdrawal that overtook it.
+        return Ok((None, None));
+    }
+    let case = row.case.unwrap_or_else(|| link.pseudonyms.received(release.id));
     let (packages, commitment) = (link.packages.clone(), release.package_commitment);
     let handover = release.id;
     let kept = tokio::task::spawn_blocking(move || packages.receive(peer, handover, case, &attachment))
         .await
         .map_err(|_| Refusal::new(Code::VaultFailed, "the vault did not finish"))?;
-    Ok(Some(kept.and_then(|found| {
+    let opened_case = (kept.is_ok() && row.case.is_none()).then_some(case);
+    let package = kept.and_then(|found| {
         if found == commitment {
             Ok(PackageRef { case, commitment })
         } else {
             Err(Refusal::new(Code::BadDigest, "the package is not the one that the release commits to"))
         }
-    })))
+    });
+    Ok((Some(package), opened_case))
 }
 
 fn stream_broke() -> Refusal {

@@ -106,6 +106,7 @@ label_sets! {
     PeerLabels { peer: Peer }
     LaneLabels { peer: Peer, lane: &'static str }
     EscalationLabels { outcome: &'static str }
+    LateLabels { peer: Peer, what: &'static str }
     CredentialLabels { what: Credential, society: Peer }
 }
 
@@ -126,6 +127,7 @@ pub struct Metrics {
     receipts_sent: Family<PeerLabels, Counter>,
     receipts_received: Family<PeerLabels, Counter>,
     refusals: Family<RefusalLabels, Counter>,
+    withdrawals_late: Family<LateLabels, Gauge>,
     handshakes_refused: Family<ReasonLabels, Counter>,
     escalations: Family<EscalationLabels, Counter>,
     answers_overdue: Family<PeerLabels, Gauge>,
@@ -159,6 +161,7 @@ impl Metrics {
             receipts_sent: Family::default(),
             receipts_received: Family::default(),
             refusals: Family::default(),
+            withdrawals_late: Family::default(),
             handshakes_refused: Family::default(),
             escalations: Family::default(),
             answers_overdue: Family::default(),
@@ -201,6 +204,8 @@ impl Metrics {
         let help = "Documents of sources of warnings, by what became of them";
         r.register("feed_documents", help, self.feed_documents.clone());
         r.register("public_feed_messages", "Messages in the public feed", self.public_feed.clone());
+        let help = "Handovers of which the peer is late with a withdrawal, by what is missing";
+        r.register("withdrawals_late", help, self.withdrawals_late.clone());
         let help = "Days until it expires, by what it is and whose it is";
         r.register("credential_days_left", help, self.days_left.clone());
         r.register("disk_used_percent", "How full the disk of the store is", self.disk_used.clone());
@@ -312,6 +317,15 @@ impl Metrics {
     /// So many messages stand in the public feed.
     pub fn public_feed(&self, messages: usize) {
         self.public_feed.set(i64::try_from(messages).unwrap_or(i64::MAX));
+    }
+
+    /// These peers are late with withdrawals, in what and of how many handovers; nobody else is.
+    pub fn withdrawals_late(&self, late: impl Iterator<Item = (Society, &'static str, u64)>) {
+        self.withdrawals_late.clear();
+        for (peer, what, count) in late {
+            let gauge = self.withdrawals_late.get_or_create(&LateLabels { peer: Peer(peer), what });
+            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
     }
 
     /// A credential of `society` expires in so many days; negative when it has.

@@ -1,7 +1,17 @@
 //! The vocabularies that operators can list, with their codes and labels.
 
+use std::collections::HashMap;
+
 use passerelle_domain::catalogue;
 use passerelle_proto::v1;
+
+/// What a code is called, by language; empty where the catalogue has no names for it.
+fn labels_of(vocabulary: &str, code: &str) -> HashMap<String, String> {
+    let named = |language: &str| {
+        catalogue::labels::label(vocabulary, code, language).map(|label| (language.to_owned(), label.to_owned()))
+    };
+    catalogue::labels::LANGUAGES.into_iter().filter_map(named).collect()
+}
 
 macro_rules! vocabularies {
     ($($name:literal: $type:ident,)+) => {
@@ -12,7 +22,7 @@ macro_rules! vocabularies {
                 codes.push(v1::VocabularyCode {
                     vocabulary: $name.to_owned(),
                     code: code.as_str().to_owned(),
-                    labels: Default::default(),
+                    labels: labels_of($name, code.as_str()),
                 });
             })+
             for code in codes.iter_mut().filter(|code| code.vocabulary == "event") {

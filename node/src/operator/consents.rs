@@ -3,11 +3,11 @@
 use passerelle_domain::{
     catalogue::{Role, Section, Service},
     consent::{self, ConsentDraft, ConsentRecord, CoverageRequest, Recipient, RecordContext, Restrictions, covers},
-    decide::Command,
+    decide::{Command, known_events},
     facts::Facts as _,
     ids::{CaseId, ConsentId, EntryIndex},
     refusal::{Code, Refusal},
-    rows::ConsentRow,
+    rows::{ConsentRow, UseRow},
     society::Society,
     time::Time,
 };
@@ -80,6 +80,27 @@ impl ConsentService for Operator {
         .await
     }
 
+    async fn withdraw_consent(
+        &self,
+        request: Request<v1::WithdrawConsentRequest>,
+    ) -> Result<Response<v1::WithdrawConsentResponse>, Status> {
+        self.serve("withdraw_consent", request, |operator, caller, message| async move {
+            operator.withdraw(caller, message).await
+        })
+        .await
+    }
+
+    async fn get_withdrawal(
+        &self,
+        request: Request<v1::GetWithdrawalRequest>,
+    ) -> Result<Response<v1::GetWithdrawalResponse>, Status> {
+        self.serve("get_withdrawal", request, |operator, caller, message| async move {
+            caller.require(&CASE_ROLES)?;
+            Ok(operator.blocking(move |operator| operator.withdrawal(&message)).await?)
+        })
+        .await
+    }
+
     async fn check_consent(
         &self,
         request: Request<v1::CheckConsentRequest>,
@@ -116,7 +137,7 @@ impl Operator {
         Ok(v1::ConsentView {
             id: id.to_string(),
             consent: Some(v1::Consent { case_id: row.case.to_string(), record_json }),
-            state: state(record.as_ref(), self.clock.now()).to_owned(),
+            state: state(record.as_ref(), &self.view().uses(id)?.unwrap_or_default(), self.clock.now()).to_owned(),
             version: row.record.version,
             digest: row.record.hash.to_string(),
             entry_index: row.entry.0,
@@ -144,7 +165,7 @@ impl Operator {
             page.consents.push(v1::ConsentSummary {
                 id: id.to_string(),
                 case_id: row.case.to_string(),
-                state: state(record.as_ref(), now).to_owned(),
+                state: state(record.as_ref(), &view.uses(id)?.unwrap_or_default(), now).to_owned(),
                 version: row.record.version,
                 recipients: recipients.unwrap_or_default(),
                 valid_until: record.as_ref().map(|record| timestamp(record.valid_until)),
@@ -172,6 +193,9 @@ impl Operator {
         let row = self.known_consent(id)?;
         let erased = || Refusal::new(Code::UnknownConsent, "the consent record was erased").at("id");
         let record = record_of(&self.view(), &row)?.ok_or_else(erased)?;
+        let view = self.view();
+        let policy = self.policy.borrow().clone();
+        let events = known_events(&self.context(&view, &policy), id)?;
         let mut sections = std::collections::BTreeSet::<Section>::new();
         for service in services {
             let mut request = CoverageRequest {
@@ -188,7 +212,7 @@ impl Operator {
                 now: self.clock.now(),
             };
             request.leave_out_excluded(&record);
-            match covers(&record, &[], &request) {
+            match covers(&record, &events, &request) {
                 Ok(coverage) => sections.extend(coverage.sections()),
                 Err(denial) => {
                     let refusal = denial.refusal();
@@ -219,8 +243,17 @@ fn society(recipient: &Recipient) -> Option<String> {
 }
 
 /// Where a record stands now; `erased` when only its digest is left.
-fn state(record: Option<&ConsentRecord>, now: Time) -> &'static str {
+fn state(record: Option<&ConsentRecord>, uses: &UseRow, now: Time) -> &'static str {
     let Some(record) = record else { return "erased" };
+    if uses.whole {
+        return consent::State::Withdrawn.as_str();
+    }
     let state = consent::standing(record, &[], now).state;
-    if state.in_force() && now >= record.valid_until { consent::State::Expired.as_str() } else { state.as_str() }
+    if state.in_force() && now >= record.valid_until {
+        consent::State::Expired.as_str()
+    } else if state.in_force() && !uses.withdrawn.is_empty() {
+        consent::State::Narrowed.as_str()
+    } else {
+        state.as_str()
+    }
 }

@@ -26,7 +26,7 @@ pub(super) fn verdict(body: &Body) -> String {
             Verdict::Duplicate => "duplicate".to_owned(),
             Verdict::Rejected(code) => code.clone(),
         },
-        Body::Refused { code, .. } => code.clone(),
+        Body::Refused { code, .. } | Body::DeliveryWithheld { code, .. } => code.clone(),
         _ => String::new(),
     }
 }
@@ -50,10 +50,20 @@ pub(super) fn societies(body: &Body) -> Vec<Society> {
         Body::Receipted { peer, .. }
         | Body::Suspension { peer, .. }
         | Body::DeliveryEnded { peer, .. }
+        | Body::DeliveryWithheld { peer, .. }
         | Body::Replayed { peer, .. }
         | Body::EpochChanged { peer, .. }
         | Body::LaneAdvanced { peer, .. } => vec![*peer],
+        Body::ErasureDue { owed, .. } => {
+            let mut societies: Vec<_> = owed.iter().map(|one| one.to).collect();
+            societies.sort_unstable();
+            societies.dedup();
+            societies
+        }
         Body::Consent { .. }
+        | Body::ConsentEvent { .. }
+        | Body::CaseErased { .. }
+        | Body::ErasureHeld { .. }
         | Body::HandoverOpened { .. }
         | Body::HandoverProposed(_)
         | Body::Approved { .. }
@@ -88,6 +98,7 @@ pub(super) fn object_digest(body: &Body) -> String {
         Body::HandoverProposed(Proposal { offer, .. }) => offer.to_string(),
         Body::OverrideRequested { note, .. } => note.to_string(),
         Body::AlertDrafted { digest, .. } => digest.to_string(),
+        Body::ConsentEvent { digest, .. } => digest.to_string(),
         _ => String::new(),
     }
 }
@@ -167,6 +178,17 @@ pub(super) fn body(body: &Body) -> Value {
             }
             PeerChange::Removed => json!({"society": society, "removed": true}),
         },
+        Body::ConsentEvent { consent, digest } => json!({"consent": consent, "digest": digest}),
+        Body::ErasureDue { case, owed } => json!({
+            "case": case,
+            "owed": owed.iter()
+                .map(|one| json!({"consent": one.consent, "handover": one.handover, "to": one.to}))
+                .collect::<Vec<_>>(),
+        }),
+        Body::CaseErased { case } | Body::ErasureHeld { case } => json!({"case": case}),
+        Body::DeliveryWithheld { peer, lane, position, code } => {
+            json!({"peer": peer, "lane": lane, "position": position, "code": code})
+        }
         Body::DeliveryEnded { peer, lane, position } => json!({"peer": peer, "lane": lane, "position": position}),
         Body::Replayed { peer, entries, withheld } => json!({
             "peer": peer, "entries": entries,

@@ -92,6 +92,7 @@ impl Operator {
             | Kind::HandoverStep
             | Kind::GroupSplit => topics.handovers,
             Kind::Alert | Kind::AlertCancel | Kind::AlertAck | Kind::AlertRedact | Kind::AlertErased => topics.alerts,
+            Kind::WithdrawalNotice | Kind::WithdrawalAnswer | Kind::ErasureReceipt => topics.handovers,
             Kind::Subscription => false,
         };
         let Some(subject) = meta.subject.filter(|_| wanted) else { return Ok(None) };
@@ -178,6 +179,9 @@ fn name(kind: Kind, content: Option<&Content>) -> &'static str {
         (Kind::HandoverRelease, _) => "released",
         (Kind::HandoverStep, _) => "reported",
         (Kind::GroupSplit, _) => "group_split",
+        (Kind::WithdrawalNotice, _) => "withdrawn",
+        (Kind::WithdrawalAnswer, _) => "stopped",
+        (Kind::ErasureReceipt, _) => "erased",
         (Kind::Subscription, _) => "subscribed",
     }
 }

@@ -30,6 +30,7 @@ mod status;
 mod tests;
 mod thread;
 mod watch;
+mod withdrawals;
 
 use std::{path::PathBuf, sync::Arc};
 

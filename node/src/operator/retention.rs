@@ -2,7 +2,7 @@
 
 use passerelle_domain::{
     catalogue::Role,
-    decide::{Command, Scope},
+    decide::{Command, HoldScope},
     facts::Facts as _,
     handover::Note,
     ids::{CaseId, EntryIndex},
@@ -177,19 +177,19 @@ impl Operator {
     }
 
     /// What a hold is over. A case is one that this node has a handover or a consent record of.
-    async fn scope(&self, subject: v1::HoldSubject) -> Result<Scope, Refused> {
+    async fn scope(&self, subject: v1::HoldSubject) -> Result<HoldScope, Refused> {
         let scopes = [
-            optional("subject.case_id", &subject.case_id)?.map(Scope::Case),
-            optional("subject.handover_id", &subject.handover_id)?.map(Scope::Handover),
-            optional("subject.consent_id", &subject.consent_id)?.map(Scope::Consent),
-            optional("subject.alert_id", &subject.alert_id)?.map(Scope::Alert),
+            optional("subject.case_id", &subject.case_id)?.map(HoldScope::Case),
+            optional("subject.handover_id", &subject.handover_id)?.map(HoldScope::Handover),
+            optional("subject.consent_id", &subject.consent_id)?.map(HoldScope::Consent),
+            optional("subject.alert_id", &subject.alert_id)?.map(HoldScope::Alert),
         ];
         let mut given = scopes.into_iter().flatten();
         let (Some(scope), None) = (given.next(), given.next()) else {
             let message = "a hold is over exactly one case, handover, consent record or alert";
             return Err(Refusal::new(Code::Malformed, message).at("subject").into());
         };
-        if let Scope::Case(case) = scope
+        if let HoldScope::Case(case) = scope
             && !self.blocking(move |operator| operator.has_case(case)).await?
         {
             let message = "this node has no handover and no consent record of the case";

@@ -70,6 +70,7 @@ impl Operator {
         if kept.clock_in_doubt {
             alarms.push("clock_in_doubt".to_owned());
         }
+        alarms.extend(self.withdrawal_alarms()?);
         for peer in &peers {
             alarms.extend(peer.alarms.iter().map(|alarm| format!("{}: {alarm}", peer.society)));
         }

@@ -161,7 +161,7 @@ pub(super) fn delivery(view: &View<'_>, one: &Delivery) -> Result<v1::AlertDeliv
             });
             ("rejected", entry.map(|entry| timestamp(entry.time)), code)
         }
-        Some(Ended::Expired) => ("ended", None, None),
+        Some(Ended::Expired | Ended::Withheld) => ("ended", None, None),
         None if receipted => ("delivered", None, None),
         None => ("queued", None, None),
     };

@@ -16,6 +16,8 @@
 //! | `t` | alert id, 16 | `TombstoneRow`: a cancel that came before its alert | view |
 //! | `v` | Society, 2; envelope id, 16 | `EnvelopeRow` | view |
 //! | `c` | consent id, 16 | `ConsentRow` | view |
+//! | `x` | case id, 16 | `CaseRow`: what belongs to a case; once it is erased, its tombstone | view |
+//! | `y` | consent id, 16 | `UseRow`: what rests on a consent record, and what was taken back | view |
 //! | `h` | handover id, 16 | `HandoverRow` | view |
 //! | `j` | 1; handover id, 16 | `SafeguardRow` | view |
 //! | `j` | 2; case id, 16 | `CaseAgeRow` | view |
@@ -43,7 +45,7 @@ use passerelle_domain::{
 pub type Key = Vec<u8>;
 
 /// The letters of all views: what `rebuild` drops and folds again.
-pub const VIEWS: &[u8] = b"akdtvchjglupqir";
+pub const VIEWS: &[u8] = b"akdtvcxyhjglupqir";
 
 /// The schema version.
 pub const SCHEMA: &[u8] = b"s";
@@ -124,6 +126,18 @@ pub fn envelope(origin: Society, id: EnvelopeId) -> Key {
 #[must_use]
 pub fn consent(id: ConsentId) -> Key {
     key(b'c', &[&id.bytes()])
+}
+
+/// What rests on a consent record.
+#[must_use]
+pub fn uses(id: ConsentId) -> Key {
+    key(b'y', &[&id.bytes()])
+}
+
+/// A local case.
+#[must_use]
+pub fn case(id: CaseId) -> Key {
+    key(b'x', &[&id.bytes()])
 }
 
 /// A handover.
@@ -241,7 +255,7 @@ pub fn polls(source: &str) -> Key {
     key(b'F', &[source.as_bytes()])
 }
 
-/// The 16 bytes of the id in a key of the kinds `a`, `d`, `c` and `h`.
+/// The 16 bytes of the id in a key of the kinds `a`, `d`, `c`, `h`, `x` and `y`.
 #[must_use]
 pub fn id_bytes(key: &[u8]) -> Option<[u8; 16]> {
     key.get(1..17)?.try_into().ok()

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use minicbor::{Decode, Encode};
+use parking_lot::Mutex;
 use passerelle_domain::{
     aggregate::ReportRow,
     entry::Entry,
@@ -16,13 +17,16 @@ use passerelle_domain::{
     refusal::{Code, Refusal},
     retention::{HoldKind, HoldRow, KeepingRow, SuspensionRow},
     rows::{
-        AckRow, AlertRow, CaseAgeRow, ConsentRow, DraftRow, EnvelopeRow, GroupRow, HandoverRow, HeadRow, LaneIn,
-        LaneItem, LaneOut, PeerRow, Row, SafeguardRow, TombstoneRow,
+        AckRow, AlertRow, CaseAgeRow, CaseRow, ConsentRow, DraftRow, EnvelopeRow, GroupRow, HandoverRow, HeadRow,
+        LaneIn, LaneItem, LaneOut, PeerRow, Row, SafeguardRow, TombstoneRow, UseRow,
     },
     society::Society,
 };
 
 use super::{Batch, Direction, Store, StoreError, keys};
+
+/// The letter of peers.
+const PEER: u8 = b'p';
 
 /// What the store holds, and what a batch has put over it.
 pub struct View<'a> {
@@ -31,6 +35,8 @@ pub struct View<'a> {
     journal: &'a dyn Store,
     /// What was put; `None` where the key was removed.
     overlay: HashMap<keys::Key, Option<Vec<u8>>>,
+    /// All peers, once they were asked for: every alert of a batch asks again, and they seldom change.
+    peers: Mutex<Option<Vec<(Society, PeerRow)>>>,
 }
 
 impl<'a> View<'a> {
@@ -43,7 +49,7 @@ impl<'a> View<'a> {
     /// Rows of `store` over the entries and objects of `journal`: a fold on the side.
     #[must_use]
     pub fn beside(journal: &'a dyn Store, store: &'a dyn Store) -> Self {
-        Self { store, journal, overlay: HashMap::new() }
+        Self { store, journal, overlay: HashMap::new(), peers: Mutex::default() }
     }
 
     /// Whether anything was put over the store.
@@ -54,6 +60,9 @@ impl<'a> View<'a> {
 
     /// Puts bytes under a key.
     pub fn put(&mut self, key: keys::Key, value: Vec<u8>) {
+        if key.first() == Some(&PEER) {
+            *self.peers.get_mut() = None;
+        }
         self.overlay.insert(key, Some(value));
     }
 
@@ -172,6 +181,8 @@ pub fn encode_row(row: &Row) -> (keys::Key, Vec<u8>) {
         Row::Tombstone(id, row) => (keys::tombstone(*id), encode(row)),
         Row::Envelope(society, id, row) => (keys::envelope(*society, *id), encode(row)),
         Row::Consent(id, row) => (keys::consent(*id), encode(row)),
+        Row::Use(id, row) => (keys::uses(*id), encode(row)),
+        Row::Case(id, row) => (keys::case(*id), encode(row)),
         Row::Handover(id, row) => (keys::handover(*id), encode(row)),
         Row::Safeguard(id, row) => (keys::safeguard(*id), encode(row)),
         Row::CaseAge(case, row) => (keys::case_age(*case), encode(row)),
@@ -210,6 +221,14 @@ impl Facts for View<'_> {
 
     fn consent(&self, id: ConsentId) -> Result<Option<ConsentRow>, Refusal> {
         self.row(&keys::consent(id))
+    }
+
+    fn uses(&self, id: ConsentId) -> Result<Option<UseRow>, Refusal> {
+        self.row(&keys::uses(id))
+    }
+
+    fn case(&self, id: CaseId) -> Result<Option<CaseRow>, Refusal> {
+        self.row(&keys::case(id))
     }
 
     fn handover(&self, id: HandoverId) -> Result<Option<HandoverRow>, Refusal> {
@@ -263,7 +282,11 @@ impl Facts for View<'_> {
     }
 
     fn peers(&self) -> Result<Vec<(Society, PeerRow)>, Refusal> {
-        let (from, until) = keys::all(b'p');
+        let mut known = self.peers.lock();
+        if let Some(peers) = &*known {
+            return Ok(peers.clone());
+        }
+        let (from, until) = keys::all(PEER);
         let mut peers = std::collections::BTreeMap::new();
         for pair in self.store.scan(&from, &until, Direction::Forward) {
             let (key, value) = pair.map_err(failed)?;
@@ -271,12 +294,14 @@ impl Facts for View<'_> {
                 peers.insert(society, decode::<PeerRow>(&value)?);
             }
         }
-        for (key, value) in self.overlay.iter().filter(|(key, _)| key.first() == Some(&b'p')) {
+        for (key, value) in self.overlay.iter().filter(|(key, _)| key.first() == Some(&PEER)) {
             if let (Some(society), Some(value)) = (keys::society(key), value) {
                 peers.insert(society, decode(value)?);
             }
         }
-        Ok(peers.into_iter().filter(|(_, row)| !row.removed).collect())
+        let peers: Vec<_> = peers.into_iter().filter(|(_, row)| !row.removed).collect();
+        *known = Some(peers.clone());
+        Ok(peers)
     }
 
     fn lane_out(&self, peer: Society, lane: Lane) -> Result<LaneOut, Refusal> {

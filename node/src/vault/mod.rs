@@ -231,6 +231,26 @@ impl Vault {
         Ok(destroyed)
     }
 
+    /// Destroys the keys and removes the files of all cases that were erased before, in one pass: a backup of the vault
+    /// may have brought them back. Returns how many keys and files went.
+    ///
+    /// # Errors
+    /// `vault_failed`.
+    pub fn purge(&self, is_erased: &dyn Fn(CaseId) -> bool) -> Result<usize, Refusal> {
+        let _alone = self.erasing.write();
+        let keys = self.root.join("keys");
+        let mut removed = 0;
+        for entry in fs::read_dir(&keys).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+            let case = name.strip_suffix(".key").and_then(|id| id.parse().ok());
+            if case.is_some_and(is_erased) {
+                disk::destroy(&keys, &name).map_err(failed)?;
+                removed += 1;
+            }
+        }
+        Ok(removed + self.sweep(|_, owner| !owner.is_some_and(is_erased))?)
+    }
+
     /// Removes, at start, what no committed entry refers to: files that `known` does not know, files whose case has
     /// no key, and keys of cases without files. Returns how many files and keys went.
     ///

@@ -196,6 +196,42 @@ impl Handovers {
         Ok(serde_json::from_str(&read.package_json)?)
     }
 
+    /// Takes back the consent that a handover rests on, as the person asks at whichever node.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn withdraw(&self, id: &str) -> anyhow::Result<v1::WithdrawConsentResponse> {
+        let request = v1::WithdrawConsentRequest { handover_id: id.to_owned(), ..Default::default() };
+        Ok(ConsentServiceClient::new(self.channel.clone()).withdraw_consent(request).await?.into_inner())
+    }
+
+    /// How far the withdrawal is of the consent that a handover rests on.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn withdrawal(&self, id: &str) -> anyhow::Result<v1::WithdrawalView> {
+        let request = v1::GetWithdrawalRequest { handover_id: id.to_owned(), ..Default::default() };
+        let answer = ConsentServiceClient::new(self.channel.clone()).get_withdrawal(request).await?.into_inner();
+        answer.withdrawals.into_iter().next().context("an answer without a withdrawal")
+    }
+
+    /// Waits until the other end has told us that it has erased.
+    ///
+    /// # Errors
+    /// When that takes too long.
+    pub async fn until_erased_by(&self, id: &str, society: &str) -> anyhow::Result<v1::HolderView> {
+        let deadline = tokio::time::Instant::now() + super::PATIENCE;
+        loop {
+            let holders = self.withdrawal(id).await.map(|view| view.holders).unwrap_or_default();
+            let last = format!("{holders:?}");
+            if let Some(holder) = holders.into_iter().find(|one| one.society == society && one.state == "erased") {
+                return Ok(holder);
+            }
+            anyhow::ensure!(tokio::time::Instant::now() < deadline, "{society} has not erased: {last}");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+
     /// Waits until the handover is in a state.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ mod shape;
 pub(crate) mod strategies;
 #[cfg(test)]
 mod tests;
+mod warnings;
 
 use minicbor::{Decode, Encode};
 use serde::{Serialize, Serializer};
@@ -28,6 +29,7 @@ pub use fields::Fields;
 pub use parts::{Action, Contact, Count, Eta, Nationality, NeedLine, Original, People, Place, Reference, Text};
 pub use route::{PeerInterest, is_urgent, recipients};
 pub use shape::{Country, Degrees, DutyMail, DutyPhone, Kilometres, Language, Note};
+pub use warnings::{Warning, warnings};
 
 use crate::{
     limits::ALERT_BYTES_MAX,

@@ -403,3 +403,29 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_odd_about_a_place_is_a_warning_and_no_refusal() {
+    let place = |toml: &str| -> Place { toml::from_str(toml).expect("a place") };
+    for (what, toml, code) in [
+        ("right", "role='current'\nname='Rosso'\ncountry='MR'\nlatitude=16.51\nlongitude=-15.80", None),
+        (
+            "off by a sign",
+            "role='current'\nname='X'\ncountry='SN'\nlatitude=14.7\nlongitude=17.4",
+            Some("outside_country"),
+        ),
+        (
+            "a circle that reaches the country",
+            "role='current'\nname='X'\ncountry='SN'\nlatitude=12.64\nlongitude=-8.0\nprecision_km=400",
+            None,
+        ),
+        ("a name alone", "role='current'\nname='rosso'", Some("ambiguous_place")),
+        ("a name with its country", "role='current'\nname='Rosso'\ncountry='SN'", None),
+        ("a name of one place", "role='current'\nname='Assamaka'", None),
+    ] {
+        let mut fields = alert(smallest()).0;
+        fields.places = vec![place(toml)];
+        let found: Vec<_> = warnings(&fields).iter().map(|warning| warning.code).collect();
+        assert_eq!(found, code.into_iter().collect::<Vec<_>>(), "{what}");
+    }
+}

@@ -3,6 +3,7 @@
 
 mod alerts;
 mod events;
+pub mod labels;
 mod needs;
 mod roles;
 mod routes;

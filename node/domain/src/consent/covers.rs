@@ -204,7 +204,7 @@ pub fn covers(
     require(!record.exclusions.iter().any(|exclusion| exclusion.applies_to(request)), DenyReason::Excluded)?;
 
     let onward = onward_categories(record, &standing, &request.recipient);
-    let allowed = allowed_categories(request, &agreed, onward.as_ref());
+    let allowed = allowed_categories(request, &standing, &agreed, onward.as_ref());
     let required = request.service.minimum().required;
     let missing: Vec<_> = required.iter().copied().filter(|category| !allowed.contains(category)).collect();
     if !missing.is_empty() {
@@ -364,6 +364,7 @@ fn any_onward(record: &Consent, standing: &Standing) -> bool {
 
 fn allowed_categories(
     request: &CoverageRequest,
+    standing: &Standing,
     agreed: &BTreeSet<DataCategory>,
     onward: Option<&BTreeSet<DataCategory>>,
 ) -> BTreeSet<DataCategory> {
@@ -372,6 +373,7 @@ fn allowed_categories(
         .categories
         .iter()
         .filter(|category| agreed.contains(category) && may_pass_on(category))
+        .filter(|category| !standing.withdrawn.categories.contains(category))
         .filter(|category| !request.restrictions.withholds(**category, &request.recipient))
         .copied()
         .collect()

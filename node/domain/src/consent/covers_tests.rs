@@ -144,10 +144,10 @@ fn stories() -> Vec<(DenyReason, Story)> {
         ),
         (R::Purpose, story(|draft| draft.purposes.retain(|grant| grant.purpose != Purpose::Transport), nothing)),
         (R::Purpose, story(|_| (), |request| request.service = Service::MedicalReferral)),
-        (R::Purpose, part(Scope { purposes: vec![Purpose::Transport], recipients: vec![] })),
+        (R::Purpose, part(Scope { purposes: vec![Purpose::Transport], ..Scope::default() })),
         (R::Recipient, story(|_| (), |request| request.recipient = sample::society("NE").into())),
         (R::Recipient, story(|_| (), |request| request.country = sample::society("NE").into())),
-        (R::Recipient, part(Scope { purposes: vec![], recipients: vec![sample::society("ML").into()] })),
+        (R::Recipient, part(Scope { recipients: vec![sample::society("ML").into()], ..Scope::default() })),
         (
             R::Excluded,
             story(

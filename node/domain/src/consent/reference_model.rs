@@ -191,6 +191,7 @@ fn an_event(dice: &mut Dice<'_>) -> ConsentEvent {
     let scope = (kind == EventKind::WithdrawPart).then(|| Scope {
         purposes: vec![dice.one(Purpose::ALL)],
         recipients: if dice.rarely(2) { vec![recipients()[dice.below(4)].clone()] } else { Vec::new() },
+        categories: if dice.rarely(3) { vec![dice.one(&open_categories())] } else { Vec::new() },
     });
     ConsentEvent {
         at: Time::from_millis(sample::NOW.millis() - 50 + 20 * dice.below(6) as u64),
@@ -402,6 +403,9 @@ fn judge(
     }
     if request.onward && !onward.is_empty() {
         allowed.retain(|category| onward.iter().any(|grant| grant.categories.contains(category)));
+    }
+    for scope in all.iter().filter_map(|event| event.scope.as_ref()) {
+        allowed.retain(|category| !scope.categories.contains(category));
     }
     fault(request.service.minimum().required.iter().any(|category| !allowed.contains(category)), R::Missing);
     fault(request.onward && (onward.is_empty() || request.restrictions.no_onward), R::Onward);

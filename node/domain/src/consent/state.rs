@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::recipient::Recipient;
 use crate::{
-    catalogue::{CollectionMethod, Purpose, vocabulary},
+    catalogue::{CollectionMethod, DataCategory, Purpose, vocabulary},
     refusal::{Code, Refusal},
     society::Society,
     time::Time,
@@ -121,6 +121,37 @@ pub struct Scope {
     #[n(1)]
     #[cbor(default)]
     pub recipients: Vec<Recipient>,
+    /// Categories of data that may no longer be used.
+    #[n(2)]
+    #[cbor(default)]
+    pub categories: Vec<DataCategory>,
+}
+
+impl Scope {
+    /// Whether it names nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.purposes.is_empty() && self.recipients.is_empty() && self.categories.is_empty()
+    }
+
+    /// Whether it takes back the passing on to further recipients.
+    #[must_use]
+    pub fn takes_back_onward(&self) -> bool {
+        Purpose::ONWARD.iter().any(|onward| self.purposes.iter().any(|purpose| purpose.covers(*onward)))
+    }
+
+    /// Adds what another one takes back.
+    pub fn extend(&mut self, other: &Self) {
+        self.purposes.extend(&other.purposes);
+        self.recipients.extend(other.recipients.iter().cloned());
+        self.categories.extend(&other.categories);
+        self.purposes.sort_unstable();
+        self.purposes.dedup();
+        self.recipients.sort_unstable();
+        self.recipients.dedup();
+        self.categories.sort_unstable();
+        self.categories.dedup();
+    }
 }
 
 /// One event in the life of a consent record.
@@ -159,11 +190,11 @@ impl ConsentEvent {
                 Refusal::new(Code::Malformed, format!("{} is not done by {}", self.kind, self.actor)).at("actor")
             );
         }
-        let names_a_part =
-            self.scope.as_ref().is_some_and(|scope| !scope.purposes.is_empty() || !scope.recipients.is_empty());
+        let names_a_part = self.scope.as_ref().is_some_and(|scope| !scope.is_empty());
         match (self.kind, names_a_part) {
             (EventKind::WithdrawPart, false) => {
-                Err(Refusal::new(Code::MissingField, "name the purposes or recipients that are taken back").at("scope"))
+                Err(Refusal::new(Code::MissingField, "name the purposes, recipients or categories that are taken back")
+                    .at("scope"))
             }
             (EventKind::WithdrawPart, true) => Ok(()),
             _ if self.scope.is_some() => {
@@ -222,14 +253,7 @@ pub fn fold<'a>(events: impl IntoIterator<Item = &'a ConsentEvent>) -> Standing 
     let mut events: Vec<_> = events.into_iter().collect();
     events.sort_by_key(|event| (event.at, restrictiveness(event.kind), event.kind));
     let mut withdrawn = Scope::default();
-    for scope in events.iter().filter_map(|event| event.scope.as_ref()) {
-        withdrawn.purposes.extend(&scope.purposes);
-        withdrawn.recipients.extend(scope.recipients.iter().cloned());
-    }
-    withdrawn.purposes.sort_unstable();
-    withdrawn.purposes.dedup();
-    withdrawn.recipients.sort_unstable();
-    withdrawn.recipients.dedup();
+    events.iter().filter_map(|event| event.scope.as_ref()).for_each(|scope| withdrawn.extend(scope));
 
     let winner = WINS.iter().find(|(kind, _)| events.iter().any(|event| event.kind == *kind)).map(|(_, state)| *state);
     let walked = || events.iter().fold(State::Unasked, |state, event| transition(state, event.kind).unwrap_or(state));
@@ -320,8 +344,8 @@ mod tests {
     }
 
     fn event(kind: EventKind, at: u64) -> ConsentEvent {
-        let scope = (kind == EventKind::WithdrawPart)
-            .then(|| Scope { purposes: vec![Purpose::Transport], recipients: Vec::new() });
+        let scope =
+            (kind == EventKind::WithdrawPart).then(|| Scope { purposes: vec![Purpose::Transport], ..Scope::default() });
         ConsentEvent {
             at: Time::from_millis(at),
             kind,

@@ -6,6 +6,7 @@ use crate::{
     entry::Body,
     fold::Content,
     ids::{CaseId, ConsentId},
+    limits::CONSENTS_A_CASE_MAX,
     refusal::{Code, Refusal},
 };
 
@@ -20,6 +21,15 @@ pub(super) fn record(
 ) -> Result<Decision, Refusal> {
     caller.require(&[Role::Caseworker, Role::Supervisor, Role::RflOfficer, Role::CpOfficer])?;
     let reference = record.reference();
+    if let Some(row) = context.facts.case(case)? {
+        if row.due.is_some() {
+            return Err(Refusal::new(Code::Withdrawn, "the case is erased, or about to be").at("case"));
+        }
+        if row.consents.len() >= CONSENTS_A_CASE_MAX && !row.consents.contains(&reference.id) {
+            let message = format!("a case has at most {CONSENTS_A_CASE_MAX} consent records");
+            return Err(Refusal::new(Code::TooMany, message));
+        }
+    }
     if record.subject != context.pseudonyms.own(case) {
         return Err(Refusal::new(Code::ConsentIntegrity, "the record's subject is not the case"));
     }

@@ -8,7 +8,7 @@ use crate::{
     digest::Digest,
     entry::Actor,
     facts::Facts,
-    ids::{CaseId, EntryIndex},
+    ids::{CaseId, EntryIndex, HandoverId},
     refusal::{Code, Refusal},
     retention::{Periods, Transfer},
     signing::Signer,
@@ -50,6 +50,17 @@ impl Pseudonyms {
     #[must_use]
     pub fn own(&self, case: CaseId) -> SubjectRef {
         SubjectRef::derive(&self.0, case)
+    }
+
+    /// The local case of a handover that is received: always the same one, so that a package that comes twice, or
+    /// lies in the vault before the journal knows of it, is one case and erased as one.
+    #[must_use]
+    pub fn received(&self, handover: HandoverId) -> CaseId {
+        let Digest(derived) = Digest::of_parts(&[b"passerelle/received/v1\0", &self.0, &handover.bytes()]);
+        let [a, b, c, d, e, f, g, h, i, j, ..] = derived;
+        let [y0, y1, y2, y3, y4, y5, ..] = handover.bytes();
+        let made = u64::from_be_bytes([0, 0, y0, y1, y2, y3, y4, y5]);
+        CaseId::new(Time::from_millis(made), [a, b, c, d, e, f, g, h, i, j])
     }
 
     /// The pseudonym in what a peer is sent.

@@ -19,7 +19,7 @@ use crate::{
     society::Society,
 };
 
-use super::{Context, Decision, NewEntry, Reply, handovers, redact};
+use super::{Context, Decision, NewEntry, Reply, handovers, redact, withdrawals};
 
 /// What a parcel turned out to be.
 #[derive(Clone, Debug)]
@@ -141,6 +141,10 @@ pub(super) fn deliver(
     }
     let accepted = verdict == Verdict::Accepted;
     let handover = meta.as_ref().and_then(|meta| meta.subject);
+    let follows = match &letter {
+        Some(letter) if accepted => withdrawals::follow(context, &letter.content, letter.envelope.origin)?,
+        _ => Vec::new(),
+    };
     let body = Body::Received { peer, lane, position, digest, envelope: meta, verdict };
     let redaction = match &letter {
         Some(letter) if accepted => redact::obeyed(context, letter)?,
@@ -154,6 +158,7 @@ pub(super) fn deliver(
     if let (true, Some(Ok(package)), Some(handover)) = (accepted, package, handover) {
         entries.push(NewEntry::bare(Body::PackageKept { handover: handover.into(), package }));
     }
+    entries.extend(follows);
     let reply = Reply::Received { position, hash, entry: context.next, rejected, accepted };
     Ok(Decision { entries, reply })
 }
@@ -177,7 +182,9 @@ fn judge(
         return Err(Refusal::new(Code::BadFrame, format!("a {} envelope came in the {lane} lane", envelope.lane)));
     }
     let ahead = std::time::Duration::from_secs(CLOCK_AHEAD_SECONDS_MAX);
-    if envelope.created_at > context.now.plus(ahead) {
+    // A withdrawal is heard whatever the clocks say: wrongly stopping is safer than wrongly sharing.
+    let withdrawal = matches!(letter.content, Content::Withdrawal(_));
+    if envelope.created_at > context.now.plus(ahead) && !withdrawal {
         return Err(Refusal::new(Code::NotIssuedYet, "the envelope is from the future"));
     }
     if let Some(known) = known_digest(context, envelope)? {
@@ -236,13 +243,17 @@ fn judge_content(
             _ => Err(Refusal::new(Code::BadReference, "the alert is not ours, or not redacted")),
         },
         Content::Subscription(_) => Ok(()),
-        Content::Offer(_) | Content::Answer(_) | Content::Release(_) | Content::Step(_) | Content::Split(_) => {
-            handovers::judge(context, &letter.content, by, package)
-        }
+        Content::Offer(_)
+        | Content::Answer(_)
+        | Content::Release(_)
+        | Content::Step(_)
+        | Content::Split(_)
+        | Content::Withdrawal(_) => handovers::judge(context, &letter.content, by, package),
         Content::Receipt(_)
         | Content::Bundle(_)
         | Content::Consent(_)
         | Content::Note(_)
+        | Content::Event(_)
         | Content::Residue(_)
         | Content::Draft(_) => Err(Refusal::new(Code::Malformed, "this does not travel in an envelope")),
     }
@@ -266,12 +277,14 @@ pub(super) fn about(envelope: &Envelope, content: &Content) -> (Option<EnvelopeI
         Content::Release(release) => (Some(release.id.into()), Some(release.obligations.consent)),
         Content::Step(step) => (Some(step.id.into()), None),
         Content::Split(split) => (Some(split.handover.into()), None),
+        Content::Withdrawal(message) => (Some(message.handover.into()), None),
         Content::Subscription(_)
         | Content::Receipt(_)
         | Content::Bundle(_)
         | Content::Consent(_)
         | Content::Note(_)
         | Content::Draft(_)
+        | Content::Event(_)
         | Content::Residue(_) => (None, None),
     }
 }

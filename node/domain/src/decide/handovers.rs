@@ -2,7 +2,7 @@
 
 use crate::{
     catalogue::{LegalBasis, Purpose, Role, Section, Service},
-    consent::ConsentRecord,
+    consent::{ConsentEvent, ConsentRecord},
     entry::{Body, PackageRef},
     envelope::{Attachment, Envelope, FORMAT_VERSION, Kind, Lane},
     fold::{Content, side_of},
@@ -18,7 +18,9 @@ use crate::{
     time::Time,
 };
 
-use super::{Caller, Context, Decision, NewEntry, Reply, approvals, consents, delivery, groups, holds, overrides};
+use super::{
+    Caller, Context, Decision, NewEntry, Reply, approvals, consents, delivery, groups, holds, overrides, withdrawals,
+};
 
 /// An offer to be made.
 pub(super) struct Offering {
@@ -98,7 +100,8 @@ pub(super) fn prepare(
     let offer = draft_offer(context, &offering, &record)?;
     approvals::by_a_person(caller, &offer)?;
     let services: Vec<Service> = offer.service_codes().collect();
-    let case = case_of(context, &offering, &offer, &record);
+    let events = withdrawals::events(context, record.id)?;
+    let case = case_of(context, &offering, &offer, &record, &events);
     check_gate(&Gate::Submit, &case, &services)?;
     let plan = check_gate(&Gate::Send, &case, &services)?;
     let sealed = has_sealed(&plan.sections);
@@ -135,6 +138,7 @@ pub(super) fn draft_offer(
     }
     context.check_exchange(to)?;
     context.check_transfer(context.own, to)?;
+    withdrawals::check_room(context, record.id, Some(offering.case))?;
     if offer.age_band != record.age_band {
         let message = format!("the consent was given for an age of {}, not {}", record.age_band, offer.age_band);
         return Err(Refusal::new(Code::AgeDisputed, message).at("age_band"));
@@ -148,8 +152,9 @@ pub(super) fn case_of<'a>(
     offering: &Offering,
     offer: &'a Offer,
     record: &'a ConsentRecord,
+    events: &'a [ConsentEvent],
 ) -> Case<'a> {
-    Case { offer, subject: context.pseudonyms.own(offering.case), record, events: &[], now: context.now }
+    Case { offer, subject: context.pseudonyms.own(offering.case), record, events, now: context.now }
 }
 
 impl New {
@@ -290,6 +295,7 @@ pub(super) fn answer_one(
     if let Some(taken) = taken(&row, action, context.own) {
         return Ok(taken);
     }
+    withdrawals::check_in_use(context, id, &row)?;
     transition(row.state, action, side_of(&row, context.own))?;
     if context.now >= row.expires_at {
         return Err(Refusal::new(Code::Expired, "the offer has expired"));
@@ -313,11 +319,23 @@ pub(super) fn answer_one(
     Ok(Decision::issuing(context, &envelope, Content::Answer(answer)))
 }
 
-/// What may be released of a handover at this moment, by the consent as it stands.
+/// What may be released of a handover at this moment, by the consent as it stands, to a peer that may be given it.
 ///
 /// # Errors
 /// The refusal of the gate.
 pub fn recheck(context: &Context<'_>, id: HandoverId, gate: Gate) -> Result<ReleasePlan, Refusal> {
+    let row = known(context, id)?;
+    context.check_exchange(row.to)?;
+    context.check_transfer(context.own, row.to)?;
+    holds::check_not_frozen(context, id, &row)?;
+    covered(context, id, gate)
+}
+
+/// What the consent, or an override, covers of a handover at this moment, whatever the configuration says of the peer.
+///
+/// # Errors
+/// The refusal of the gate.
+pub fn covered(context: &Context<'_>, id: HandoverId, gate: Gate) -> Result<ReleasePlan, Refusal> {
     with_case(context, id, |case, services| overrides::plan(context, id, &gate, case, services))
 }
 
@@ -328,15 +346,13 @@ pub(super) fn with_case<T>(
     judge: impl FnOnce(&Case<'_>, &[Service]) -> Result<T, Refusal>,
 ) -> Result<T, Refusal> {
     let row = known(context, id)?;
-    context.check_exchange(row.to)?;
-    context.check_transfer(context.own, row.to)?;
-    holds::check_not_frozen(context, id, &row)?;
     let case = row.case.ok_or_else(|| Refusal::new(Code::NotOrigin, "the case lies at the Society that offered it"))?;
     let offer = offer_of(context, &row)?;
     let record = consents::of_case(context, Some(row.consent.id), case)?;
+    let events = withdrawals::events(context, row.consent.id)?;
     let services: Vec<_> = if row.accepted.is_empty() { offer.service_codes().collect() } else { row.accepted };
     let subject = context.pseudonyms.own(case);
-    judge(&Case { offer: &offer, subject, record: &record, events: &[], now: context.now }, &services)
+    judge(&Case { offer: &offer, subject, record: &record, events: &events, now: context.now }, &services)
 }
 
 /// Releases the package of an accepted handover.
@@ -351,6 +367,7 @@ pub(super) fn release(
     if let Some(taken) = taken(&row, Action::Release, context.own) {
         return Ok(taken);
     }
+    withdrawals::check_in_use(context, releasing.id, &row)?;
     transition(row.state, Action::Release, side_of(&row, context.own))?;
     let offer = offer_of(context, &row)?;
     approvals::by_a_person(caller, &offer)?;
@@ -390,6 +407,13 @@ pub(super) fn report(
     if let Some(taken) = taken(&row, action, context.own) {
         return Ok(taken);
     }
+    if step == Step::Withdrawn {
+        let by = crate::consent::Actor::Person;
+        return withdrawals::withdraw(context, caller, withdrawals::About::Handover(id), by, None, None);
+    }
+    if step != Step::Erased {
+        withdrawals::check_in_use(context, id, &row)?;
+    }
     let side = side_of(&row, context.own);
     transition(row.state, action, side)?;
     if let (Step::Cancelled(reason), State::Draft | State::Ready | State::Blocked) = (&step, row.state) {
@@ -420,6 +444,7 @@ pub(super) fn read(
 ) -> Result<Decision, Refusal> {
     caller.require(&READERS)?;
     let row = known(context, id)?;
+    withdrawals::check_in_use(context, id, &row)?;
     if row.package.is_none() || row.state.has_ended() && row.state != State::Completed {
         return Err(Refusal::new(Code::PackageAbsent, format!("the handover is {}", row.state)));
     }
@@ -445,8 +470,10 @@ pub(super) fn judge(
     }
     match content {
         Content::Offer(offer) => judge_offer(context, offer, by),
+        Content::Withdrawal(message) => withdrawals::judge(context, message, by),
         Content::Answer(answer) => {
             let row = of_pair(context, answer.id, by, Side::To)?;
+            withdrawals::check_in_use(context, answer.id, &row)?;
             // The answer may overtake the receipt of the offer, which it implies.
             let state = if row.state == State::Offered { State::Delivered } else { row.state };
             transition(state, answer.verdict.action(), Side::To).map(|_| ())
@@ -454,6 +481,7 @@ pub(super) fn judge(
         Content::Release(release) => {
             let row = of_pair(context, release.id, by, Side::From)?;
             context.check_exchange(by)?;
+            withdrawals::check_in_use(context, release.id, &row)?;
             transition(row.state, Action::Release, Side::From)?;
             match package {
                 Some(Ok(_)) => Ok(()),
@@ -466,6 +494,13 @@ pub(super) fn judge(
             let row = known(context, step.id)?;
             let side = side_of(&row, by);
             of_pair(context, step.id, by, side)?;
+            if step.step == Step::Withdrawn {
+                // Known already, or of a handover that has ended: it counts all the same.
+                return Ok(());
+            }
+            if step.step != Step::Erased {
+                withdrawals::check_in_use(context, step.id, &row)?;
+            }
             transition(row.state, step.step.action(), side).map(|_| ())
         }
         _ => Err(Refusal::new(Code::Malformed, "not a message about a handover")),
@@ -486,7 +521,7 @@ fn judge_offer(context: &Context<'_>, offer: &Offer, by: Society) -> Result<(), 
     if context.facts.handover(offer.id)?.is_some() {
         return Err(Refusal::new(Code::DuplicateId, "a handover with this id is known"));
     }
-    Ok(())
+    withdrawals::judge_offer(context, offer, by)
 }
 
 /// A handover of which `by` stands on `side`.

@@ -14,7 +14,7 @@ use crate::{
 
 /// What a hold is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
+pub enum HoldScope {
     /// A local case with all its handovers and consent records.
     Case(CaseId),
     /// One handover.
@@ -25,7 +25,7 @@ pub enum Scope {
     Alert(AlertId),
 }
 
-impl Scope {
+impl HoldScope {
     /// The id under which the hold is known.
     #[must_use]
     pub fn subject(self) -> EnvelopeId {
@@ -46,7 +46,7 @@ fn in_force(context: &Context<'_>, subject: EnvelopeId, kind: HoldKind) -> Resul
 ///
 /// # Errors
 /// `store_failed`.
-pub fn is_held(context: &Context<'_>, scopes: &[Scope]) -> Result<bool, Refusal> {
+pub fn is_held(context: &Context<'_>, scopes: &[HoldScope]) -> Result<bool, Refusal> {
     for scope in scopes {
         for kind in HoldKind::ALL {
             if in_force(context, scope.subject(), *kind)? {
@@ -58,9 +58,9 @@ pub fn is_held(context: &Context<'_>, scopes: &[Scope]) -> Result<bool, Refusal>
 }
 
 /// What a hold over a handover may be over.
-pub(super) fn scopes_of(id: HandoverId, row: &HandoverRow) -> Vec<Scope> {
-    let mut scopes = vec![Scope::Handover(id), Scope::Consent(row.consent.id)];
-    scopes.extend(row.case.map(Scope::Case));
+pub(super) fn scopes_of(id: HandoverId, row: &HandoverRow) -> Vec<HoldScope> {
+    let mut scopes = vec![HoldScope::Handover(id), HoldScope::Consent(row.consent.id)];
+    scopes.extend(row.case.map(HoldScope::Case));
     scopes
 }
 
@@ -78,7 +78,7 @@ pub(super) fn check_not_frozen(context: &Context<'_>, id: HandoverId, row: &Hand
 pub(super) fn hold(
     context: &Context<'_>,
     caller: &Caller,
-    scope: Scope,
+    scope: HoldScope,
     kind: HoldKind,
     lift: bool,
     reason: &Note,
@@ -86,10 +86,10 @@ pub(super) fn hold(
     caller.require(&[Role::Dpo])?;
     let known = match scope {
         // Cases have no row of their own; whoever asks looks for one before.
-        Scope::Case(_) => true,
-        Scope::Handover(id) => context.facts.handover(id)?.is_some(),
-        Scope::Consent(id) => context.facts.consent(id)?.is_some(),
-        Scope::Alert(id) => context.facts.alert(id)?.is_some(),
+        HoldScope::Case(_) => true,
+        HoldScope::Handover(id) => context.facts.handover(id)?.is_some(),
+        HoldScope::Consent(id) => context.facts.consent(id)?.is_some(),
+        HoldScope::Alert(id) => context.facts.alert(id)?.is_some(),
     };
     if !known {
         return Err(Refusal::new(Code::UnknownSubject, "this node has nothing with this id"));

@@ -5,11 +5,13 @@
 mod aggregates;
 mod alerts;
 mod approvals;
+mod command;
 mod consents;
 mod context;
 mod delivery;
 mod drafts;
 mod duty;
+mod erasure;
 mod forget;
 mod groups;
 mod handovers;
@@ -22,358 +24,30 @@ mod retention;
 mod safeguards;
 #[cfg(test)]
 mod tests;
+mod withdrawals;
 
 pub use approvals::missing_approvals;
+pub use command::Command;
 pub use context::{Caller, Context, PeerPolicy, Policy, Pseudonyms};
 pub use delivery::{Letter, Opened, open};
 pub use duty::waits_for_answer;
+pub use erasure::may_send;
 pub use forget::forget;
-pub use handovers::recheck;
-pub use holds::{Scope, is_held};
+pub use handovers::{covered, recheck};
+pub use holds::{HoldScope, is_held};
 pub use retention::{Target, evidence_of};
 pub use safeguards::{Member, SafeguardCommand};
+pub use withdrawals::{About, events as known_events};
 
 use crate::{
-    aggregate::ReportStep,
-    alert::{Alert, AlertAck, AlertCancel},
-    bundle::Bundle,
-    catalogue::{Purpose, RedactReason, Section, Segment},
-    consent::ConsentRecord,
     digest::Digest,
-    entry::{Body, DraftSource, EnvelopeMeta, HookOutcome, PackageRef},
-    envelope::{Attachment, Envelope, Lane},
+    entry::{Body, EnvelopeMeta},
+    envelope::Envelope,
     fold::{Content, Residue},
-    handover::{HandoverDraft, Note, Step, Verdict},
-    ids::{AlertId, CaseId, EntryIndex, EnvelopeId, Epoch, HandoverId, IdEntropy, Position, ReportId},
-    receipt::{Receipt, SignedReceipt},
+    ids::{AlertId, EntryIndex, EnvelopeId, Position},
     refusal::{Code, Refusal},
-    retention::HoldKind,
     society::Society,
 };
-
-/// What somebody asks of the node.
-#[derive(Clone, Debug)]
-pub enum Command {
-    /// The first command of a new store.
-    Begin {
-        /// This life of the store.
-        epoch: Epoch,
-    },
-    /// Publishes an alert, or an update of earlier ones.
-    RaiseAlert {
-        /// Who asks.
-        caller: Caller,
-        /// The alert's id: the same with the same content is answered the same.
-        id: AlertId,
-        /// What it says.
-        alert: Box<Alert>,
-    },
-    /// Cancels an alert of ours.
-    CancelAlert {
-        /// Who asks.
-        caller: Caller,
-        /// Entropy for the envelope's id.
-        entropy: IdEntropy,
-        /// Which, and why.
-        cancel: AlertCancel,
-    },
-    /// Drafts an alert, or drafts it anew; it goes nowhere.
-    DraftAlert {
-        /// Who asks.
-        caller: Caller,
-        /// The id that the alert will have.
-        id: AlertId,
-        /// What it says.
-        alert: Box<Alert>,
-        /// Where it comes from.
-        source: DraftSource,
-    },
-    /// Approves a draft of another person.
-    ApproveDraft {
-        /// Who asks.
-        caller: Caller,
-        /// The draft.
-        id: AlertId,
-        /// SHA-256 of the draft that the person has read, if they say so.
-        digest: Option<Digest>,
-    },
-    /// Publishes a draft that is ready.
-    PublishDraft {
-        /// Who asks.
-        caller: Caller,
-        /// The draft.
-        id: AlertId,
-    },
-    /// Gives a draft up.
-    DiscardDraft {
-        /// Who asks.
-        caller: Caller,
-        /// The draft.
-        id: AlertId,
-    },
-    /// Erases what an alert of ours says, here and at every holder.
-    RedactAlert {
-        /// Who asks.
-        caller: Caller,
-        /// Entropy for the envelope's id.
-        entropy: IdEntropy,
-        /// Which.
-        id: AlertId,
-        /// Why.
-        reason: RedactReason,
-    },
-    /// The next post on duty is to be called, for an alert that nobody here has acknowledged in time.
-    Escalate {
-        /// The alert.
-        alert: AlertId,
-        /// Which call it is, from 1.
-        step: u32,
-        /// The post.
-        post: String,
-    },
-    /// What became of calling a post on duty.
-    EndEscalation {
-        /// The alert.
-        alert: AlertId,
-        /// Which call it was.
-        step: u32,
-        /// What became of it.
-        outcome: HookOutcome,
-        /// Exit status of the command, where it had one.
-        status: Option<i32>,
-    },
-    /// An update has waited long enough for what it supersedes.
-    ReleaseOrphan {
-        /// The update.
-        alert: AlertId,
-    },
-    /// Answers a peer's alert.
-    AcknowledgeAlert {
-        /// Who asks.
-        caller: Caller,
-        /// Entropy for the envelope's id.
-        entropy: IdEntropy,
-        /// Which, and how.
-        ack: AlertAck,
-    },
-    /// Records a consent.
-    RecordConsent {
-        /// Who asks.
-        caller: Caller,
-        /// The local case.
-        case: CaseId,
-        /// The record.
-        record: Box<ConsentRecord>,
-    },
-    /// Offers a handover.
-    OfferHandover {
-        /// Who asks.
-        caller: Caller,
-        /// The handover's id.
-        id: HandoverId,
-        /// The local case.
-        case: CaseId,
-        /// Entropy for the envelope's id.
-        entropy: IdEntropy,
-        /// What is drafted.
-        draft: Box<HandoverDraft>,
-        /// The package that waits in the vault, where it was given with the offer.
-        package: Option<PackageRef>,
-        /// Whether to release as soon as it is accepted.
-        release_on_acceptance: bool,
-    },
-    /// What others approve, what overrides consent, and who stays together.
-    Safeguard(SafeguardCommand),
-    /// Answers an offer.
-    AnswerHandover {
-        /// Who asks.
-        caller: Caller,
-        /// Entropy for the envelope's id.
-        entropy: IdEntropy,
-        /// The handover.
-        id: HandoverId,
-        /// Yes or no.
-        verdict: Verdict,
-    },
-    /// Releases the package of an accepted handover.
-    ReleaseHandover {
-        /// Who asks.
-        caller: Caller,
-        /// Entropy for the envelope's id.
-        entropy: IdEntropy,
-        /// The handover.
-        id: HandoverId,
-        /// The package, as it lies in the vault.
-        package: PackageRef,
-        /// The sealed bytes that travel.
-        attachment: Attachment,
-        /// The sections in it.
-        sections: Vec<Section>,
-    },
-    /// Reports a later step of a handover.
-    ReportHandover {
-        /// Who asks.
-        caller: Caller,
-        /// Entropy for the envelope's id.
-        entropy: IdEntropy,
-        /// The handover.
-        id: HandoverId,
-        /// The step.
-        step: Step,
-        /// A short note that identifies nobody.
-        note: Option<Note>,
-    },
-    /// Records that somebody reads a package, before they do.
-    ReadPackage {
-        /// Who asks.
-        caller: Caller,
-        /// The handover.
-        id: HandoverId,
-        /// The sections.
-        sections: Vec<Section>,
-        /// Why.
-        purpose: Purpose,
-    },
-    /// Places a hold over something, or lifts it.
-    Hold {
-        /// Who asks.
-        caller: Caller,
-        /// Over what.
-        scope: Scope,
-        /// What the hold does.
-        kind: HoldKind,
-        /// Whether it is to be lifted.
-        lift: bool,
-        /// Why.
-        reason: Note,
-    },
-    /// Suspends the exchange of cases with a peer, or resumes it.
-    SuspendPeer {
-        /// Who asks.
-        caller: Caller,
-        /// The peer.
-        peer: Society,
-        /// Whether it is to be suspended.
-        suspended: bool,
-        /// Why.
-        reason: Note,
-    },
-    /// Keeps a received package for another period, once.
-    ReviewPackage {
-        /// Who asks.
-        caller: Caller,
-        /// The handover.
-        handover: HandoverId,
-    },
-    /// Purges what a rule of retention says is due.
-    Purge {
-        /// What.
-        target: Target,
-    },
-    /// A step of an aggregate report.
-    Report {
-        /// Who asks.
-        caller: Caller,
-        /// The report.
-        id: ReportId,
-        /// The step.
-        step: ReportStep,
-    },
-    /// An envelope of a peer has arrived.
-    Deliver {
-        /// The peer.
-        peer: Society,
-        /// The lane.
-        lane: Lane,
-        /// Its place there.
-        position: Position,
-        /// What it turned out to be.
-        opened: Box<Opened>,
-        /// The package that came with it, as it lies in the vault now, or why it could not.
-        package: Option<Result<PackageRef, Refusal>>,
-    },
-    /// A verified receipt of a peer has arrived.
-    TakeReceipt {
-        /// The peer.
-        peer: Society,
-        /// What it says.
-        receipt: Receipt,
-        /// The exact bytes, as evidence.
-        signed: SignedReceipt,
-    },
-    /// Envelopes that expired before they were delivered: their delivery ends.
-    EndExpired {
-        /// The peer.
-        peer: Society,
-        /// The lane.
-        lane: Lane,
-        /// The place there.
-        position: Position,
-    },
-    /// A peer's bundle is to be taken.
-    TakeBundle {
-        /// Who asks; the node itself when it reads its folder of bundles.
-        caller: Caller,
-        /// The bundle, its signature verified.
-        bundle: Box<Bundle>,
-        /// Its payload, as evidence.
-        payload: Vec<u8>,
-    },
-    /// A peer is to be one no more.
-    RemovePeer {
-        /// Who asks.
-        caller: Caller,
-        /// The peer.
-        society: Society,
-    },
-    /// Our Society wants alerts of these segments, or everything.
-    Subscribe {
-        /// Who asks.
-        caller: Caller,
-        /// Entropy for the envelope's id.
-        entropy: IdEntropy,
-        /// The segments; absent means everything.
-        segments: Option<Vec<Segment>>,
-    },
-    /// Puts envelopes into a peer's lanes again.
-    Replay {
-        /// Who asks.
-        caller: Caller,
-        /// The peer.
-        peer: Society,
-        /// Entries that issued them, at most [`REPLAY_MAX`].
-        entries: Vec<EntryIndex>,
-    },
-    /// A peer's Hello told of another life of its store.
-    MeetEpoch {
-        /// The peer.
-        peer: Society,
-        /// The life.
-        epoch: Epoch,
-    },
-    /// A peer holds more of a lane than we remember: our store was restored.
-    AdvanceLane {
-        /// The peer.
-        peer: Society,
-        /// The lane.
-        lane: Lane,
-        /// Last position that the peer holds.
-        position: Position,
-        /// Running hash there.
-        hash: Digest,
-    },
-    /// A refusal that was given outside the engine is to be recorded.
-    RecordRefusal {
-        /// Who was refused.
-        actor: crate::entry::Actor,
-        /// What they asked.
-        request: &'static str,
-        /// The code.
-        code: Code,
-        /// How many more like it were counted and not recorded.
-        uncounted: u32,
-    },
-}
 
 /// Envelopes that one replay command may name, so that its entry stays one value of the store.
 pub const REPLAY_MAX: usize = 1_000;
@@ -471,6 +145,10 @@ pub fn decide(context: &Context<'_>, command: Command) -> Result<Decision, Refus
         }
         Command::ReleaseOrphan { alert } => duty::release_orphan(context, alert),
         Command::AcknowledgeAlert { caller, entropy, ack } => alerts::acknowledge(context, &caller, entropy, ack),
+        Command::Withdraw { caller, about, by, method, scope } => {
+            withdrawals::withdraw(context, &caller, about, by, method, scope)
+        }
+        Command::CaseErased { case } => erasure::erased(context, case),
         Command::RecordConsent { caller, case, record } => consents::record(context, &caller, case, *record),
         Command::OfferHandover { caller, id, case, entropy, draft, package, release_on_acceptance } => {
             let offer = handovers::Offering { id, case, draft: *draft, package, release_on_acceptance, entropy };
@@ -503,6 +181,7 @@ pub fn decide(context: &Context<'_>, command: Command) -> Result<Decision, Refus
             delivery::deliver(context, peer, lane, position, *opened, package)
         }
         Command::TakeReceipt { peer, receipt, signed } => receipts::take(context, peer, receipt, signed),
+        Command::EndWithheld { peer, lane, position } => erasure::end_withheld(context, peer, lane, position),
         Command::EndExpired { peer, lane, position } => receipts::end_expired(context, peer, lane, position),
         Command::TakeBundle { caller, bundle, payload } => peers::take_bundle(context, &caller, *bundle, payload),
         Command::RemovePeer { caller, society } => peers::remove(context, &caller, society),
@@ -581,6 +260,8 @@ impl Command {
             Self::EndEscalation { .. } => "end_escalation",
             Self::ReleaseOrphan { .. } => "release_orphan",
             Self::AcknowledgeAlert { .. } => "acknowledge_alert",
+            Self::Withdraw { .. } => "withdraw_consent",
+            Self::CaseErased { .. } => "case_erased",
             Self::RecordConsent { .. } => "record_consent",
             Self::OfferHandover { .. } => "offer_handover",
             Self::Safeguard(command) => command.name(),
@@ -595,6 +276,7 @@ impl Command {
             Self::Report { .. } => "report",
             Self::Deliver { .. } => "deliver",
             Self::TakeReceipt { .. } => "take_receipt",
+            Self::EndWithheld { .. } => "end_withheld",
             Self::EndExpired { .. } => "end_expired",
             Self::TakeBundle { .. } => "take_bundle",
             Self::RemovePeer { .. } => "remove_peer",
@@ -620,6 +302,7 @@ impl Command {
             | Self::RedactAlert { caller, .. }
             | Self::AcknowledgeAlert { caller, .. }
             | Self::RecordConsent { caller, .. }
+            | Self::Withdraw { caller, .. }
             | Self::OfferHandover { caller, .. }
             | Self::AnswerHandover { caller, .. }
             | Self::ReleaseHandover { caller, .. }
@@ -640,6 +323,8 @@ impl Command {
             Self::Safeguard(command) => command.caller().actor.clone(),
             Self::RecordRefusal { actor, .. } => actor.clone(),
             Self::Begin { .. }
+            | Self::CaseErased { .. }
+            | Self::EndWithheld { .. }
             | Self::EndExpired { .. }
             | Self::Escalate { .. }
             | Self::EndEscalation { .. }
@@ -676,6 +361,8 @@ impl Command {
             Self::AcknowledgeAlert { ack, .. } => Some(ack.answer().alert.into()),
             Self::RecordConsent { record, .. } => Some(record.id.into()),
             Self::Safeguard(command) => command.handover().map(Into::into),
+            Self::Withdraw { about: About::Handover(id), .. } => Some((*id).into()),
+            Self::Withdraw { about: About::Consent(id), .. } => Some((*id).into()),
             Self::OfferHandover { id, .. }
             | Self::AnswerHandover { id, .. }
             | Self::ReleaseHandover { id, .. }

@@ -14,7 +14,7 @@ use crate::{
     rows::{OverrideRow, SafeguardRow},
 };
 
-use super::{Caller, Context, Decision, NewEntry, Reply, approvals, consents, handovers};
+use super::{Caller, Context, Decision, NewEntry, Reply, approvals, consents, handovers, withdrawals};
 
 /// What is asked for.
 pub(super) struct Overriding {
@@ -63,7 +63,8 @@ fn write_down(context: &Context<'_>, mut offering: handovers::Offering) -> Resul
     }
     let record = consents::of_case(context, offering.draft.consent, offering.case)?;
     let offer = handovers::draft_offer(context, &offering, &record)?;
-    let case = handovers::case_of(context, &offering, &offer, &record);
+    let events = withdrawals::events(context, record.id)?;
+    let case = handovers::case_of(context, &offering, &offer, &record, &events);
     let services: Vec<_> = offer.service_codes().collect();
     needed(&case, &services)?;
     let package = offering.package.map(|package| Body::PackageKept { handover: offering.id, package });

@@ -14,7 +14,7 @@ use crate::{
     society::Society,
 };
 
-use super::{Caller, Context, Decision, NewEntry, REPLAY_MAX, Reply, alerts::check_segments, handovers};
+use super::{Caller, Context, Decision, NewEntry, REPLAY_MAX, Reply, alerts::check_segments, handovers, withdrawals};
 
 /// The first entry.
 pub(super) fn begin(context: &Context<'_>, epoch: Epoch) -> Decision {
@@ -149,6 +149,9 @@ fn may_replay(context: &Context<'_>, peer: Society, index: EntryIndex) -> Result
         && meta.origin == context.own
         && let Some(subject) = meta.subject
     {
+        if let Some(row) = context.facts.handover(subject.into())? {
+            withdrawals::check_in_use(context, subject.into(), &row)?;
+        }
         handovers::recheck(context, subject.into(), Gate::Replay)?;
     }
     Ok(true)

@@ -3,7 +3,7 @@
 
 use super::{
     Caller, Context, Decision, NewEntry, Reply, delivery, forget,
-    holds::{self, Scope},
+    holds::{self, HoldScope},
 };
 use crate::{
     alert::Alert,
@@ -43,7 +43,7 @@ pub(super) fn purge(context: &Context<'_>, target: Target) -> Result<Decision, R
     Ok(Decision { entries, reply: Reply::Done { entry: context.next } })
 }
 
-fn check(context: &Context<'_>, due: Option<Due>, scopes: &[Scope]) -> Result<Rule, Refusal> {
+fn check(context: &Context<'_>, due: Option<Due>, scopes: &[HoldScope]) -> Result<Rule, Refusal> {
     let due = due.filter(|due| due.at <= context.now);
     let due = due.ok_or_else(|| Refusal::new(Code::WrongState, "no rule of retention is due for it"))?;
     if holds::is_held(context, scopes)? {
@@ -82,7 +82,7 @@ fn alert(context: &Context<'_>, id: AlertId) -> Result<Purge, Refusal> {
         }
         None => None,
     };
-    let rule = check(context, due, &[Scope::Alert(id)])?;
+    let rule = check(context, due, &[HoldScope::Alert(id)])?;
     let cancel = row.cancelled.map(|(_, entry)| entry);
     Ok((
         Body::Purged { rule, subjects: vec![id.into()], case: None },
@@ -96,7 +96,7 @@ fn consent(context: &Context<'_>, id: ConsentId) -> Result<Purge, Refusal> {
     let object = context.facts.object(row.entry)?;
     let record = object.map(|object| ConsentRecord::from_cbor(&object)).transpose()?;
     let due = record.map(|record| consent_due(&record, &context.policy.retention));
-    let rule = check(context, due, &[Scope::Consent(id), Scope::Case(row.case)])?;
+    let rule = check(context, due, &[HoldScope::Consent(id), HoldScope::Case(row.case)])?;
     Ok((Body::Purged { rule, subjects: vec![id.into()], case: Some(row.case) }, vec![row.entry]))
 }
 
@@ -129,7 +129,7 @@ pub fn evidence_of(context: &Context<'_>, index: EntryIndex) -> Result<Option<Du
         let Some(subject) = meta.subject else { return Ok(None) };
         match meta.kind {
             Kind::AlertAck | Kind::AlertCancel => {
-                if holds::is_held(context, &[Scope::Alert(subject.into())])? {
+                if holds::is_held(context, &[HoldScope::Alert(subject.into())])? {
                     return Ok(None);
                 }
             }

@@ -6,7 +6,7 @@ use crate::{
     alert::{Alert, AlertAck, AlertCancel, AlertErased, AlertRedact},
     bundle::Bundle,
     catalogue::Segment,
-    consent::ConsentRecord,
+    consent::{ConsentEvent, ConsentRecord},
     digest::Digest,
     entry::{Body, PeerChange, Verdict},
     envelope::{Envelope, Kind, SignedEnvelope, from_cbor},
@@ -14,6 +14,7 @@ use crate::{
     limits::LIST_MAX,
     receipt::{Receipt, SignedReceipt},
     refusal::{Code, Refusal},
+    withdrawal::WithdrawalMessage,
 };
 
 /// The meaning of an object.
@@ -32,6 +33,8 @@ pub enum Content {
     Step(Box<HandoverStep>),
     Split(GroupSplit),
     Note(Note),
+    Withdrawal(Box<WithdrawalMessage>),
+    Event(Box<ConsentEvent>),
     Subscription(Subscription),
     Receipt(Receipt),
     Bundle(Box<Bundle>),
@@ -70,6 +73,7 @@ pub fn object_named(body: &Body) -> Option<Named> {
         Body::HandoverProposed(Proposal { offer, .. }) => Some(Named::Bytes(*offer)),
         Body::OverrideRequested { note, .. } => Some(Named::Bytes(*note)),
         Body::AlertDrafted { digest, .. } => Some(Named::Bytes(*digest)),
+        Body::ConsentEvent { digest, .. } => Some(Named::Bytes(*digest)),
         Body::Peer { change: PeerChange::Bundle { digest, .. }, .. } => Some(Named::Bytes(*digest)),
         _ => None,
     }
@@ -113,6 +117,7 @@ pub fn content(body: &Body, object: &[u8]) -> Result<Content, Refusal> {
             let text = text.map_err(|_| Refusal::new(Code::Malformed, "the note is not text"))?;
             text.parse().map(Content::Note)
         }
+        Body::ConsentEvent { .. } => ConsentEvent::from_cbor(object).map(|event| Content::Event(Box::new(event))),
         Body::Peer { .. } => Bundle::parse(object).map(|bundle| Content::Bundle(Box::new(bundle))),
         _ => Err(Refusal::new(Code::Malformed, "this kind of entry has no object")),
     }
@@ -147,6 +152,13 @@ pub fn of_envelope(envelope: &Envelope) -> Result<Content, Refusal> {
         Kind::HandoverRelease => Content::Release(Box::new(HandoverRelease::from_cbor(body)?)),
         Kind::HandoverStep => Content::Step(Box::new(HandoverStep::from_cbor(body)?)),
         Kind::GroupSplit => Content::Split(GroupSplit::from_cbor(body)?),
+        kind @ (Kind::WithdrawalNotice | Kind::WithdrawalAnswer | Kind::ErasureReceipt) => {
+            let message = WithdrawalMessage::from_cbor(body)?;
+            if message.news.kind() != kind {
+                return Err(Refusal::new(Code::Malformed, "the message is not of the kind that its envelope says"));
+            }
+            Content::Withdrawal(Box::new(message))
+        }
         Kind::Subscription => {
             let subscription: Subscription = from_cbor(body, "subscription")?;
             if subscription.segments.as_ref().is_some_and(|segments| segments.len() > LIST_MAX) {

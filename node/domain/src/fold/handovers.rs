@@ -20,6 +20,7 @@ impl Fold<'_> {
         row.entry = self.entry.index;
         row.state = if ours { State::Offered } else { State::Delivered };
         self.note(&mut row, Action::Send, meta.origin, None);
+        self.rest(offer, &mut row, meta.origin)?;
         self.rows.push(Row::Handover(offer.id, row));
         self.join_group(offer)
     }
@@ -42,6 +43,14 @@ impl Fold<'_> {
             sections: Vec::new(),
             history: Vec::new(),
             frozen: false,
+        }
+    }
+
+    /// Withdraws a handover that has not ended; one that has stays as it is until it is erased.
+    pub(super) fn withdraw_row(&self, row: &mut HandoverRow, by: Society) {
+        if let Ok(state) = transition(row.state, Action::Withdraw, side_of(row, by)) {
+            row.state = state;
+            self.note(row, Action::Withdraw, by, None);
         }
     }
 
@@ -103,6 +112,9 @@ impl Fold<'_> {
 
     /// Either side took a later step.
     pub(super) fn step(&mut self, step: &HandoverStep, by: Society) -> Result<(), Refusal> {
+        if let Some(event) = step.withdrawal(by) {
+            return self.withdrawn_step(step.id, by, &event);
+        }
         let reason = match &step.step {
             Step::Completed(outcome) => Some(outcome.reason.as_str().to_owned()),
             Step::Returned(reason) | Step::Cancelled(reason) | Step::Revoked(reason) => {

@@ -110,6 +110,14 @@ impl Fold<'_> {
         Ok(())
     }
 
+    /// An envelope is not sent: the person took back what it rests on.
+    pub(super) fn delivery_withheld(&mut self, peer: Society, lane: Lane, at: Position) -> Result<(), Refusal> {
+        if let Some(item) = self.facts.lane_item(peer, lane, at)? {
+            self.rows.push(Row::LaneItem(peer, lane, at, LaneItem { ended: Some(Ended::Withheld), ..item }));
+        }
+        Ok(())
+    }
+
     /// Envelopes go into the peer's lanes again.
     pub(super) fn replayed(&mut self, peer: Society, entries: &[EntryIndex]) -> Result<(), Refusal> {
         let mut lanes: Vec<(Lane, LaneOut)> = Vec::new();
@@ -130,6 +138,9 @@ impl Fold<'_> {
 
     /// An alert of ours stands at another place of its lane now.
     fn moved(&mut self, meta: &EnvelopeMeta, moved: Delivery) -> Result<(), Refusal> {
+        if meta.kind == Kind::WithdrawalNotice && meta.origin == self.own {
+            return self.notice_moved(meta, moved);
+        }
         if meta.kind != Kind::Alert || meta.origin != self.own {
             return Ok(());
         }

@@ -9,10 +9,12 @@ mod keeping;
 mod lanes;
 mod residue;
 mod safeguards;
+mod withdrawals;
 
 pub use content::{Content, Named, Subscription, check_object, content, object_named, of_envelope, stored};
 pub use handovers::side_of;
 pub use residue::{AlertOutline, OfferOutline, Residue, ResidueLedger};
+pub use withdrawals::resting_of;
 
 use crate::{
     alert::life::Event,
@@ -52,12 +54,22 @@ pub fn rows(own: Society, facts: &dyn Facts, entry: &Entry, content: Option<&Con
             let row = ConsentRow { entry: entry.index, case: *case, record: *record, at: entry.time };
             fold.rows.push(Row::Consent(record.id, row));
             fold.age(*case, content);
+            fold.belongs(*case, Some(record.id), None)?;
         }
+        Body::ConsentEvent { consent, .. } => {
+            if let Some(Content::Event(event)) = content {
+                fold.consent_event(*consent, event)?;
+            }
+        }
+        Body::ErasureDue { case, owed } => fold.erasure_due(*case, owed)?,
+        Body::ErasureHeld { case } => fold.erasure_held(*case)?,
+        Body::CaseErased { case } => fold.case_erased(*case)?,
         Body::HandoverOpened { id, case, release_on_acceptance } => {
             fold.change_handover(*id, |row| {
                 row.case = Some(*case);
                 row.release_on_acceptance = *release_on_acceptance;
             })?;
+            fold.belongs(*case, None, Some(*id))?;
         }
         Body::HandoverProposed(Proposal { id, case, sealed, ready, .. }) => {
             let outline = match content {
@@ -78,6 +90,7 @@ pub fn rows(own: Society, facts: &dyn Facts, entry: &Entry, content: Option<&Con
                 row.case = Some(package.case);
                 row.package = Some(*package);
             })?;
+            fold.belongs(package.case, None, Some(*handover))?;
         }
         Body::AlertDrafted { id, digest, source, needs_approval } => {
             fold.drafted(*id, *digest, source, *needs_approval);
@@ -94,6 +107,7 @@ pub fn rows(own: Society, facts: &dyn Facts, entry: &Entry, content: Option<&Con
         Body::Report { id, step } => fold.report(*id, step)?,
         Body::Peer { society, change } => fold.peer(*society, change, content)?,
         Body::DeliveryEnded { peer, lane, position } => fold.delivery_ended(*peer, *lane, *position)?,
+        Body::DeliveryWithheld { peer, lane, position, .. } => fold.delivery_withheld(*peer, *lane, *position)?,
         Body::Replayed { peer, entries, .. } => fold.replayed(*peer, entries)?,
         Body::EpochChanged { peer, epoch } => {
             if let Some(mut row) = facts.peer(*peer)? {
@@ -145,10 +159,16 @@ impl Fold<'_> {
             Some(Content::Residue(residue)) => self.residue(meta, residue, by, deliveries),
             Some(Content::Release(release)) => self.release(release, by),
             Some(Content::Step(step)) => self.step(step, by),
+            Some(Content::Withdrawal(message)) => self.withdrawal(message, by, &deliveries),
             Some(Content::Subscription(subscription)) => self.subscription(by, subscription),
             Some(Content::Split(split)) => self.split(split, by),
             Some(
-                Content::Receipt(_) | Content::Bundle(_) | Content::Consent(_) | Content::Note(_) | Content::Draft(_),
+                Content::Receipt(_)
+                | Content::Bundle(_)
+                | Content::Consent(_)
+                | Content::Note(_)
+                | Content::Event(_)
+                | Content::Draft(_),
             )
             | None => Ok(()),
         }

@@ -8,12 +8,12 @@ use minicbor::{Decode, Encode};
 use super::Content;
 use crate::{
     alert::Alert,
-    catalogue::{AckKind, AgeBand, CancelReason, Event, HandoverKind, Mode, Severity, Urgency},
+    catalogue::{AckKind, AgeBand, CancelReason, DataCategory, Event, HandoverKind, Mode, Purpose, Severity, Urgency},
     consent::ConsentRef,
     digest::Digest,
     entry::Body,
     envelope::{from_cbor, to_cbor},
-    handover::{Group, HandoverAnswer, Offer, Verdict, safeguards},
+    handover::{Group, HandoverAnswer, Offer, Verdict, purpose_of, safeguards},
     ids::{AlertId, EntryIndex, HandoverId},
     refusal::{Code, Refusal},
     rows::AckWanted,
@@ -157,13 +157,27 @@ pub struct OfferOutline {
     #[n(7)]
     #[cbor(default)]
     pub minors: bool,
+    /// The purposes of all services that are asked for.
+    #[n(8)]
+    pub purposes: Vec<Purpose>,
+    /// The categories of data that these may use.
+    #[n(9)]
+    pub categories: Vec<DataCategory>,
 }
 
 impl OfferOutline {
     /// The outline of an offer.
     #[must_use]
     pub fn of(offer: &Offer) -> Self {
+        let mut purposes: Vec<_> = offer.service_codes().map(|service| purpose_of(offer.kind, service)).collect();
+        purposes.sort_unstable();
+        purposes.dedup();
+        let mut categories: Vec<_> = offer.service_codes().flat_map(|service| service.minimal_categories()).collect();
+        categories.sort_unstable();
+        categories.dedup();
         Self {
+            purposes,
+            categories,
             id: offer.id,
             from: offer.from,
             to: offer.to,
@@ -200,6 +214,8 @@ impl Residue {
             | Content::Release(_)
             | Content::Step(_)
             | Content::Split(_)
+            | Content::Withdrawal(_)
+            | Content::Event(_)
             | Content::Subscription(_)
             | Content::Bundle(_)
             | Content::Residue(_) => return None,

@@ -10,11 +10,12 @@ use super::{
 };
 use crate::{
     catalogue::{CloseReason, LegalBasis, MATRIX_VERSION, RejectReason, Section, Service, StopReason},
-    consent::{Obligations, Tag, codec, faults::Faults},
+    consent::{Actor, ConsentEvent, EventKind, Obligations, Tag, codec, faults::Faults},
     digest::Digest,
     ids::HandoverId,
     limits::{HANDOVER_MESSAGE_BYTES_MAX, LIST_MAX, PACKAGE_BYTES_MAX, SEAL_BYTES_MAX, SERVICES_MAX},
     refusal::{Code, Refusal},
+    society::Society,
     time::Time,
 };
 
@@ -276,6 +277,19 @@ impl HandoverRelease {
 }
 
 impl HandoverStep {
+    /// The withdrawal that the step tells of, when it was `by` who took it.
+    #[must_use]
+    pub fn withdrawal(&self, by: Society) -> Option<ConsentEvent> {
+        (self.step == Step::Withdrawn).then_some(ConsentEvent {
+            at: self.at,
+            kind: EventKind::Withdraw,
+            actor: Actor::Person,
+            recorded_by: by,
+            method: None,
+            scope: None,
+        })
+    }
+
     /// Checks what the types leave open; done on every decode, to be done before sending.
     ///
     /// # Errors

@@ -93,7 +93,7 @@ pub(super) fn request(case: &Case<'_>, service: Service, to: &Destination) -> Co
     let mut request = CoverageRequest {
         subject: case.subject,
         consent: case.offer.consent,
-        purpose: purpose(case.offer.kind, service),
+        purpose: purpose_of(case.offer.kind, service),
         service,
         recipient: to.recipient.clone(),
         // The role is one at the Society that the offer is addressed to, not at a further recipient.
@@ -108,7 +108,9 @@ pub(super) fn request(case: &Case<'_>, service: Service, to: &Destination) -> Co
     request
 }
 
-fn purpose(kind: HandoverKind, service: Service) -> Purpose {
+/// For what a service of a handover uses data.
+#[must_use]
+pub fn purpose_of(kind: HandoverKind, service: Service) -> Purpose {
     match (kind, service) {
         (HandoverKind::RflTracingRequest, Service::Rfl) => Purpose::RflTracing,
         _ => service.purpose(),

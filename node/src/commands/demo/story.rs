@@ -61,6 +61,8 @@ pub(super) async fn tell_it(teller: &mut Teller, root: &Path, nodes: &mut Option
     teller.step("receipt", receipt(nodes, &id)).await?;
     teller.step("refusal", refusal(nodes, &case, &consent)).await?;
     teller.step("crash", Box::pin(crash(nodes))).await?;
+    teller.step("withdraw", Box::pin(withdraw(nodes, &id))).await?;
+    teller.step("tombstone", Box::pin(tombstone(nodes, &id))).await?;
     teller.step("verify", verify(nodes)).await
 }
 
@@ -227,6 +229,51 @@ async fn refusal(nodes: &mut Nodes, case: &str, consent: &str) -> anyhow::Result
     let reason = status.get_details_error_info().map(|info| info.reason).unwrap_or_default();
     ensure!(reason == "consent_recipient", "it was refused as {reason:?}: {}", status.message());
     Ok(format!("to Senegal, whom the person did not name: refused as {reason} ({})", status.message()))
+}
+
+/// The person, now in Mali, takes the consent back: both nodes stop, erase, and tell each other so.
+async fn withdraw(nodes: &mut Nodes, id: &str) -> anyhow::Result<String> {
+    let mut client = ConsentServiceClient::new(nodes.channel("ML").await?);
+    let request = v1::WithdrawConsentRequest { handover_id: id.to_owned(), ..Default::default() };
+    let taken_back = client.withdraw_consent(request).await?.into_inner();
+    for code in ["ML", "GM"] {
+        wait_for_state(nodes, code, id, "erased").await?;
+    }
+    let mut lines = vec![format!("taken back in Mali, by entry {}", taken_back.entry_index)];
+    for (code, other) in [("ML", "GM"), ("GM", "ML")] {
+        let channel = nodes.channel(code).await?;
+        let holder = until("the receipt of the other's erasure is here", async || {
+            let request = v1::GetWithdrawalRequest { handover_id: id.to_owned(), ..Default::default() };
+            let answer = ConsentServiceClient::new(channel.clone()).get_withdrawal(request).await?.into_inner();
+            let ours = answer.withdrawals.into_iter().find(|one| one.state == "withdrawn" && one.own_state == "erased");
+            let holders = ours.map(|one| one.holders).unwrap_or_default();
+            Ok(holders.into_iter().find(|one| one.society == other && one.state == "erased"))
+        })
+        .await?;
+        lines.push(format!("{code} has erased, and holds {other}'s receipt (kept: {})", holder.kept.join(", ")));
+    }
+    Ok(lines.join("\n"))
+}
+
+/// Nothing brings the case back: not its package, not its replay.
+async fn tombstone(nodes: &mut Nodes, id: &str) -> anyhow::Result<String> {
+    let request = v1::ReadPackageRequest { id: id.to_owned(), purpose: "svc.transport".to_owned(), sections: vec![] };
+    let read = HandoverServiceClient::new(nodes.channel("ML").await?).read_package(request).await;
+    let status = read.err().context("the package could still be read")?;
+    let reason = status.get_details_error_info().map(|info| info.reason).unwrap_or_default();
+    ensure!(reason == "withdrawn", "it was refused as {reason:?}: {}", status.message());
+    let view = find_handover(nodes.channel("GM").await?, id).await?.context("the handover is known")?;
+    let released = view.history.iter().find(|event| event.step == "release").context("it was released")?;
+    let request = v1::ReplayToPeerRequest {
+        society: "ML".to_owned(),
+        from_entry: released.entry_index,
+        until_entry: released.entry_index,
+    };
+    let mut client = v1::peer_service_client::PeerServiceClient::new(nodes.channel("GM").await?);
+    let replayed = client.replay_to_peer(request).await?.into_inner();
+    ensure!(replayed.envelopes == 0, "the old package went again");
+    ensure!(replayed.withheld.contains_key("withdrawn"), "it was withheld as {:?}", replayed.withheld);
+    Ok("reading is refused in Mali; a replay of the old package is refused in The Gambia, as withdrawn".to_owned())
 }
 
 async fn crash(nodes: &mut Nodes) -> anyhow::Result<String> {

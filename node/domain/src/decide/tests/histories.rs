@@ -8,15 +8,16 @@ use proptest::{collection::vec, prelude::*, sample::Index, test_runner::Config};
 use super::world::*;
 use crate::{
     alert::{AlertAck, AlertCancel, Reference, life},
-    catalogue::{AckKind, CancelReason, RejectReason, StopReason},
-    consent::sample as consent_sample,
-    decide::{Caller, Command},
+    catalogue::{AckKind, CancelReason, Purpose, RejectReason, StopReason},
+    consent::{Actor, Scope, sample as consent_sample},
+    decide::{About, Caller, Command},
     digest::Digest,
     entry::{Body, Verdict as Judgement},
     envelope::{Attachment, Kind, Lane},
     handover::{Step, Verdict, sample as handover_sample},
     ids::{AlertId, EntryIndex, HandoverId, IdEntropy, Position},
     receipt::SignedReceipt,
+    refusal::Code,
     rows::LaneOut,
     society::Society,
     time::Time,
@@ -36,6 +37,8 @@ enum Op {
     Answer { which: Index, yes: bool },
     Release { which: Index },
     Report { which: Index, node: usize, step: Step },
+    Withdraw { which: Index, node: usize, part: Option<Purpose> },
+    Erase { node: usize },
     EndExpired { from: usize, to: usize, lane: Lane },
     Suspend { node: usize, peer: usize, suspended: bool },
     Forget { node: usize, entry: Index },
@@ -69,6 +72,9 @@ fn op() -> impl Strategy<Value = Op> {
         4 => (which(), prop::bool::weighted(0.8)).prop_map(|(which, yes)| Op::Answer { which, yes }),
         4 => which().prop_map(|which| Op::Release { which }),
         2 => (which(), node.clone(), step).prop_map(|(which, node, step)| Op::Report { which, node, step }),
+        2 => (which(), 0_usize..2, prop::option::of(prop::sample::select(vec![Purpose::Transport, Purpose::Shelter])))
+            .prop_map(|(which, node, part)| Op::Withdraw { which, node, part }),
+        1 => (0_usize..3).prop_map(|node| Op::Erase { node }),
         1 => (pair.clone(), lane).prop_map(|((from, to), lane)| Op::EndExpired { from, to, lane }),
         1 => (pair, prop::bool::weighted(0.3))
             .prop_map(|((node, peer), suspended)| Op::Suspend { node, peer, suspended }),
@@ -161,6 +167,7 @@ impl History {
                 let peer = self.world.nodes[peer].own;
                 self.world.nodes[node].policy.peers.entry(peer).or_default().suspended = suspended;
             }
+            Op::Erase { node } => self.world.nodes[node].erase_what_is_due(),
             Op::EndExpired { from, to, lane } => {
                 let peer = self.world.nodes[to].own;
                 let node = &mut self.world.nodes[from];
@@ -234,6 +241,13 @@ impl History {
                 let command = Command::ReleaseHandover { caller, entropy, id, package, attachment, sections };
                 let _ = self.world.at("SN").ask(command);
             }
+            Op::Withdraw { which, node, part } => {
+                let Some((id, _)) = pick(which, &self.handovers) else { return };
+                let (about, by) = (About::Handover(id), Actor::Person);
+                let scope = part.map(|purpose| Scope { purposes: vec![purpose], ..Scope::default() });
+                let command = Command::Withdraw { caller, about, by, method: None, scope };
+                let _ = self.world.nodes[node].ask(command);
+            }
             Op::Report { which, node, step } => {
                 let Some((id, _)) = pick(which, &self.handovers) else { return };
                 let _ = self.world.nodes[node].ask(Command::ReportHandover { caller, entropy, id, step, note: None });
@@ -258,6 +272,43 @@ impl History {
                 let id = HandoverId::from(meta.subject.expect("a release is about a handover"));
                 let seed = self.handovers.iter().find(|(known, _)| *known == id).expect("one that was offered").1;
                 assert!(entry.time < self.consents[seed], "nothing is released past the end of its consent");
+            }
+        }
+    }
+
+    /// Whatever happened before: once all links have healed and all is done that is due, whoever took part in a
+    /// handover that the person stopped has stopped it and erased it, and its origin knows.
+    fn assert_withdrawals_end_in_erasure(&mut self) {
+        for _ in 0..4 {
+            for (from, to) in [(0, 1), (1, 0), (0, 2), (2, 0), (1, 2), (2, 1)] {
+                self.act(Op::Exchange { from, to });
+            }
+            self.world.nodes.iter_mut().for_each(|node| node.erase_what_is_due());
+        }
+        self.assert_invariants();
+        for (id, _) in self.handovers.clone() {
+            let stopped = |node: &Node| {
+                let row = node.journal.rows.handovers.get(&id)?;
+                node.journal.rows.uses[&row.consent.id].of(id)?.stopped
+            };
+            if self.world.nodes.iter().all(|node| stopped(node).is_none()) {
+                continue;
+            }
+            for node in &mut self.world.nodes[..2] {
+                let Some(row) = node.journal.rows.handovers.get(&id).cloned() else { continue };
+                assert!(stopped(node).is_some(), "{} has stopped {id} too", node.own);
+                assert!(row.state.has_ended(), "{}: it is {}", node.own, row.state);
+                let (sections, purpose) = (vec![crate::catalogue::Section::Contact], Purpose::Transport);
+                let read = node.ask(Command::ReadPackage { caller: Caller::system(), id, sections, purpose });
+                assert_eq!(read.map_err(|r| r.code), Err(Code::Withdrawn), "{}: nobody reads it", node.own);
+                if node.own == row.to {
+                    let case = row.case.unwrap_or_else(|| node.pseudonyms.received(id));
+                    assert!(node.journal.rows.cases[&case].erased.is_some(), "{} has erased it", node.own);
+                } else {
+                    let resting = node.journal.rows.uses[&row.consent.id].of(id).cloned().expect("it rests on it");
+                    assert!(resting.answered_at.is_some(), "the origin knows that the other end has stopped");
+                    assert!(resting.erased_at.is_some(), "and that it has erased");
+                }
             }
         }
     }
@@ -303,6 +354,7 @@ proptest! {
             history.act(op);
             history.assert_invariants();
         }
+        history.assert_withdrawals_end_in_erasure();
         history.assert_rebuilds();
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     alert::Alert,
     catalogue::{CloseReason, Purpose, RejectReason, Role, Section, StopReason},
     consent::sample as consent_sample,
-    decide::{Caller, Command, Reply, Scope, Target},
+    decide::{Caller, Command, HoldScope, Reply, Target},
     digest::Digest,
     entry::{Actor, Body},
     envelope::Attachment,
@@ -82,7 +82,7 @@ fn purge() -> Command {
     Command::Purge { target: Target::Handover(handover_id()) }
 }
 
-fn hold(scope: Scope, kind: HoldKind, lift: bool) -> Command {
+fn hold(scope: HoldScope, kind: HoldKind, lift: bool) -> Command {
     Command::Hold { caller: as_operator("dpo"), scope, kind, lift, reason: "an order".parse().expect("a note") }
 }
 
@@ -182,7 +182,9 @@ fn the_copy_goes_a_week_after_its_receipt_and_the_package_after_completion_unles
 
 #[test]
 fn what_is_held_is_not_purged_until_the_hold_is_lifted() {
-    for scope in [Scope::Handover(handover_id()), Scope::Case(case(1)), Scope::Consent(ConsentId::new(NOW, [1; 10]))] {
+    for scope in
+        [HoldScope::Handover(handover_id()), HoldScope::Case(case(1)), HoldScope::Consent(ConsentId::new(NOW, [1; 10]))]
+    {
         for kind in HoldKind::ALL {
             let mut world = offered();
             let senegal = world.at("SN");
@@ -200,14 +202,14 @@ fn what_is_held_is_not_purged_until_the_hold_is_lifted() {
             holds_together(&world);
         }
     }
-    let unknown = Scope::Alert(AlertId::new(NOW, [9; 10]));
+    let unknown = HoldScope::Alert(AlertId::new(NOW, [9; 10]));
     assert_eq!(code(offered().at("SN").ask(hold(unknown, HoldKind::LegalHold, false))), Some(Code::UnknownSubject));
 }
 
 #[test]
 fn what_is_frozen_is_neither_read_nor_released_and_a_legal_hold_stops_neither() {
     let mut world = released();
-    let scope = Scope::Handover(handover_id());
+    let scope = HoldScope::Handover(handover_id());
     let mali = world.at("ML");
     mali.ask(hold(scope, HoldKind::LegalHold, false)).expect("held");
     mali.ask(read()).expect("a legal hold keeps, and lets read");
@@ -221,7 +223,7 @@ fn what_is_frozen_is_neither_read_nor_released_and_a_legal_hold_stops_neither() 
     let mut world = offered();
     world.at("ML").ask(accept()).expect("on offer");
     world.settle("SN", "ML");
-    world.at("SN").ask(hold(Scope::Case(case(1)), HoldKind::BreachFreeze, false)).expect("frozen");
+    world.at("SN").ask(hold(HoldScope::Case(case(1)), HoldKind::BreachFreeze, false)).expect("frozen");
     assert_eq!(code(world.at("SN").ask(release())), Some(Code::Frozen));
 }
 
@@ -291,7 +293,7 @@ fn a_nearly_full_disk_refuses_new_work_and_keeps_the_rest_for_what_cannot_wait()
     assert_eq!(state(&mut world, "SN"), State::Accepted);
     world.at("SN").ask(report_step(Step::Revoked(StopReason::ALL[0]), 62)).expect("taking back has it");
     world.settle("SN", "ML");
-    world.at("ML").ask(hold(Scope::Handover(handover_id()), HoldKind::LegalHold, false)).expect("a hold has it");
+    world.at("ML").ask(hold(HoldScope::Handover(handover_id()), HoldKind::LegalHold, false)).expect("a hold has it");
 }
 
 #[test]

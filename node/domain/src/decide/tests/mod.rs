@@ -6,4 +6,5 @@ mod keeping;
 mod refusals;
 mod safeguards;
 mod threads;
+mod withdrawals;
 mod world;

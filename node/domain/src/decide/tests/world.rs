@@ -8,21 +8,21 @@ use crate::{
     alert::{Alert, AlertDraft, Reference},
     bundle::{Bundle, BundleContent, SEALING_KEY_BYTES},
     consent::{ConsentDraft, ConsentRecord, RecordContext, sample as consent_sample},
-    decide::{Caller, Command, Context, Opened, Policy, Pseudonyms, Reply, decide, forget, open, refused},
+    decide::{Caller, Command, Context, Opened, Policy, Pseudonyms, Reply, decide, forget, may_send, open, refused},
     digest::Digest,
     entry::{Actor, Body, Entry, ForgetReason, PackageRef},
     envelope::{Envelope, Kind, Lane, SignedEnvelope},
     facts::Facts,
-    fold::{self, check_object, object_named},
-    handover::GroupId,
+    fold::{self, Content, check_object, object_named},
+    handover::{GroupId, State},
     ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position, ReportId},
     parcel,
     receipt::{Receipt, Rejection, SignedReceipt},
     refusal::Refusal,
     retention::{HoldKind, HoldRow, KeepingRow, SuspensionRow, Transfer, TransferGround},
     rows::{
-        AckRow, AlertRow, CaseAgeRow, ConsentRow, DraftRow, Ended, EnvelopeRow, GroupRow, HandoverRow, LaneIn,
-        LaneItem, LaneOut, PeerRow, Row, SafeguardRow, TombstoneRow,
+        AckRow, AlertRow, CaseAgeRow, CaseRow, ConsentRow, DraftRow, Ended, EnvelopeRow, GroupRow, HandoverRow, LaneIn,
+        LaneItem, LaneOut, PeerRow, Row, SafeguardRow, TombstoneRow, UseRow,
     },
     signing::{PublicKey, Signature, Signer, Verifier},
     society::Society,
@@ -67,6 +67,8 @@ pub(super) struct Rows {
     pub(super) tombstones: BTreeMap<AlertId, TombstoneRow>,
     pub(super) envelopes: BTreeMap<(Society, EnvelopeId), EnvelopeRow>,
     pub(super) consents: BTreeMap<ConsentId, ConsentRow>,
+    pub(super) uses: BTreeMap<ConsentId, UseRow>,
+    pub(super) cases: BTreeMap<CaseId, CaseRow>,
     pub(super) handovers: BTreeMap<HandoverId, HandoverRow>,
     pub(super) safeguards: BTreeMap<HandoverId, SafeguardRow>,
     pub(super) ages: BTreeMap<CaseId, CaseAgeRow>,
@@ -90,6 +92,8 @@ impl Rows {
             Row::Tombstone(id, row) => drop(self.tombstones.insert(id, row)),
             Row::Envelope(origin, id, row) => drop(self.envelopes.insert((origin, id), row)),
             Row::Consent(id, row) => drop(self.consents.insert(id, row)),
+            Row::Use(id, row) => drop(self.uses.insert(id, row)),
+            Row::Case(id, row) => drop(self.cases.insert(id, row)),
             Row::Handover(id, row) => drop(self.handovers.insert(id, row)),
             Row::Safeguard(id, row) => drop(self.safeguards.insert(id, row)),
             Row::CaseAge(case, row) => {
@@ -138,6 +142,12 @@ impl Facts for Journal {
     }
     fn consent(&self, id: ConsentId) -> Result<Option<ConsentRow>, Refusal> {
         Ok(self.rows.consents.get(&id).cloned())
+    }
+    fn uses(&self, id: ConsentId) -> Result<Option<UseRow>, Refusal> {
+        Ok(self.rows.uses.get(&id).cloned())
+    }
+    fn case(&self, id: CaseId) -> Result<Option<CaseRow>, Refusal> {
+        Ok(self.rows.cases.get(&id).cloned())
     }
     fn handover(&self, id: HandoverId) -> Result<Option<HandoverRow>, Refusal> {
         Ok(self.rows.handovers.get(&id).cloned())
@@ -328,7 +338,7 @@ impl Node {
                 Body::Issued(meta) | Body::Received { envelope: Some(meta), .. } => parcel::write_expired(&meta.digest),
                 _ => unreachable!("a lane holds envelopes"),
             }
-        } else if item.ended == Some(Ended::Expired) {
+        } else if matches!(item.ended, Some(Ended::Expired | Ended::Withheld)) {
             let signed = SignedEnvelope::from_object(stored).expect("an envelope");
             parcel::write_expired(&signed.digest())
         } else {
@@ -360,9 +370,56 @@ impl Node {
         position: Position,
         opened: Opened,
     ) -> Result<Reply, Refusal> {
-        let released = opened.outcome.as_ref().is_ok_and(|letter| letter.envelope.kind == Kind::HandoverRelease);
-        let package = released.then(|| Ok(package(9)));
+        let package = opened.outcome.as_ref().ok().and_then(|letter| match &letter.content {
+            Content::Release(release) => self.keep(release.id, peer),
+            _ => None,
+        });
         self.ask(Command::Deliver { peer, lane, position, opened: Box::new(opened), package })
+    }
+
+    /// Keeps the package of a release in the vault, as the link does: under the one case of its handover.
+    fn keep(&self, id: HandoverId, peer: Society) -> Option<Result<PackageRef, Refusal>> {
+        let row = self.journal.rows.handovers.get(&id).filter(|row| row.to == self.own && row.from == peer)?;
+        let case = row.case.unwrap_or_else(|| self.pseudonyms.received(id));
+        let fresh = PackageRef { case, commitment: Digest::of(&id.bytes()) };
+        row.package.or((row.state == State::Accepted).then_some(fresh)).map(Ok)
+    }
+
+    /// Asks the gate about what stands at a position, as the link does before it sends it.
+    pub(super) fn gate(&mut self, peer: Society, lane: Lane, position: Position) {
+        let Some(item) = self.journal.rows.items.get(&(peer, lane, position)).copied() else { return };
+        let Body::Issued(meta) = self.journal.entries[item.entry.0 as usize].body.clone() else { return };
+        if item.ended.is_some() {
+            return;
+        }
+        let context = Context {
+            own: self.own,
+            now: self.now.max(self.journal.entries.last().map_or(self.now, |entry| entry.time)),
+            next: self.journal.next(),
+            facts: &self.journal,
+            signer: &Toy(self.own),
+            policy: &self.policy,
+            pseudonyms: &self.pseudonyms,
+        };
+        if may_send(&context, &meta).is_err() {
+            self.ask(Command::EndWithheld { peer, lane, position }).expect("the gate says no");
+        }
+        let stopped = meta.subject.and_then(|id| {
+            let row = self.journal.rows.handovers.get(&id.into())?;
+            self.journal.rows.uses.get(&row.consent.id)?.of(id.into())?.stopped
+        });
+        if matches!(meta.kind, Kind::HandoverOffer | Kind::HandoverRelease) && stopped.is_some() {
+            let ended = self.journal.rows.items[&(peer, lane, position)].ended;
+            assert!(ended.is_some(), "nothing about a person is sent after the withdrawal is known");
+        }
+    }
+
+    /// Erases every case that is due, as the node does.
+    pub(super) fn erase_what_is_due(&mut self) {
+        let due = self.journal.rows.cases.iter().filter(|(_, row)| row.due.is_some() && row.erased.is_none());
+        for case in due.map(|(case, _)| *case).collect::<Vec<_>>() {
+            self.ask(Command::CaseErased { case }).expect("it is due");
+        }
     }
 
     /// The signed receipt over all that a lane of `peer` has brought here.
@@ -408,6 +465,7 @@ impl World {
         let (sender, receiver) = (self.nodes[from].own, self.nodes[to].own);
         let received = self.nodes[to].journal.rows.lanes_in.get(&(sender, lane)).map_or(0, |lane| lane.received.0);
         let position = Position(received + ahead);
+        self.nodes[from].gate(receiver, lane, position);
         let parcel = self.nodes[from].parcel(receiver, lane, position)?;
         Some(self.nodes[to].take(sender, lane, position, &parcel))
     }

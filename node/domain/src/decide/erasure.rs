@@ -1,0 +1,119 @@
+//! Erasure after a withdrawal, and what the lanes withhold meanwhile.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    entry::{Body, EnvelopeMeta, ForgetReason},
+    envelope::{Kind, Lane},
+    handover::{Action, Gate},
+    ids::{CaseId, HandoverId, Position},
+    refusal::{Code, Fault, Refusal},
+    rows::CaseRow,
+    society::Society,
+};
+
+use super::{
+    Context, Decision, NewEntry, Reply, forget, handovers, holds,
+    withdrawals::{check_in_use, receipt},
+};
+
+/// A case was erased in the vault: said in the journal, and to all who are owed word of it. Under a hold it was not,
+/// and that is said instead, once.
+pub(super) fn erased(context: &Context<'_>, case: CaseId) -> Result<Decision, Refusal> {
+    let done = |entry| Ok(Decision { entries: Vec::new(), reply: Reply::Done { entry } });
+    let row = context.facts.case(case)?.unwrap_or_default();
+    if let Some(erased) = row.erased {
+        return done(erased);
+    }
+    if row.due.is_none() {
+        return Err(Refusal::new(Code::WrongState, "nothing asks for the erasure of this case"));
+    }
+    let held = is_held(context, case)?;
+    if let Some(entry) = row.held.filter(|_| held) {
+        return done(entry);
+    }
+    let body = if held { Body::ErasureHeld { case } } else { Body::CaseErased { case } };
+    let mut entries = vec![NewEntry::bare(body)];
+    for owed in &row.owed {
+        entries.extend(receipt(context, *owed, held)?);
+    }
+    if !held {
+        entries.extend(forget_letters(context, &row)?);
+    }
+    Ok(Decision { entries, reply: Reply::Done { entry: context.next } })
+}
+
+/// What was offered of an erased case, and answered, is forgotten with it: the views keep what is owed to nobody.
+fn forget_letters(context: &Context<'_>, row: &CaseRow) -> Result<Vec<NewEntry>, Refusal> {
+    let mut letters = BTreeSet::new();
+    for handover in row.handovers.iter().chain(row.owed.iter().map(|owed| &owed.handover)) {
+        let Some(row) = context.facts.handover(*handover)? else { continue };
+        letters.insert(row.entry);
+        let answers = row.history.iter().filter(|step| matches!(step.action, Action::Accept | Action::Reject));
+        for step in answers {
+            // A receipt that rejects an offer is evidence of the lane, and stays.
+            if context.facts.entry(step.entry)?.is_some_and(|entry| !matches!(entry.body, Body::Receipted { .. })) {
+                letters.insert(step.entry);
+            }
+        }
+    }
+    forget(context, letters, ForgetReason::Withdrawn)
+}
+
+/// Whether a hold keeps a case from being erased.
+fn is_held(context: &Context<'_>, case: CaseId) -> Result<bool, Refusal> {
+    for handover in context.facts.case(case)?.unwrap_or_default().handovers {
+        let Some(row) = context.facts.handover(handover)? else { continue };
+        if row.frozen || holds::is_held(context, &holds::scopes_of(handover, &row))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether an envelope of ours about a person may be sent at this moment; asked at each attempt.
+///
+/// # Errors
+/// Why not: the consent does not cover it any more.
+pub fn may_send(context: &Context<'_>, meta: &EnvelopeMeta) -> Result<(), Refusal> {
+    let Some(id) = meta.subject.filter(|_| meta.origin == context.own).map(HandoverId::from) else { return Ok(()) };
+    if !matches!(meta.kind, Kind::HandoverOffer | Kind::HandoverRelease) {
+        return Ok(());
+    }
+    if let Some(row) = context.facts.handover(id)? {
+        check_in_use(context, id, &row)?;
+    }
+    match handovers::covered(context, id, Gate::Retry) {
+        Err(refusal) if refusal.code == Code::StoreFailed => Err(refusal),
+        Err(refusal) if refusal.code.fault() == Fault::Policy => Err(refusal),
+        _ => Ok(()),
+    }
+}
+
+/// The envelope at a position is not sent.
+pub(super) fn end_withheld(
+    context: &Context<'_>,
+    peer: Society,
+    lane: Lane,
+    position: Position,
+) -> Result<Decision, Refusal> {
+    let done = Decision { entries: Vec::new(), reply: Reply::Done { entry: context.next } };
+    let Some(item) = context.facts.lane_item(peer, lane, position)? else { return Ok(done) };
+    if item.ended.is_some() || position <= context.facts.lane_out(peer, lane)?.receipted {
+        return Ok(done);
+    }
+    let refusal = match context.facts.entry(item.entry)?.map(|entry| entry.body) {
+        Some(Body::Issued(meta)) => may_send(context, &meta).err(),
+        _ => None,
+    };
+    match refusal {
+        Some(refusal) if refusal.code == Code::StoreFailed => Err(refusal),
+        Some(refusal) => {
+            let code = refusal.code.as_str().to_owned();
+            let entry = NewEntry::bare(Body::DeliveryWithheld { peer, lane, position, code });
+            Ok(Decision { entries: vec![entry], ..done })
+        }
+        // The moment has passed at which something forbade it.
+        None => Ok(done),
+    }
+}
