@@ -220,7 +220,7 @@ pub async fn start(
         );
     }
     let (duty, posts) = watch::channel(Arc::new(config.duty.clone()));
-    let desk = Desk::new(config.society, handle.clone(), around.clock.clone(), posts, metrics.clone());
+    let desk = Desk::new(config.society, handle.clone(), around.clock.clone(), posts, metrics);
     let duties = supervisor.spawner(Phase::Link);
     duties.spawn("duty desk", desk.keep(duties.token()));
     let parts = feed::Parts {
