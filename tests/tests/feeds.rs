@@ -98,6 +98,7 @@ async fn an_alert_crosses_the_public_web_and_waits_for_a_person() -> anyhow::Res
     let early = senegal.engine.submit(publish).await.map_err(|refusal| refusal.code);
     assert_eq!(early, Err(Code::ApprovalRequired), "never by itself");
     assert!(!has_alert(&mali, polled)?);
+    others.joined().await?;
     approve_and_publish(&senegal, polled).await?;
     wait_until("Senegal's neighbour has it", || has_alert(&mali, polled)).await?;
 
