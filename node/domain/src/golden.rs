@@ -271,6 +271,7 @@ fn handover_row() -> HandoverRow {
         sections: vec!["contact".into()],
         history: vec![event],
         frozen: true,
+        held_at_origin: None,
     }
 }
 
