@@ -15,6 +15,7 @@ mod events;
 mod handovers;
 mod json;
 mod lanes;
+mod origin;
 mod overrides;
 mod packages;
 mod peers;
@@ -63,7 +64,7 @@ pub use auth::{Operators, uid_of};
 pub use server::{Listening, bind, serve_tcp, serve_unix};
 
 use errors::Refused;
-use ports::{LinkView, Packages, PeerBook, Upkeeping};
+use ports::{LinkView, OriginReader, Packages, PeerBook, Upkeeping};
 
 /// Roles that see cases: offers, consent records and where handovers stand. Node administrators do not.
 const CASE_ROLES: [Role; 9] = [
@@ -110,6 +111,8 @@ pub struct Parts {
     pub upkeep: Arc<dyn Upkeeping>,
     /// The vault.
     pub packages: Arc<dyn Packages>,
+    /// Packages that lie elsewhere.
+    pub origins: Arc<dyn OriginReader>,
     /// Folder of the data, whose disk is watched, and where a verification keeps its scratch store.
     pub data_dir: PathBuf,
     /// When the node started.
@@ -193,6 +196,7 @@ impl Operator {
             Reply::Done { entry }
             | Reply::Alert { entry, .. }
             | Reply::Received { entry, .. }
+            | Reply::Reading { entry, .. }
             | Reply::Replayed { entry, .. } => entry,
             // No operator asks for a call of a post on duty.
             Reply::Escalated { .. } => EntryIndex(self.engine.durable().borrow().entries),

@@ -1,15 +1,15 @@
 //! Handovers: offered, answered, released, followed, read. Consent is asked at every gate.
 
 use crate::{
-    catalogue::{LegalBasis, Purpose, Role, Section, Service},
+    catalogue::{LegalBasis, Purpose, Section, Service},
     consent::{ConsentEvent, ConsentRecord},
     entry::{Body, PackageRef},
     envelope::{Attachment, Envelope, FORMAT_VERSION, Kind, Lane},
     fold::{Content, side_of},
     handover::{
         Action, Case, CaseShortCode, Gate, HandoverAnswer, HandoverDraft, HandoverRelease, HandoverStep, Note, Offer,
-        OfferContext, ReleasePlan, Side, State, Step, Verdict, check_gate, permitted_roles, safeguards::has_sealed,
-        transition,
+        OfferContext, ReleasePlan, Side, State, Step, Verdict, check_gate, permitted_roles, reading::READERS,
+        safeguards::has_sealed, transition,
     },
     ids::{CaseId, EnvelopeId, HandoverId, IdEntropy},
     refusal::{Code, Refusal},
@@ -439,10 +439,6 @@ pub(super) fn report(
     let envelope = envelope(context, entropy, other, Kind::HandoverStep, lane, step.to_cbor(), None);
     Ok(Decision::issuing(context, &envelope, Content::Step(Box::new(step))))
 }
-
-/// Who reads packages; each of them what their role opens.
-pub(super) const READERS: [Role; 6] =
-    [Role::Caseworker, Role::Supervisor, Role::Medical, Role::CpOfficer, Role::GbvOfficer, Role::RflOfficer];
 
 /// Records that a package is read, before it is.
 pub(super) fn read(

@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    catalogue::{Field, Section},
+    catalogue::{Field, Role, Section},
     entry::{Body, PackageRef},
-    handover::{Gate, Question, State, purpose_of},
+    handover::{Gate, Question, State, purpose_of, reading::READERS},
     refusal::{Code, Refusal},
     society::Society,
 };
@@ -48,8 +48,8 @@ pub fn may_read(context: &Context<'_>, peer: Society, question: &Question) -> Re
     if row.accepted.iter().all(|service| purpose_of(row.kind, *service) != question.purpose) {
         return Err(Refusal::new(Code::ConsentPurpose, "the purpose is that of no service that was accepted"));
     }
-    let has_one_of = |roles: &[crate::catalogue::Role]| roles.iter().any(|role| question.roles.contains(role));
-    if !has_one_of(&handovers::READERS) {
+    let has_one_of = |roles: &[Role]| roles.iter().any(|role| question.roles.contains(role));
+    if !has_one_of(&READERS) {
         return Err(Refusal::new(Code::RoleMissing, "no role of the reader reads packages"));
     }
     if let Some(section) = question.sections.iter().find(|section| {

@@ -7,6 +7,10 @@ use crate::{
     refusal::{Code, Refusal},
 };
 
+/// Who reads packages; each of them what their role opens.
+pub const READERS: [Role; 6] =
+    [Role::Caseworker, Role::Supervisor, Role::Medical, Role::CpOfficer, Role::GbvOfficer, Role::RflOfficer];
+
 /// What one reader wants to see of a package that is held at its origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
