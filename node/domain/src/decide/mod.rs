@@ -16,6 +16,7 @@ mod forget;
 mod groups;
 mod handovers;
 mod holds;
+mod offers;
 mod origin;
 mod overrides;
 mod peers;
@@ -160,8 +161,8 @@ pub fn decide(context: &Context<'_>, command: Command) -> Result<Decision, Refus
         Command::CaseErased { case } => erasure::erased(context, case),
         Command::RecordConsent { caller, case, record } => consents::record(context, &caller, case, *record),
         Command::OfferHandover { caller, id, case, entropy, draft, package, release_on_acceptance } => {
-            let offer = handovers::Offering { id, case, draft: *draft, package, release_on_acceptance, entropy };
-            handovers::offer(context, &caller, entropy, offer)
+            let offer = offers::Offering { id, case, draft: *draft, package, release_on_acceptance, entropy };
+            offers::offer(context, &caller, entropy, offer)
         }
         Command::Safeguard(command) => safeguards::decide(context, command),
         Command::AnswerHandover { caller, entropy, id, verdict } => {
