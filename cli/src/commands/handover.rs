@@ -324,3 +324,18 @@ impl Answer for ReadPackageResponse {
         ]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_a_package_lies_is_said_by_country() {
+        let (from, to) = ("GM".to_owned(), "ML".to_owned());
+        let view = HandoverView { from, to, package_here: true, ..HandoverView::default() };
+        assert_eq!(where_it_lies(&view), "in this node's vault");
+        assert_eq!(where_it_lies(&HandoverView { package_here: false, ..view.clone() }), "");
+        let held = HandoverView { held_at_origin: true, ..view };
+        assert_eq!(where_it_lies(&held), "held at origin, in The Gambia: nothing is stored in Mali");
+    }
+}

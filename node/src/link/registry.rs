@@ -241,6 +241,20 @@ mod tests {
     }
 
     #[test]
+    fn a_question_needs_a_session_with_a_node_that_answers() {
+        let registry = Registry::default();
+        let (own, peer, now) = (society("ML"), society("GM"), Time::from_millis(1_000));
+        let code = || registry.questions(peer).map(|_| ()).map_err(|refusal| refusal.code);
+        assert_eq!(code(), Err(Code::PeerUnreachable));
+        let place = registry.admit(own, peer, Direction::In, epoch(1), now).expect("nobody was there");
+        assert_eq!(code(), Err(Code::UnsupportedVersion), "an older node");
+        place.takes(mpsc::channel(1).0);
+        assert_eq!(code(), Ok(()));
+        drop(place);
+        assert_eq!(code(), Err(Code::PeerUnreachable));
+    }
+
+    #[test]
     fn a_place_is_given_back_by_whoever_holds_it() {
         let registry = Registry::default();
         let (own, peer, now) = (society("GM"), society("ML"), Time::from_millis(1_000));

@@ -210,3 +210,49 @@ impl TryFrom<v1::Hello> for Hello {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use passerelle_domain::catalogue::Purpose;
+
+    use super::*;
+
+    fn question() -> Question {
+        Question {
+            id: EnvelopeId::new(Time::from_millis(1), [1; 10]),
+            handover: HandoverId::new(Time::from_millis(1), [2; 10]),
+            sections: vec![Section::Contact, Section::Travel],
+            purpose: Purpose::Transport,
+            roles: vec![Role::Caseworker],
+        }
+    }
+
+    #[test]
+    fn a_reading_comes_back_as_it_was_asked_and_answered() {
+        let piece = Part::Piece { total: 9, offset: 4, content: vec![1, 2, 3] };
+        let answers =
+            [piece, Part::Refused(Code::Withdrawn)].map(|part| Frame::Answer(Answer { id: question().id, part }));
+        for frame in answers.into_iter().chain([Frame::Question(question())]) {
+            assert_eq!(Frame::try_from(v1::Frame::from(frame.clone())), Ok(frame));
+        }
+        let newer =
+            v1::ReadAnswer { id: question().id.bytes().to_vec(), code: "of_tomorrow".into(), ..Default::default() };
+        assert_eq!(Answer::try_from(newer).map(|answer| answer.part), Ok(Part::Refused(Code::BadFrame)));
+    }
+
+    #[test]
+    fn what_is_no_reading_is_refused() {
+        let good = v1::ReadRequest::from(question());
+        for (story, code, request) in [
+            ("no id", Code::MalformedId, v1::ReadRequest { id: Vec::new(), ..good.clone() }),
+            ("no handover", Code::MalformedId, v1::ReadRequest { handover: vec![7; 16], ..good.clone() }),
+            ("an unknown section", Code::UnknownCode, v1::ReadRequest { sections: vec!["all".into()], ..good.clone() }),
+            ("an unknown purpose", Code::UnknownCode, v1::ReadRequest { purpose: "fun".into(), ..good.clone() }),
+            ("too many roles", Code::BadFrame, v1::ReadRequest { roles: vec!["medical".into(); 99], ..good.clone() }),
+        ] {
+            assert_eq!(Question::try_from(request).map_err(|refusal| refusal.code), Err(code), "{story}");
+        }
+        let nameless = v1::ReadAnswer { code: "withdrawn".into(), ..Default::default() };
+        assert_eq!(Answer::try_from(nameless).map_err(|refusal| refusal.code), Err(Code::MalformedId));
+    }
+}
