@@ -14,7 +14,7 @@ use crate::{
 const ANSWER_BYTES_MAX: usize = PACKAGE_BYTES_MAX + SEAL_BYTES_MAX;
 
 /// A part of the answer to a question.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The question.
     pub id: EnvelopeId,
@@ -38,11 +38,11 @@ pub enum Part {
     Refused(Code),
 }
 
-impl fmt::Debug for Answer {
+impl fmt::Debug for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.part {
-            Part::Piece { total, offset, .. } => write!(f, "Answer({}, {offset} of {total})", self.id),
-            Part::Refused(code) => write!(f, "Answer({}, {code})", self.id),
+        match self {
+            Self::Piece { total, offset, .. } => write!(f, "Piece({offset} of {total})"),
+            Self::Refused(code) => write!(f, "Refused({code})"),
         }
     }
 }
