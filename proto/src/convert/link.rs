@@ -124,7 +124,7 @@ impl TryFrom<v1::ReadAnswer> for Answer {
     fn try_from(answer: v1::ReadAnswer) -> Result<Self, Refusal> {
         let v1::ReadAnswer { id, code, total, offset, content } = answer;
         let part = if code.is_empty() {
-            Part::Piece { total, offset, content: content.into() }
+            Part::Piece { total, offset, content }
         } else {
             // A newer node may have a reason that this one has no word for; it still is a refusal.
             Part::Refused(Code::parse(&code).unwrap_or(Code::BadFrame))

@@ -47,6 +47,9 @@ impl fmt::Debug for Part {
     }
 }
 
+/// What has come of a question: sealed bytes, or the code of a refusal.
+pub(super) type Answered = (EnvelopeId, Result<Vec<u8>, Code>);
+
 /// What we asked, and what has come of the answer.
 struct Asked {
     id: EnvelopeId,
@@ -146,7 +149,7 @@ impl Readings {
     }
 
     /// Takes a part of an answer; the whole once it is there. One that nobody waits for any more is dropped.
-    pub(super) fn on_answer(&mut self, answer: Answer) -> Result<Option<(EnvelopeId, Result<Vec<u8>, Code>)>, Refusal> {
+    pub(super) fn on_answer(&mut self, answer: Answer) -> Result<Option<Answered>, Refusal> {
         let Some(asked) = self.asked.as_mut().filter(|asked| asked.id == answer.id) else { return Ok(None) };
         let id = asked.id;
         let outcome = match answer.part {

@@ -48,8 +48,8 @@ use zeroize::Zeroizing;
 use super::{
     Operator, Operators, Parts, bind,
     ports::{
-        AddedPeer, BundleFile, Kept, LinkSnapshot, LinkView, OriginReader, OwnCertificates, Packages, PeerBook,
-        Upkeeping,
+        AddedPeer, BundleFile, FeedView, Kept, LinkSnapshot, LinkView, OriginReader, OwnCertificates, Packages,
+        PeerBook, Upkeeping,
     },
     serve_unix,
 };
@@ -119,6 +119,27 @@ impl OriginReader for Elsewhere {
 
     async fn read(&self, origin: Society, _: Question) -> Result<Zeroizing<Vec<u8>>, Refusal> {
         self.check(origin).map(|()| Zeroizing::default())
+    }
+}
+
+/// What stands in for the feeds.
+struct Feeds;
+
+impl FeedView for Feeds {
+    fn public(&self) -> Option<v1::PublicFeed> {
+        Some(v1::PublicFeed { url: "https://crs.example/feed.atom".into(), messages: 2, changed_at: None })
+    }
+
+    fn sources(&self) -> Vec<v1::CapSource> {
+        let failing = v1::CapSource {
+            name: "anacim".into(),
+            enabled: true,
+            failures: 7,
+            error_code: "feed_unreachable".into(),
+            cancelled: vec!["019ab0f2-1c00-7000-8000-000000000001".into()],
+            ..v1::CapSource::default()
+        };
+        vec![failing]
     }
 }
 
@@ -234,6 +255,7 @@ impl Node {
             operators: Operators::resolve(&listed, |_| Ok(Some(uid))).expect("the operators are known"),
             peers: Arc::new(Book),
             links: Arc::new(Links),
+            feeds: Arc::new(Feeds),
             upkeep: Arc::new(Idle),
             packages: Arc::clone(&vault) as _,
             origins: Arc::new(Elsewhere),

@@ -183,9 +183,12 @@ fn whoever_may_not_read_is_refused() {
     holds_together(&world);
 }
 
+/// What stops readings, and the refusal from then on.
+type Stop = (&'static str, fn(&mut Node), Code);
+
 #[test]
 fn every_gate_is_asked_again_at_each_reading() {
-    let stops: [(&str, fn(&mut Node), Code); 5] = [
+    let stops: [Stop; 5] = [
         (
             "withdrawn",
             |node| {
