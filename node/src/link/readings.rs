@@ -24,10 +24,16 @@ use super::{Link, session::Driver};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
+/// Whoever waits for sealed bytes.
+type Waiting = oneshot::Sender<Result<Vec<u8>, Refusal>>;
+
+/// What a peer is to be answered.
+type Shown = (EnvelopeId, Result<Vec<u8>, Code>);
+
 /// A question that waits for its answer.
 pub(super) struct Ask {
     question: Question,
-    answer: oneshot::Sender<Result<Vec<u8>, Refusal>>,
+    answer: Waiting,
 }
 
 /// How many readings each peer has asked of us in its hour.
@@ -53,10 +59,10 @@ pub(super) struct Conversation {
     pub(super) asking: mpsc::Sender<Ask>,
     /// Where they come out.
     pub(super) asks: mpsc::Receiver<Ask>,
-    asked: Option<(EnvelopeId, oneshot::Sender<Result<Vec<u8>, Refusal>>)>,
+    asked: Option<(EnvelopeId, Waiting)>,
     answering: Option<Question>,
     /// The peer's question, under way to its answer.
-    pub(super) answers: FuturesOrdered<BoxFuture<'static, (EnvelopeId, Result<Vec<u8>, Code>)>>,
+    pub(super) answers: FuturesOrdered<BoxFuture<'static, Shown>>,
 }
 
 impl Default for Conversation {
