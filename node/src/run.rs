@@ -19,7 +19,7 @@ use tokio::{net::TcpListener, sync::watch};
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    adapters::{Book, Feeds, Keeping, Links},
+    adapters::{Book, Feeds, Keeping, Links, Origins},
     clock::Clock,
     config::{Config, Duty},
     duty::Desk,
@@ -92,7 +92,12 @@ pub struct Surroundings {
 #[must_use]
 pub fn policy_of(config: &Config) -> Policy {
     let peers = config.peers.iter().map(|(society, peer)| {
-        let policy = PeerPolicy { alerts: peer.alerts, handovers: peer.handovers, suspended: peer.suspended };
+        let policy = PeerPolicy {
+            alerts: peer.alerts,
+            handovers: peer.handovers,
+            hold_at_origin: peer.hold_at_origin,
+            suspended: peer.suspended,
+        };
         (*society, policy)
     });
     Policy {
@@ -356,6 +361,7 @@ pub fn serve_operators(
         links: Arc::new(Links(node.link.statuses.clone())),
         upkeep: Arc::new(Keeping(node.upkeep.clone())),
         packages: node.packages.clone(),
+        origins: Arc::new(Origins { link: node.link.clone(), packages: node.packages.clone() }),
         feeds: node.feeds.clone(),
         data_dir: config.data_dir.clone(),
         started_at: around.clock.now(),

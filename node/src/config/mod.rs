@@ -109,6 +109,8 @@ pub struct Peer {
     pub alerts: bool,
     /// Whether handovers are exchanged. `handovers`, default true.
     pub handovers: bool,
+    /// Whether our packages for it stay here, where it reads them over the link. `hold_at_origin`, default false.
+    pub hold_at_origin: bool,
     /// Whether the peer is suspended. `suspended`, default false: alerts still go both ways, handovers do not.
     pub suspended: bool,
 }

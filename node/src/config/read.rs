@@ -237,6 +237,7 @@ fn peers<'a>(
             addresses: addresses.into_iter().map(|found: Found<Address>| found.value).collect(),
             alerts: section.or("alerts", true),
             handovers: section.or("handovers", true),
+            hold_at_origin: section.or("hold_at_origin", false),
             suspended: section.or("suspended", false),
         };
         section.refuse_unknown();

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::trust::Ed25519Verifier;
 
-use super::{Direction, Link, LinkState, keep::keep_package, parcels::Shelf, registry::Place};
+use super::{Direction, Link, LinkState, keep::keep_package, parcels::Shelf, readings::Conversation, registry::Place};
 
 /// Deliveries that may wait for the engine before the stream is read no further.
 const DELIVERIES_MAX: usize = 1_024;
@@ -49,9 +49,11 @@ type UnderWay<'a> =
 
 /// One session under way.
 pub(super) struct Driver<'a> {
-    link: &'a Link,
-    peer: Society,
-    session: Session,
+    pub(super) link: &'a Link,
+    pub(super) peer: Society,
+    pub(super) session: Session,
+    /// Readings of what lies at its origin, both ways.
+    pub(super) readings: Conversation,
     place: Option<Place<'a>>,
     direction: Direction,
     outgoing: mpsc::Sender<v1::Frame>,
@@ -104,6 +106,7 @@ impl<'a> Driver<'a> {
             link,
             peer,
             session,
+            readings: Conversation::default(),
             place: None,
             direction,
             outgoing,
@@ -174,6 +177,10 @@ impl<'a> Driver<'a> {
                     }
                     self.make_receipts();
                 }
+                Some(ask) = self.readings.asks.recv() => self.ask(ask),
+                Some((id, outcome)) = self.readings.answers.next(), if !self.readings.answers.is_empty() => {
+                    self.answer(id, outcome);
+                }
                 frame = incoming.next(), if self.under_way.len() < DELIVERIES_MAX => {
                     match frame {
                         Some(Ok(frame)) => if self.hear(frame).await? { return Ok(()); },
@@ -184,6 +191,7 @@ impl<'a> Driver<'a> {
                 changed = durable.changed() => {
                     changed.map_err(|_| Refusal::new(Code::ShuttingDown, "the node is shutting down"))?;
                     self.look_at_lanes()?;
+                    self.look_at_answer()?;
                 }
                 () = tokio::time::sleep(wake) => {}
             }
@@ -274,6 +282,8 @@ impl<'a> Driver<'a> {
                         status.round_trip = Some(round_trip);
                     });
                 }
+                Event::Asked(question) => self.asked(question),
+                Event::Answered(id, outcome) => self.readings.answered(id, outcome),
                 Event::Goodbye(None) => return Ok(true),
                 Event::Goodbye(Some(code)) => {
                     self.told = true;
@@ -303,6 +313,9 @@ impl<'a> Driver<'a> {
     async fn ready(&mut self, hello: &Hello) -> Result<bool, Refusal> {
         let now = self.link.clock.now();
         let place = self.link.registry.admit(self.link.own, self.peer, self.direction, hello.epoch, now)?;
+        if hello.readings {
+            place.takes(self.readings.asking.clone());
+        }
         self.place = Some(place);
         self.link.metrics.link_up(self.peer, true);
         self.link.statuses.update(self.peer, |status| {

@@ -36,7 +36,11 @@ pub fn rows(own: Society, facts: &dyn Facts, entry: &Entry, content: Option<&Con
     let mut fold = Fold { own, facts, entry, rows: Vec::new() };
     match &entry.body {
         // What is forgotten leaves a residue that folds to the same rows.
-        Body::Genesis { .. } | Body::PackageRead { .. } | Body::Refused { .. } | Body::Forgotten { .. } => {}
+        Body::Genesis { .. }
+        | Body::PackageRead { .. }
+        | Body::ReadByPeer { .. }
+        | Body::Refused { .. }
+        | Body::Forgotten { .. } => {}
         Body::Issued(meta) => {
             let deliveries = fold.enqueue_all(meta)?;
             fold.remember(meta);
