@@ -17,6 +17,7 @@ use crate::{
     merkle::leaf_hash,
     refusal::Refusal,
     retention::{HoldKind, Rule},
+    rights::{Breach, RightsEntry},
     society::Society,
     time::Time,
 };
@@ -515,6 +516,12 @@ pub enum Body {
         #[n(0)]
         alert: AlertId,
     },
+    /// A step of a card, or of a request of a person.
+    #[n(40)]
+    Rights(#[n(0)] RightsEntry),
+    /// What is known of a breach of personal data.
+    #[n(41)]
+    Breach(#[n(0)] Breach),
     /// Retention purged something; the entries after it say which objects went.
     #[n(34)]
     Purged {
@@ -703,6 +710,8 @@ impl Body {
             Self::AlertEscalated { .. } => "alert_escalated",
             Self::EscalationEnded { .. } => "escalation_ended",
             Self::OrphanReleased { .. } => "orphan_released",
+            Self::Rights(entry) => entry.kind(),
+            Self::Breach(_) => "breach",
             Self::Purged { .. } => "purged",
             Self::Hold { .. } => "hold",
             Self::Suspension { .. } => "suspension",
@@ -728,6 +737,7 @@ impl Body {
             | Self::PackageRead { handover: id, .. }
             | Self::PackageKept { handover: id, .. } => Some((*id).into()),
             Self::Consent { record, .. } => Some(record.id.into()),
+            Self::Rights(entry) => entry.subject(),
             Self::Reviewed { handover } => Some((*handover).into()),
             Self::Hold { subject, .. } => Some(*subject),
             Self::Report { id, .. } => Some((*id).into()),

@@ -38,18 +38,18 @@ impl HoldScope {
     }
 }
 
-fn in_force(context: &Context<'_>, subject: EnvelopeId, kind: HoldKind) -> Result<bool, Refusal> {
+pub(super) fn in_force(context: &Context<'_>, subject: EnvelopeId, kind: HoldKind) -> Result<bool, Refusal> {
     Ok(context.facts.hold(subject, kind)?.is_some_and(|row| row.lifted.is_none()))
 }
 
-/// Whether a hold of either kind is over one of these.
+/// Whether a hold that keeps its subject is over one of these; a restriction at the wish of the person does not.
 ///
 /// # Errors
 /// `store_failed`.
 pub fn is_held(context: &Context<'_>, scopes: &[HoldScope]) -> Result<bool, Refusal> {
     for scope in scopes {
-        for kind in HoldKind::ALL {
-            if in_force(context, scope.subject(), *kind)? {
+        for kind in [HoldKind::LegalHold, HoldKind::BreachFreeze] {
+            if in_force(context, scope.subject(), kind)? {
                 return Ok(true);
             }
         }
@@ -67,7 +67,9 @@ pub(super) fn scopes_of(id: HandoverId, row: &HandoverRow) -> Vec<HoldScope> {
 /// Denies the reading and the release of what is frozen.
 pub(super) fn check_not_frozen(context: &Context<'_>, id: HandoverId, row: &HandoverRow) -> Result<(), Refusal> {
     for scope in scopes_of(id, row) {
-        if in_force(context, scope.subject(), HoldKind::BreachFreeze)? {
+        let kinds = [HoldKind::BreachFreeze, HoldKind::Restriction];
+        let frozen = kinds.iter().map(|kind| in_force(context, scope.subject(), *kind));
+        if frozen.collect::<Result<Vec<_>, _>>()?.contains(&true) {
             return Err(Refusal::new(Code::Frozen, "the handover, its case or its consent is frozen"));
         }
     }

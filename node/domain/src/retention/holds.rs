@@ -6,10 +6,12 @@ use minicbor::{Decode, Encode};
 use crate::{catalogue::vocabulary, ids::EntryIndex, time::Time};
 
 vocabulary! {
-    /// What a hold does. Either keeps its subject from being purged.
+    /// What a hold does. The first two keep their subject from being purged; the last is at the wish of the person, and
+    /// stands in the way of no erasure.
     HoldKind {
         1 LegalHold = "legal_hold",
         2 BreachFreeze = "breach_freeze",
+        3 Restriction = "restriction",
     }
 }
 

@@ -4,6 +4,7 @@
 mod histories;
 mod keeping;
 mod refusals;
+mod rights;
 mod safeguards;
 mod threads;
 mod withdrawals;

@@ -1,0 +1,1 @@
+//! Requests of persons as stories between nodes.
