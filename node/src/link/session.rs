@@ -14,9 +14,10 @@ use passerelle_domain::{
     handover::{Action, Side, transition},
     ids::{CaseId, Position},
     link::{Alarm, Arrival, Event, Frame, Hello, LocalLane, Session},
-    receipt::{Receipt, Rejection, SignedReceipt},
+    receipt::{BriefReceipt, Receipt, Rejection, SignedReceipt},
     refusal::{Code, Fault, Refusal},
     rows::LaneIn,
+    signing::PublicKey,
     society::Society,
 };
 use passerelle_proto::v1;
@@ -252,6 +253,8 @@ impl<'a> Driver<'a> {
         if let Some(place) = &self.place {
             place.heard(now);
         }
+        // The keys of one frame's parcels are looked up once.
+        let mut keys = None;
         for event in self.session.on_frame(Frame::try_from(frame)?, now)? {
             match event {
                 Event::Ready(hello) => self.ready(&hello).await?,
@@ -259,8 +262,9 @@ impl<'a> Driver<'a> {
                 Event::Advance { lane, position, hash } => {
                     self.advance(lane, position, hash).await?;
                 }
-                Event::Arrived(arrival) => self.arrived(arrival).await?,
+                Event::Arrived(arrival) => self.arrived(arrival, &mut keys).await?,
                 Event::Receipt(signed) => self.receipt(signed).await?,
+                Event::BriefReceipt(brief) => self.brief_receipt(brief).await?,
                 Event::Clock { theirs, round_trip } => {
                     let ours = now.minus(round_trip / 2).millis() as i64;
                     self.link.statuses.update(self.peer, |status| {
@@ -340,9 +344,11 @@ impl<'a> Driver<'a> {
     }
 
     /// Opens a parcel, keeps its package, and has the engine judge it.
-    async fn arrived(&mut self, arrival: Arrival) -> Result<(), Refusal> {
-        let link = self.link;
-        let (opened, attachment) = open(&arrival.parcel, &|society| link.signing_keys(society), &Ed25519Verifier)?;
+    async fn arrived(&mut self, arrival: Arrival, keys: &mut Option<Vec<PublicKey>>) -> Result<(), Refusal> {
+        let (link, peer) = (self.link, self.peer);
+        let of_peer = keys.get_or_insert_with(|| link.signing_keys(peer));
+        let keys = |society| if society == peer { of_peer.clone() } else { link.signing_keys(society) };
+        let (opened, attachment) = open(&arrival.parcel, &keys, &Ed25519Verifier)?;
         let (package, opened_case) = keep_package(self.link, self.peer, &opened, attachment).await?;
         let command = Command::Deliver {
             peer: self.peer,
@@ -352,6 +358,18 @@ impl<'a> Driver<'a> {
             package,
         };
         self.submit(command, Due::Delivered(arrival.lane, opened_case)).await
+    }
+
+    async fn brief_receipt(&mut self, brief: BriefReceipt) -> Result<(), Refusal> {
+        let view = self.link.engine.view();
+        if brief.position <= view.lane_out(self.peer, brief.lane)?.receipted {
+            // Given again at the start of a session; its envelopes may be forgotten by now.
+            self.session.on_receipt(brief.lane, brief.position, self.link.clock.now());
+            return Ok(());
+        }
+        let unknown = || Refusal::new(Code::BadPosition, "the receipt is over envelopes that this node did not send");
+        let item = view.lane_item(self.peer, brief.lane, brief.position)?.ok_or_else(unknown)?;
+        self.receipt(brief.restore(self.peer, self.link.own, item.hash)).await
     }
 
     async fn receipt(&mut self, signed: SignedReceipt) -> Result<(), Refusal> {
@@ -411,7 +429,6 @@ impl<'a> Driver<'a> {
                 .filter(|(position, _)| *position > since)
                 .map(|(position, code)| Rejection { position, code })
                 .collect();
-            let names_rejections = !rejected.is_empty();
             self.receipted[at] = next.position;
             let receipt = Receipt {
                 by: self.link.own,
@@ -422,7 +439,9 @@ impl<'a> Driver<'a> {
                 entry: next.entry,
                 rejected,
             };
-            self.session.send_receipt(*lane, receipt.sign(&*self.link.signer), names_rejections);
+            let signed = receipt.sign(&*self.link.signer);
+            let brief = receipt.brief(&signed);
+            self.session.send_receipt(*lane, signed, brief);
             self.link.metrics.receipt_sent(self.peer);
         }
     }
