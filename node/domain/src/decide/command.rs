@@ -17,7 +17,7 @@ use crate::{
     society::Society,
 };
 
-use super::{About, Caller, HoldScope, Opened, SafeguardCommand, Target};
+use super::{About, Caller, HoldScope, Opened, RightsCommand, SafeguardCommand, Target};
 
 /// What somebody asks of the node.
 #[derive(Clone, Debug)]

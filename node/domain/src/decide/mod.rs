@@ -274,6 +274,7 @@ impl Command {
             Self::RecordConsent { .. } => "record_consent",
             Self::OfferHandover { .. } => "offer_handover",
             Self::Safeguard(command) => command.name(),
+            Self::Rights(command) => command.name(),
             Self::AnswerHandover { .. } => "answer_handover",
             Self::ReleaseHandover { .. } => "release_handover",
             Self::ReportHandover { .. } => "report_handover",
@@ -330,6 +331,7 @@ impl Command {
             | Self::MeetEpoch { peer, .. }
             | Self::AdvanceLane { peer, .. } => Actor::Peer(*peer),
             Self::Safeguard(command) => command.caller().actor.clone(),
+            Self::Rights(command) => command.caller().actor.clone(),
             Self::RecordRefusal { actor, .. } => actor.clone(),
             Self::Begin { .. }
             | Self::CaseErased { .. }
@@ -370,6 +372,7 @@ impl Command {
             Self::AcknowledgeAlert { ack, .. } => Some(ack.answer().alert.into()),
             Self::RecordConsent { record, .. } => Some(record.id.into()),
             Self::Safeguard(command) => command.handover().map(Into::into),
+            Self::Rights(command) => command.subject(),
             Self::Withdraw { about: About::Handover(id), .. } => Some((*id).into()),
             Self::Withdraw { about: About::Consent(id), .. } => Some((*id).into()),
             Self::OfferHandover { id, .. }
