@@ -32,7 +32,10 @@ pub(super) const BREACH_ROLES: [Role; 2] = [Role::Dpo, Role::Auditor];
 const LOOKED_AT_MAX: u64 = 500_000;
 
 impl Operator {
-    pub(super) fn disclosures(&self, message: &v1::ListDisclosuresRequest) -> Result<v1::ListDisclosuresResponse, Refusal> {
+    pub(super) fn disclosures(
+        &self,
+        message: &v1::ListDisclosuresRequest,
+    ) -> Result<v1::ListDisclosuresResponse, Refusal> {
         let view = self.view();
         let case: Option<CaseId> = optional("case_id", &message.case_id)?;
         let handover: Option<HandoverId> = optional("handover_id", &message.handover_id)?;
@@ -91,8 +94,9 @@ impl Operator {
                 };
                 Some(made(id, event, row.to.to_string(), sections, self.basis(view, id, row, meta)?))
             }
-            Body::Received { peer, envelope: Some(meta), verdict: Verdict::Rejected(code), .. } => about(meta.subject)
-                .map(|(id, _)| made(id, "refused", peer.to_string(), Vec::new(), code.clone())),
+            Body::Received { peer, envelope: Some(meta), verdict: Verdict::Rejected(code), .. } => {
+                about(meta.subject).map(|(id, _)| made(id, "refused", peer.to_string(), Vec::new(), code.clone()))
+            }
             Body::PackageRead { handover, sections, purpose } => about(Some((*handover).into()))
                 .map(|(id, _)| made(id, "read", entry_json::actor(&entry.actor), sections.clone(), purpose.clone())),
             Body::Refused { code, subject, .. } => about(*subject)
@@ -135,7 +139,10 @@ impl Operator {
         })
     }
 
-    pub(super) fn blast_radius(&self, message: &v1::GetBlastRadiusRequest) -> Result<v1::GetBlastRadiusResponse, Refusal> {
+    pub(super) fn blast_radius(
+        &self,
+        message: &v1::GetBlastRadiusRequest,
+    ) -> Result<v1::GetBlastRadiusResponse, Refusal> {
         let node: Society = needed("society", &message.society)?;
         let from = instant("from", message.from.as_ref())?.unwrap_or_default();
         let until = instant("until", message.until.as_ref())?.unwrap_or_else(|| self.clock.now());
@@ -239,4 +246,3 @@ pub(super) fn breach(message: &v1::RecordBreachRequest) -> Result<Breach, Refusa
         subjects_told_at: instant("subjects_told_at", message.subjects_told_at.as_ref())?,
     })
 }
-

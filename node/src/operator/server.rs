@@ -16,8 +16,7 @@ use passerelle_proto::{
         consent_service_server::ConsentServiceServer, handover_service_server::HandoverServiceServer,
         peer_service_server::PeerServiceServer, retention_service_server::RetentionServiceServer,
         safeguard_service_server::SafeguardServiceServer, status_service_server::StatusServiceServer,
-        subject_service_server::SubjectServiceServer,
-        watch_service_server::WatchServiceServer,
+        subject_service_server::SubjectServiceServer, watch_service_server::WatchServiceServer,
     },
 };
 use tokio::{

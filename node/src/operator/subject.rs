@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use aws_lc_rs::pbkdf2;
 use passerelle_domain::{
     catalogue::Right,
-    decide::{Caller, Command, RightsCommand, may_see},
+    decide::{Caller, Command, RightsCommand, held_here, may_see},
     digest::Digest,
     entry::Body,
     facts::Facts as _,
@@ -15,7 +15,9 @@ use passerelle_domain::{
     ids::{EntryIndex, RequestId},
     limits::{FREE_TEXT_CHARS_MAX, LIST_PAGE_MAX},
     refusal::{Code, Refusal},
-    rights::{CardSecret, Held, News, Outcome, RequestReason, RequestRow, RightsEntry, SubjectRequest, Via, normalised},
+    rights::{
+        CardSecret, Held, News, Outcome, RequestReason, RequestRow, RightsEntry, SubjectRequest, Via, normalised,
+    },
     rows::UseRow,
     society::Society,
 };
@@ -26,7 +28,9 @@ use passerelle_proto::{
 use tonic::{Request, Response, Status};
 use zeroize::Zeroizing;
 
-use super::{CASE_ROLES, Operator, disclosures, each, entry_and_content, errors::Refused, lanes, needed, optional, stamp};
+use super::{
+    CASE_ROLES, Operator, disclosures, each, entry_and_content, errors::Refused, lanes, needed, optional, stamp,
+};
 use crate::store::{
     Direction, keys,
     view::{View, decode, failed},
@@ -87,7 +91,8 @@ impl SubjectService for Operator {
             let id: RequestId = needed("id", &message.id)?;
             operator.submit_for_entry(RightsCommand::Read { caller, request: id }.into()).await?;
             let row = operator.view().request(id)?;
-            let row = row.ok_or_else(|| Refusal::new(Code::UnknownRequest, "this node has no such request").at("id"))?;
+            let row =
+                row.ok_or_else(|| Refusal::new(Code::UnknownRequest, "this node has no such request").at("id"))?;
             let request = operator.request_view(&operator.view(), &row, true)?;
             Ok(v1::GetSubjectRequestResponse { request: Some(request) })
         })
@@ -240,9 +245,8 @@ impl Operator {
 
     fn request_view(&self, view: &View<'_>, row: &RequestRow, whole: bool) -> Result<v1::SubjectRequestView, Refusal> {
         let request = &row.request;
-        let unknown = |holder: &passerelle_domain::rights::RequestHolder| {
-            holder.reason == Some(RequestReason::NotIdentified)
-        };
+        let unknown =
+            |holder: &passerelle_domain::rights::RequestHolder| holder.reason == Some(RequestReason::NotIdentified);
         let state = match row.holders.as_slice() {
             [] => "asked",
             holders if holders.iter().any(unknown) => "refused",
@@ -250,6 +254,9 @@ impl Operator {
             _ => "open",
         };
         let mut holders = row.holders.iter().map(|one| holder_view(view, one, whole)).collect::<Result<Vec<_>, _>>()?;
+        if whole && request.right == Right::Access {
+            self.own_held(view, row, &mut holders)?;
+        }
         if request.right == Right::Erasure {
             holders.extend(self.erasing(view, row)?);
         }
@@ -272,6 +279,20 @@ impl Operator {
         })
     }
 
+    /// What the Society of the card holds itself, at its own node: looked up when it is read.
+    fn own_held(&self, view: &View<'_>, row: &RequestRow, holders: &mut [v1::RequestHolder]) -> Result<(), Refusal> {
+        let Some((card, _)) = view.card(&row.request.code)?.and_then(|card| card.made) else { return Ok(()) };
+        let own = holders.iter_mut().find(|one| one.handover_id.is_empty() && row.opened.is_some());
+        if let Some(own) = own.filter(|own| own.society == self.own.to_string()) {
+            let case = view.handover(card)?.and_then(|handover| handover.case);
+            let case = case.map(|case| view.case(case)).transpose()?.flatten();
+            let handovers = case.map_or_else(|| vec![card], |case| case.handovers);
+            let policy = self.policy.borrow().clone();
+            own.held = Some(held_view(held_here(&self.context(view, &policy), &handovers)?));
+        }
+        Ok(())
+    }
+
     /// How far the holders are with an erasure: what the withdrawal says that it became.
     fn erasing(&self, view: &View<'_>, row: &RequestRow) -> Result<Vec<v1::RequestHolder>, Refusal> {
         let card = view.card(&row.request.code)?.and_then(|card| card.made).filter(|_| row.opened.is_some());
@@ -281,18 +302,20 @@ impl Operator {
         let mut holders = Vec::new();
         for consent in consents {
             let uses: UseRow = view.uses(consent)?.unwrap_or_default();
-            holders.extend(uses.resting.iter().map(|one| v1::RequestHolder {
-                society: one.other.to_string(),
-                handover_id: one.handover.to_string(),
-                state: match (one.erased_at, one.answered_at) {
-                    (Some(_), _) => "erased",
-                    (None, Some(_)) => "stopped",
-                    (None, None) => "waiting",
+            holders.extend(uses.resting.iter().map(|one| {
+                v1::RequestHolder {
+                    society: one.other.to_string(),
+                    handover_id: one.handover.to_string(),
+                    state: match (one.erased_at, one.answered_at) {
+                        (Some(_), _) => "erased",
+                        (None, Some(_)) => "stopped",
+                        (None, None) => "waiting",
+                    }
+                    .to_owned(),
+                    reason: String::new(),
+                    answered_at: stamp(one.erased_at.or(one.answered_at)),
+                    held: None,
                 }
-                .to_owned(),
-                reason: String::new(),
-                answered_at: stamp(one.erased_at.or(one.answered_at)),
-                held: None,
             }));
         }
         Ok(holders)
