@@ -20,7 +20,7 @@ use passerelle_domain::{
 };
 use passerelle_proto::{convert::timestamp, v1};
 
-use super::{Operator, each, entry_and_content, entry_json, needed, optional, stamp};
+use super::{Operator, each, entry_and_content, entry_json, needed, stamp};
 use crate::store::{
     Direction, keys,
     view::{View, decode, failed},
@@ -37,19 +37,14 @@ impl Operator {
         message: &v1::ListDisclosuresRequest,
     ) -> Result<v1::ListDisclosuresResponse, Refusal> {
         let view = self.view();
-        let case: Option<CaseId> = optional("case_id", &message.case_id)?;
-        let handover: Option<HandoverId> = optional("handover_id", &message.handover_id)?;
-        let handovers = match (case, handover) {
-            (Some(case), None) => {
-                let unknown = || Refusal::new(Code::UnknownSubject, "this node has no such case").at("case_id");
-                view.case(case)?.ok_or_else(unknown)?.handovers
-            }
-            (None, Some(handover)) => vec![handover],
-            _ => return Err(Refusal::new(Code::MissingField, "give a case or a handover").at("case_id")),
+        let case: CaseId = needed("id", &message.id)?;
+        let handovers = match view.case(case)? {
+            Some(row) => row.handovers,
+            None => vec![HandoverId::from_bytes(case.bytes())],
         };
         let mut rows = Vec::with_capacity(handovers.len());
         for id in handovers {
-            let unknown = || Refusal::new(Code::UnknownHandover, "this node has no such handover").at("handover_id");
+            let unknown = || Refusal::new(Code::UnknownSubject, "this node has no such case or handover").at("id");
             rows.push((id, view.handover(id)?.ok_or_else(unknown)?));
         }
         let mut disclosures = Vec::new();
