@@ -66,7 +66,7 @@ async fn with_card(world: &World) -> anyhow::Result<(Handovers, Handovers, Strin
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_card_of_the_gambia_works_in_mali_and_in_senegal() -> anyhow::Result<()> {
-    let mut world = World::started(&["GM", "ML", "SN"]).await?;
+    let world = World::started(&["GM", "ML", "SN"]).await?;
     let (gambia, mali, id, code) = with_card(&world).await?;
     let mut at_mali = subjects(&world, "ML").await?;
     let mut at_senegal = subjects(&world, "SN").await?;
@@ -122,7 +122,7 @@ async fn a_card_of_the_gambia_works_in_mali_and_in_senegal() -> anyhow::Result<(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_wrong_answers_lock_a_code_and_an_unknown_one_looks_the_same() -> anyhow::Result<()> {
-    let mut world = World::started(&["GM", "ML"]).await?;
+    let world = World::started(&["GM", "ML"]).await?;
     let (gambia, mali, _, code) = with_card(&world).await?;
     let mut here = subjects(&world, "GM").await?;
     for code in [code.as_str(), "0000000"] {

@@ -178,7 +178,7 @@ pub fn svg(card: &Card<'_>) -> Result<String, Failure> {
     svg.text(middle, 44.0, line(22.0, ink, true), says.title);
     svg.text(middle, 66.0, line(fitting(card.society_name, 14.0, width), soft, false), card.society_name);
     let (first, second) = card.code.split_at_checked(3).unwrap_or((card.code, ""));
-    svg.text(middle, 128.0, line(52.0, ink, true), format!("{} {first} {second}", card.society).trim_end());
+    svg.text(middle, 128.0, line(45.0, ink, true), format!("{} {first} {second}", card.society).trim_end());
     qr(&mut svg, &qr_text(card.society, card.code), middle, 148.0, 190.0)?;
     for (at, text) in says.show.iter().enumerate() {
         svg.text(middle, 364.0 + 18.0 * at as f64, line(13.5, soft, false), text);

@@ -5,11 +5,11 @@ use crate::{
     catalogue::{Right, Role},
     consent::Actor as ConsentActor,
     digest::Digest,
-    entry::Body,
+    entry::{Body, ForgetReason},
     envelope::{Envelope, FORMAT_VERSION, Lane},
     fold::{self, Content},
     handover::{Action, CaseShortCode, State, permitted_roles},
-    ids::{EnvelopeId, HandoverId, RequestId},
+    ids::{EntryIndex, EnvelopeId, HandoverId, RequestId},
     limits::{CHECK_WRONG_MAX, LIST_MAX, READS_KEPT_MAX},
     refusal::{Code, Refusal},
     retention::HoldKind,
@@ -21,7 +21,7 @@ use crate::{
     society::Society,
 };
 
-use super::{Caller, Context, Decision, HoldScope, NewEntry, Reply, holds, withdrawals};
+use super::{Caller, Context, Decision, HoldScope, NewEntry, Reply, forget, holds, withdrawals};
 
 /// Why a restriction lies over something, as its hold says it.
 const AT_WISH: &str = "At the wish of the person";
@@ -127,8 +127,20 @@ fn make_card(context: &Context<'_>, caller: &Caller, id: HandoverId, secret: Car
     withdrawals::check_in_use(context, id, &row)?;
     let code = code_of(context, &row)?;
     let object = secret.to_cbor();
+    let before = context.facts.card(&code)?.and_then(|card| card.made).map(|(_, entry)| entry);
     let entry = RightsEntry::CardMade { handover: id, code, digest: Digest::of(&object) };
-    Ok(done(context, vec![NewEntry::with_object(Body::Rights(entry), object, Some(Content::Card(secret)))]))
+    let mut entries = vec![NewEntry::with_object(Body::Rights(entry), object, Some(Content::Card(secret)))];
+    entries.extend(forget(context, before, ForgetReason::Erasure)?);
+    Ok(done(context, entries))
+}
+
+/// The entry whose object proves whose the card of a handover is: it goes with the case.
+pub(super) fn card_of(context: &Context<'_>, row: &HandoverRow) -> Result<Option<EntryIndex>, Refusal> {
+    match code_of(context, row) {
+        Ok(code) => Ok(context.facts.card(&code)?.and_then(|card| card.made).map(|(_, entry)| entry)),
+        Err(refusal) if refusal.code == Code::StoreFailed => Err(refusal),
+        Err(_) => Ok(None),
+    }
 }
 
 /// The code that an offer gave to its case.

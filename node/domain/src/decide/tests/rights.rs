@@ -172,6 +172,14 @@ fn erasure_ends_in_erasure_everywhere_and_the_word_on_the_card_will_do() {
         for holder in ["SN", "ML"] {
             assert_eq!(world.at(holder).journal.rows.handovers[&id()].state, State::Erased, "{holder}, asked at {at}");
         }
+        // What proved the card went with the case: nobody's answer is left to be guessed at.
+        let again = SubjectRequest {
+            id: ask_id(3),
+            right: Right::Access,
+            taken_by: society("SN"),
+            ..row(&mut world, at).request
+        };
+        assert!(matches!(take(&mut world, "SN", again, ANSWER), Ok(Reply::CheckFailed { .. })));
         assert_eq!(outcomes(&mut world, at), [("SN".to_owned(), Some(Outcome::Done))]);
     }
 }
