@@ -65,7 +65,7 @@ fn forget_letters(context: &Context<'_>, row: &CaseRow) -> Result<Vec<NewEntry>,
 fn is_held(context: &Context<'_>, case: CaseId) -> Result<bool, Refusal> {
     for handover in context.facts.case(case)?.unwrap_or_default().handovers {
         let Some(row) = context.facts.handover(handover)? else { continue };
-        if row.frozen || holds::is_held(context, &holds::scopes_of(handover, &row))? {
+        if row.frozen || holds::outlasts_withdrawal(context, &holds::scopes_of(handover, &row))? {
             return Ok(true);
         }
     }

@@ -6,8 +6,8 @@ use minicbor::{Decode, Encode};
 use crate::{catalogue::vocabulary, ids::EntryIndex, time::Time};
 
 vocabulary! {
-    /// What a hold does. The first two keep their subject from being purged; the last is at the wish of the person, and
-    /// stands in the way of no erasure.
+    /// What a hold does. Each keeps its subject from being purged by its age; a restriction, which is at the wish of the
+    /// person, stands in the way of no erasure that they ask for.
     HoldKind {
         1 LegalHold = "legal_hold",
         2 BreachFreeze = "breach_freeze",
