@@ -5,13 +5,11 @@ use std::time::Duration;
 
 use futures_util::{FutureExt as _, Stream, StreamExt as _, stream::FuturesOrdered};
 use passerelle_domain::{
-    decide::{Command, Opened, Reply, open},
+    decide::{Command, Reply, open},
     digest::Digest,
-    entry::{Actor, PackageRef},
+    entry::Actor,
     envelope::Lane,
     facts::Facts as _,
-    fold::Content,
-    handover::{Action, Side, transition},
     ids::{CaseId, Position},
     link::{Alarm, Arrival, Event, Frame, Hello, LocalLane, Session},
     receipt::{BriefReceipt, Receipt, Rejection, SignedReceipt},
@@ -26,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::trust::Ed25519Verifier;
 
-use super::{Direction, Link, LinkState, parcels::Shelf, registry::Place};
+use super::{Direction, Link, LinkState, keep::keep_package, parcels::Shelf, registry::Place};
 
 /// Deliveries that may wait for the engine before the stream is read no further.
 const DELIVERIES_MAX: usize = 1_024;
@@ -460,42 +458,6 @@ impl<'a> Driver<'a> {
         }
         Ok(())
     }
-}
-
-/// Puts the package that came with a release into the vault, before the journal names it.
-async fn keep_package(
-    link: &Link,
-    peer: Society,
-    opened: &Opened,
-    attachment: Vec<u8>,
-) -> Result<(Option<Result<PackageRef, Refusal>>, Option<CaseId>), Refusal> {
-    let Ok(letter) = &opened.outcome else { return Ok((None, None)) };
-    let Content::Release(release) = &letter.content else { return Ok((None, None)) };
-    let known = link.engine.view().handover(release.id)?;
-    // A handover that is not ours to receive is refused by the engine; nothing of it is kept.
-    let Some(row) = known.filter(|row| row.to == link.own && row.from == peer) else { return Ok((None, None)) };
-    if let Some(package) = row.package {
-        return Ok((Some(Ok(package)), None));
-    }
-    if transition(row.state, Action::Release, Side::From).is_err() {
-        // Neither is what comes too late, after a withdrawal that overtook it.
-        return Ok((None, None));
-    }
-    let case = row.case.unwrap_or_else(|| link.pseudonyms.received(release.id));
-    let (packages, commitment) = (link.packages.clone(), release.package_commitment);
-    let handover = release.id;
-    let kept = tokio::task::spawn_blocking(move || packages.receive(peer, handover, case, &attachment))
-        .await
-        .map_err(|_| Refusal::new(Code::VaultFailed, "the vault did not finish"))?;
-    let opened_case = (kept.is_ok() && row.case.is_none()).then_some(case);
-    let package = kept.and_then(|found| {
-        if found == commitment {
-            Ok(PackageRef { case, commitment })
-        } else {
-            Err(Refusal::new(Code::BadDigest, "the package is not the one that the release commits to"))
-        }
-    });
-    Ok((Some(package), opened_case))
 }
 
 fn stream_broke() -> Refusal {

@@ -5,10 +5,12 @@
 //! (parameters of other profiles, identifiers, addresses, `contact`, `web`) are not.
 
 mod area;
+pub mod atom;
 mod check;
 #[cfg(test)]
 mod check_tests;
 mod encoding;
+pub mod feed;
 mod finding;
 mod form;
 mod format;
@@ -18,6 +20,7 @@ mod names;
 mod original;
 mod params;
 mod places;
+pub mod polled;
 mod quote;
 mod rules;
 mod schema;
