@@ -43,7 +43,7 @@ pub fn pdf(svg: &str, scale: f32, width_mm: f32, height_mm: f32) -> Result<Vec<u
     let mut places = Vec::with_capacity(objects.len());
     for (number, (head, stream)) in (1..).zip(&objects) {
         places.push(file.len());
-        write!(file, "{number} 0 obj\n{head}\n")?;
+        writeln!(file, "{number} 0 obj\n{head}")?;
         if let Some(stream) = stream {
             file.extend_from_slice(b"stream\n");
             file.extend_from_slice(stream);
@@ -52,11 +52,12 @@ pub fn pdf(svg: &str, scale: f32, width_mm: f32, height_mm: f32) -> Result<Vec<u
         file.extend_from_slice(b"endobj\n");
     }
     let start = file.len();
-    write!(file, "xref\n0 {}\n0000000000 65535 f \n", objects.len() + 1)?;
+    writeln!(file, "xref\n0 {}\n0000000000 65535 f ", objects.len() + 1)?;
     for place in places {
-        write!(file, "{place:010} 00000 n \n")?;
+        // Twenty bytes each, the line feed included.
+        writeln!(file, "{place:010} 00000 n ")?;
     }
-    write!(file, "trailer\n<< /Size {} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n", objects.len() + 1)?;
+    writeln!(file, "trailer\n<< /Size {} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF", objects.len() + 1)?;
     Ok(file)
 }
 
