@@ -18,6 +18,7 @@ use passerelle_proto::v1::{
     retention_service_server::{RetentionService, RetentionServiceServer},
     safeguard_service_server::SafeguardServiceServer,
     status_service_server::{StatusService, StatusServiceServer},
+    subject_service_server::SubjectServiceServer,
     watch_service_server::{WatchService, WatchServiceServer},
     *,
 };
@@ -69,6 +70,7 @@ impl Node {
             .add_service(SafeguardServiceServer::new(self.clone()))
             .add_service(RetentionServiceServer::new(self.clone()))
             .add_service(StatusServiceServer::new(self.clone()))
+            .add_service(SubjectServiceServer::new(self.clone()))
             .add_service(WatchServiceServer::new(self))
     }
 

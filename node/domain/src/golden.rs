@@ -35,6 +35,7 @@ use crate::{
 
 mod keeping;
 mod origin;
+mod rights;
 
 const NOW: Time = Time::from_millis(1_795_500_000_000);
 

@@ -8,6 +8,7 @@ mod audit;
 mod auth;
 mod codes;
 mod consents;
+mod disclosures;
 mod drafts;
 mod entry_json;
 mod errors;
@@ -27,6 +28,7 @@ mod retention;
 mod safeguards;
 mod server;
 mod status;
+mod subject;
 #[cfg(test)]
 mod tests;
 mod thread;
@@ -200,8 +202,8 @@ impl Operator {
             | Reply::Received { entry, .. }
             | Reply::Reading { entry, .. }
             | Reply::Replayed { entry, .. } => entry,
-            // No operator asks for a call of a post on duty.
-            Reply::Escalated { .. } => EntryIndex(self.engine.durable().borrow().entries),
+            // No operator asks for a call of a post on duty, and what came of a check is looked at where it is made.
+            Reply::Escalated { .. } | Reply::CheckFailed { .. } => EntryIndex(self.engine.durable().borrow().entries),
         })
     }
 

@@ -54,6 +54,9 @@ impl Operator {
         if root_days_left < CREDENTIAL_ALARM_DAYS {
             alarms.push("root_ending".to_owned());
         }
+        if self.requests_late()? > 0 {
+            alarms.push("subject_request_late".to_owned());
+        }
         if self.reviews_late()? > 0 {
             alarms.push("override_review_late".to_owned());
         }

@@ -18,6 +18,9 @@
 //! | `c` | consent id, 16 | `ConsentRow` | view |
 //! | `x` | case id, 16 | `CaseRow`: what belongs to a case; once it is erased, its tombstone | view |
 //! | `y` | consent id, 16 | `UseRow`: what rests on a consent record, and what was taken back | view |
+//! | `D` | handover id, 16 | `ReadsRow`: who read its package | view |
+//! | `R` | 1; request id, 16 | `RequestRow`: a request of a person | view |
+//! | `R` | 2; code, 7 | `CardRow`: a code on a card | view |
 //! | `h` | handover id, 16 | `HandoverRow` | view |
 //! | `j` | 1; handover id, 16 | `SafeguardRow` | view |
 //! | `j` | 2; case id, 16 | `CaseAgeRow` | view |
@@ -37,8 +40,8 @@
 
 use passerelle_domain::{
     envelope::Lane,
-    handover::GroupId,
-    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position, ReportId},
+    handover::{CaseShortCode, GroupId},
+    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position, ReportId, RequestId},
     retention::HoldKind,
     society::Society,
 };
@@ -47,7 +50,7 @@ use passerelle_domain::{
 pub type Key = Vec<u8>;
 
 /// The letters of all views: what `rebuild` drops and folds again.
-pub const VIEWS: &[u8] = b"akdtvcxyhjglupqir";
+pub const VIEWS: &[u8] = b"akdtvcxyhjglupqirDR";
 
 /// The schema version.
 pub const SCHEMA: &[u8] = b"s";
@@ -199,6 +202,30 @@ pub fn hold_of(key: &[u8]) -> Option<(EnvelopeId, HoldKind)> {
 #[must_use]
 pub fn keeping(id: HandoverId) -> Key {
     key(b'u', &[b"h", &id.bytes()])
+}
+
+/// Who read the package of a handover.
+#[must_use]
+pub fn reads(id: HandoverId) -> Key {
+    key(b'D', &[&id.bytes()])
+}
+
+/// A request of a person.
+#[must_use]
+pub fn request(id: RequestId) -> Key {
+    key(b'R', &[&[1], &id.bytes()])
+}
+
+/// The range of all requests of persons: from, until.
+#[must_use]
+pub fn requests() -> (Key, Key) {
+    (vec![b'R', 1], vec![b'R', 2])
+}
+
+/// A code on a card.
+#[must_use]
+pub fn card(code: &CaseShortCode) -> Key {
+    key(b'R', &[&[2], code.as_str().as_bytes()])
 }
 
 /// An aggregate report.

@@ -17,7 +17,7 @@ use crate::{
     society::Society,
 };
 
-use super::{About, Caller, HoldScope, Opened, SafeguardCommand, Target};
+use super::{About, Caller, HoldScope, Opened, RightsCommand, SafeguardCommand, Target};
 
 /// What somebody asks of the node.
 #[derive(Clone, Debug)]
@@ -170,6 +170,8 @@ pub enum Command {
     },
     /// What others approve, what overrides consent, and who stays together.
     Safeguard(SafeguardCommand),
+    /// Cards, requests of persons, and breaches.
+    Rights(RightsCommand),
     /// Answers an offer.
     AnswerHandover {
         /// Who asks.

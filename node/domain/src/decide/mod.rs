@@ -23,6 +23,7 @@ mod peers;
 mod receipts;
 mod redact;
 mod retention;
+mod rights;
 mod safeguards;
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,7 @@ pub use handovers::{covered, recheck};
 pub use holds::{HoldScope, is_held};
 pub use origin::{Readable, may_read};
 pub use retention::{Target, evidence_of};
+pub use rights::{RightsCommand, held_here, may_see};
 pub use safeguards::{Member, SafeguardCommand};
 pub use withdrawals::{About, events as known_events};
 
@@ -81,6 +83,11 @@ pub enum Reply {
         digest: Digest,
         /// To whom it is on its way.
         recipients: Vec<Society>,
+    },
+    /// The code on a card came with a wrong answer, or no card has it; that is written down.
+    CheckFailed {
+        /// Whether no answer is taken for a day.
+        locked: bool,
     },
     /// A post on duty may be called.
     Escalated {
@@ -165,6 +172,7 @@ pub fn decide(context: &Context<'_>, command: Command) -> Result<Decision, Refus
             offers::offer(context, &caller, entropy, offer)
         }
         Command::Safeguard(command) => safeguards::decide(context, command),
+        Command::Rights(command) => rights::decide(context, command),
         Command::AnswerHandover { caller, entropy, id, verdict } => {
             handovers::answer(context, &caller, entropy, id, verdict)
         }
@@ -276,6 +284,7 @@ impl Command {
             Self::RecordConsent { .. } => "record_consent",
             Self::OfferHandover { .. } => "offer_handover",
             Self::Safeguard(command) => command.name(),
+            Self::Rights(command) => command.name(),
             Self::AnswerHandover { .. } => "answer_handover",
             Self::ReleaseHandover { .. } => "release_handover",
             Self::ReportHandover { .. } => "report_handover",
@@ -334,6 +343,7 @@ impl Command {
             | Self::MeetEpoch { peer, .. }
             | Self::AdvanceLane { peer, .. } => Actor::Peer(*peer),
             Self::Safeguard(command) => command.caller().actor.clone(),
+            Self::Rights(command) => command.caller().actor.clone(),
             Self::RecordRefusal { actor, .. } => actor.clone(),
             Self::Begin { .. }
             | Self::CaseErased { .. }
@@ -374,6 +384,7 @@ impl Command {
             Self::AcknowledgeAlert { ack, .. } => Some(ack.answer().alert.into()),
             Self::RecordConsent { record, .. } => Some(record.id.into()),
             Self::Safeguard(command) => command.handover().map(Into::into),
+            Self::Rights(command) => command.subject(),
             Self::Withdraw { about: About::Handover(id), .. } => Some((*id).into()),
             Self::Withdraw { about: About::Consent(id), .. } => Some((*id).into()),
             Self::OfferHandover { id, .. }

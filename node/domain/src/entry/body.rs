@@ -11,6 +11,7 @@ use crate::{
     handover::{OverrideStep, Proposal, Stage},
     ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
     retention::{HoldKind, Rule},
+    rights::{Breach, RightsEntry},
     society::Society,
 };
 
@@ -363,6 +364,12 @@ pub enum Body {
         #[n(0)]
         alert: AlertId,
     },
+    /// A step of a card, or of a request of a person.
+    #[n(40)]
+    Rights(#[n(0)] RightsEntry),
+    /// What is known of a breach of personal data.
+    #[n(41)]
+    Breach(#[n(0)] Breach),
     /// Retention purged something; the entries after it say which objects went.
     #[n(34)]
     Purged {

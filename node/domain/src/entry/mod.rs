@@ -277,6 +277,8 @@ impl Body {
             Self::AlertEscalated { .. } => "alert_escalated",
             Self::EscalationEnded { .. } => "escalation_ended",
             Self::OrphanReleased { .. } => "orphan_released",
+            Self::Rights(entry) => entry.kind(),
+            Self::Breach(_) => "breach",
             Self::Purged { .. } => "purged",
             Self::Hold { .. } => "hold",
             Self::Suspension { .. } => "suspension",
@@ -303,6 +305,7 @@ impl Body {
             | Self::ReadByPeer { handover: id, .. }
             | Self::PackageKept { handover: id, .. } => Some((*id).into()),
             Self::Consent { record, .. } => Some(record.id.into()),
+            Self::Rights(entry) => entry.subject(),
             Self::Reviewed { handover } => Some((*handover).into()),
             Self::Hold { subject, .. } => Some(*subject),
             Self::Report { id, .. } => Some((*id).into()),

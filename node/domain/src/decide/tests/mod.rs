@@ -5,6 +5,7 @@ mod histories;
 mod keeping;
 mod origin;
 mod refusals;
+mod rights;
 mod safeguards;
 mod threads;
 mod withdrawals;
