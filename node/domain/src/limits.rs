@@ -122,6 +122,10 @@ pub const CONSENTS_A_CASE_MAX: usize = 64;
 pub const WITHDRAWAL_ANSWER_SECONDS_MAX: u64 = 24 * 3_600;
 /// A withdrawal that a holder has not followed by erasure in this time is an alarm.
 pub const ERASURE_SECONDS_MAX: u64 = 30 * 24 * 3_600;
+/// Readings an hour that a peer may ask of one origin: a busy team reads tens of cases a day.
+pub const READINGS_AN_HOUR_MAX: u32 = 120;
+/// How long a reading at the origin may take, to the last piece of its answer.
+pub const READING_SECONDS_MAX: u64 = 120;
 /// How long holders have to answer a request of a person.
 pub const REQUEST_DUE_SECONDS: u64 = 30 * 24 * 3_600;
 /// Wrong answers to a check question, after which none is taken for a day.

@@ -50,6 +50,7 @@ pub(super) fn societies(body: &Body) -> Vec<Society> {
         }
         Body::Receipted { peer, .. }
         | Body::Suspension { peer, .. }
+        | Body::ReadByPeer { peer, .. }
         | Body::DeliveryEnded { peer, .. }
         | Body::DeliveryWithheld { peer, .. }
         | Body::Replayed { peer, .. }
@@ -139,6 +140,9 @@ pub(super) fn body(body: &Body) -> Value {
         Body::HandoverDropped { handover, reason } => json!({"handover": handover, "reason": reason}),
         Body::PackageRead { handover, sections, purpose } => {
             json!({"handover": handover, "sections": sections, "purpose": purpose})
+        }
+        Body::ReadByPeer { handover, peer, roles, sections, purpose } => {
+            json!({"handover": handover, "peer": peer, "roles": roles, "sections": sections, "purpose": purpose})
         }
         Body::Refused { request, code, subject, uncounted } => {
             json!({"request": request, "code": code, "subject": subject, "uncounted": uncounted})

@@ -34,6 +34,8 @@
 //! | `i` | Society, 2; lane, 1; position, 8 | `LaneItem` | view |
 //! | `r` | Society, 2; lane, 1 | `LaneIn` | view |
 //! | `b` | Society, 2 | `Backoff` | local: not a view, harmless to lose |
+//! | `f` | `r` | something was removed from an object since the store was last made anew | until it is |
+//! | `f` | `v` | version of the fold that made the views, u32 big-endian | replaced by every rebuild |
 //! | `F` | name of a source, to 64 | `Polls` of node/src/feed: how polling it has gone | local: as `b` |
 
 use passerelle_domain::{
@@ -56,6 +58,10 @@ pub const SCHEMA: &[u8] = b"s";
 pub const HEAD: &[u8] = b"m";
 /// There while the views are being rebuilt.
 pub const REBUILDING: &[u8] = b"w";
+/// There once an object was removed or shortened, until the store is made anew: the engine's log may still hold it.
+pub const REMOVED: &[u8] = b"fr";
+/// The version of the fold by which the views were made, u32 big-endian.
+pub const VIEWS_MADE: &[u8] = b"fv";
 /// The newest checkpoint.
 pub const CHECKPOINT: &[u8] = b"n";
 
@@ -317,10 +323,10 @@ mod tests {
         assert!(entry(EntryIndex(255)) < entry(EntryIndex(256)));
         assert_eq!(entry_index(&entry(EntryIndex(77))), Some(EntryIndex(77)));
         assert_eq!(entry_index(b"e123"), None);
-        let mut letters: Vec<u8> = VIEWS.iter().copied().chain(*b"smneobwF").collect();
+        let mut letters: Vec<u8> = VIEWS.iter().copied().chain(*b"smneobwfF").collect();
         letters.sort_unstable();
         letters.dedup();
-        assert_eq!(letters.len(), VIEWS.len() + 8);
+        assert_eq!(letters.len(), VIEWS.len() + 9);
     }
 
     #[test]

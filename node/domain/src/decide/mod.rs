@@ -17,6 +17,7 @@ mod groups;
 mod handovers;
 mod holds;
 mod offers;
+mod origin;
 mod overrides;
 mod peers;
 mod receipts;
@@ -37,6 +38,7 @@ pub use erasure::may_send;
 pub use forget::forget;
 pub use handovers::{covered, recheck};
 pub use holds::{HoldScope, is_held};
+pub use origin::{Readable, may_read};
 pub use retention::{Target, evidence_of};
 pub use rights::{RightsCommand, held_here, may_see};
 pub use safeguards::{Member, SafeguardCommand};
@@ -91,6 +93,13 @@ pub enum Reply {
     Escalated {
         /// Whether it is to be called: this step had not begun before, and is still due.
         call: bool,
+    },
+    /// A peer's reader may see something of a package that we hold as its origin.
+    Reading {
+        /// The entry that records it.
+        entry: EntryIndex,
+        /// What.
+        readable: Readable,
     },
     /// An envelope of a peer was judged.
     Received {
@@ -177,6 +186,7 @@ pub fn decide(context: &Context<'_>, command: Command) -> Result<Decision, Refus
         Command::ReadPackage { caller, id, sections, purpose } => {
             handovers::read(context, &caller, id, sections, purpose)
         }
+        Command::AnswerReading { peer, question } => origin::answer(context, peer, &question),
         Command::Hold { caller, scope, kind, lift, reason } => {
             holds::hold(context, &caller, scope, kind, lift, &reason)
         }
@@ -279,6 +289,7 @@ impl Command {
             Self::ReleaseHandover { .. } => "release_handover",
             Self::ReportHandover { .. } => "report_handover",
             Self::ReadPackage { .. } => "read_package",
+            Self::AnswerReading { .. } => "answer_reading",
             Self::Hold { .. } => "hold",
             Self::SuspendPeer { .. } => "suspend_peer",
             Self::ReviewPackage { .. } => "review_package",
@@ -326,7 +337,8 @@ impl Command {
             | Self::RemovePeer { caller, .. }
             | Self::Subscribe { caller, .. }
             | Self::Replay { caller, .. } => caller.actor.clone(),
-            Self::Deliver { peer, .. }
+            Self::AnswerReading { peer, .. }
+            | Self::Deliver { peer, .. }
             | Self::TakeReceipt { peer, .. }
             | Self::MeetEpoch { peer, .. }
             | Self::AdvanceLane { peer, .. } => Actor::Peer(*peer),
@@ -380,6 +392,7 @@ impl Command {
             | Self::ReleaseHandover { id, .. }
             | Self::ReportHandover { id, .. }
             | Self::ReadPackage { id, .. } => Some((*id).into()),
+            Self::AnswerReading { question, .. } => Some(question.handover.into()),
             Self::Hold { scope, .. } => Some(scope.subject()),
             Self::ReviewPackage { handover, .. } => Some((*handover).into()),
             Self::Report { id, .. } => Some((*id).into()),

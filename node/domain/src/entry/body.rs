@@ -429,6 +429,25 @@ pub enum Body {
         #[n(1)]
         step: ReportStep,
     },
+    /// A peer read, over the link, what we hold as the origin.
+    #[n(39)]
+    ReadByPeer {
+        /// The handover whose package it was.
+        #[n(0)]
+        handover: HandoverId,
+        /// The peer.
+        #[n(1)]
+        peer: Society,
+        /// The reader's roles there, as its node vouches for them.
+        #[n(2)]
+        roles: Vec<Role>,
+        /// Codes of the sections read.
+        #[n(3)]
+        sections: Vec<String>,
+        /// Why, as a purpose code.
+        #[n(4)]
+        purpose: String,
+    },
     /// Objects of earlier entries were removed; what the views need of each is left in its place.
     #[n(48)]
     Forgotten {

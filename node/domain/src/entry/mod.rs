@@ -264,6 +264,7 @@ impl Body {
             Self::OverrideFollowed { .. } => "override_followed",
             Self::HandoverDropped { .. } => "handover_dropped",
             Self::PackageRead { .. } => "package_read",
+            Self::ReadByPeer { .. } => "read_by_peer",
             Self::Refused { .. } => "refused",
             Self::Peer { .. } => "peer",
             Self::DeliveryEnded { .. } => "delivery_ended",
@@ -301,6 +302,7 @@ impl Body {
             | Self::OverrideFollowed { handover: id, .. }
             | Self::HandoverDropped { handover: id, .. }
             | Self::PackageRead { handover: id, .. }
+            | Self::ReadByPeer { handover: id, .. }
             | Self::PackageKept { handover: id, .. } => Some((*id).into()),
             Self::Consent { record, .. } => Some(record.id.into()),
             Self::Rights(entry) => entry.subject(),

@@ -37,7 +37,11 @@ pub fn rows(own: Society, facts: &dyn Facts, entry: &Entry, content: Option<&Con
     let mut fold = Fold { own, facts, entry, rows: Vec::new() };
     match &entry.body {
         // What is forgotten leaves a residue that folds to the same rows.
-        Body::Genesis { .. } | Body::Breach(_) | Body::Refused { .. } | Body::Forgotten { .. } => {}
+        Body::Genesis { .. }
+        | Body::Breach(_)
+        | Body::ReadByPeer { .. }
+        | Body::Refused { .. }
+        | Body::Forgotten { .. } => {}
         Body::PackageRead { handover, sections, purpose } => fold.read(*handover, sections, purpose)?,
         Body::Rights(step) => fold.rights(step, content)?,
         Body::Issued(meta) => {

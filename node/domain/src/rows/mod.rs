@@ -164,6 +164,9 @@ pub struct HandoverRow {
     /// A hold over everything else: legal hold or breach.
     #[n(14)]
     pub frozen: bool,
+    /// The entry of the release that left the package at its origin; absent while there is none, or when it travels.
+    #[n(15)]
+    pub held_at_origin: Option<EntryIndex>,
 }
 
 /// What stands around a handover: who has approved what of it, and whether it goes on without consent.

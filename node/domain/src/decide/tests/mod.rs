@@ -3,6 +3,7 @@
 
 mod histories;
 mod keeping;
+mod origin;
 mod refusals;
 mod rights;
 mod safeguards;

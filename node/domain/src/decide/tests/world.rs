@@ -387,7 +387,7 @@ impl Node {
         opened: Opened,
     ) -> Result<Reply, Refusal> {
         let package = opened.outcome.as_ref().ok().and_then(|letter| match &letter.content {
-            Content::Release(release) => self.keep(release.id, peer),
+            Content::Release(release) if !release.is_held_at_origin() => self.keep(release.id, peer),
             _ => None,
         });
         self.ask(Command::Deliver { peer, lane, position, opened: Box::new(opened), package })
