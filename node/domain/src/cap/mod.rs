@@ -12,6 +12,7 @@ mod encoding;
 mod finding;
 mod form;
 mod format;
+mod geography;
 mod geometry;
 mod info;
 mod names;
