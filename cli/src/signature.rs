@@ -4,7 +4,7 @@
 
 use bergshamra_dsig::{
     DsigContext,
-    verify::{VerifyResult, verify_all_document_with_source},
+    verify::{VerifyResult, verify_all_document},
 };
 use bergshamra_keys::{KeysManager, loader::load_x509_cert_der};
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
@@ -95,20 +95,32 @@ impl Trusted {
         for certificate in &self.0 {
             keys.add_trusted_cert(certificate.to_vec());
         }
-        DsigContext { trusted_keys_only: false, enabled_key_data_x509: true, ..DsigContext::new(keys) }
+        DsigContext { trusted_keys_only: false, ..DsigContext::new(keys) }
     }
 
     /// What the signatures of a document are worth, the best of them: a later signature covers the earlier ones, which
     /// do not cover it. The document is one that the checker read to its end.
+    ///
+    /// It is held to the signatures as it stands, and then as it was before somebody indented it: warning services sign
+    /// the alert element without white space between its elements and leave out what stands before it, and indent the
+    /// document afterwards. Neither says anything in CAP, so what is verified is the same alert.
     pub(crate) fn state_of(&self, document: &[u8]) -> State {
         let Ok(text) = std::str::from_utf8(document) else { return State::NotVerified };
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let Ok(parsed) = uppsala::parse(text) else { return State::NotVerified };
+        let Ok(mut parsed) = uppsala::parse(text) else { return State::NotVerified };
         if !is_plain(&parsed) {
             return State::NotVerified;
         }
-        let all =
-            |context: DsigContext| verify_all_document_with_source(&context, &parsed, Some(text)).unwrap_or_default();
+        let as_it_stands = self.state_of_parsed(&parsed);
+        if as_it_stands > State::Broken {
+            return as_it_stands;
+        }
+        unindent(&mut parsed);
+        as_it_stands.max(self.state_of_parsed(&parsed))
+    }
+
+    fn state_of_parsed(&self, document: &Document<'_>) -> State {
+        let all = |context: DsigContext| verify_all_document(&context, document).unwrap_or_default();
         let valid = |results: &[VerifyResult]| results.iter().any(VerifyResult::is_valid);
         if valid(&all(self.pinned())) || valid(&all(self.anchored())) {
             return State::Verified;
@@ -124,13 +136,33 @@ impl Trusted {
 }
 
 fn of_itself(result: &VerifyResult) -> State {
+    // The reasons of the library for what it could not try: no key that it can read, an algorithm that it does not have.
+    const UNTRIED: [&str; 4] = ["key error", "key not found", "unsupported algorithm", "certificate error"];
     match result {
         VerifyResult::Valid { .. } => State::Untrusted,
-        VerifyResult::Invalid { reason } if reason.starts_with("signature could not be processed") => {
+        VerifyResult::Invalid { reason } if UNTRIED.iter().any(|untried| reason.contains(untried)) => {
             State::NotVerified
         }
         VerifyResult::Invalid { .. } => State::Broken,
     }
+}
+
+/// Takes away what stands outside the root, and the white space between elements.
+fn unindent(document: &mut Document<'_>) {
+    let (top, root) = (document.root(), document.document_element());
+    let mut needless: Vec<NodeId> = document.children(top).into_iter().filter(|node| Some(*node) != root).collect();
+    for parent in document.descendants(top) {
+        let children = document.children(parent);
+        if children.iter().any(|child| document.element(*child).is_some()) {
+            let blank = |node: &NodeId| {
+                document
+                    .text_content(*node)
+                    .is_some_and(|text| text.chars().all(|c| matches!(c, ' ' | '\t' | '\n' | '\r')))
+            };
+            needless.extend(children.into_iter().filter(blank));
+        }
+    }
+    needless.into_iter().for_each(|node| document.detach(node));
 }
 
 /// Whether all signatures stand where CAP has them and are of the plain kind: over the whole document, with nothing to
@@ -165,4 +197,90 @@ fn is_plain_signature(document: &Document<'_>, signature: NodeId) -> bool {
         }
         !(is("RetrievalMethod") || is("Object") || is("Manifest") || element.get_attribute("URI").is_some())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use bergshamra_dsig::sign::sign;
+    use bergshamra_keys::loader::load_pem_auto;
+
+    use super::*;
+
+    const ALERT: &str = include_str!("../../config/demo/alert.cap.xml");
+
+    fn certificate() -> (CertificateDer<'static>, String) {
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let certificate = rcgen::CertificateParams::new(vec!["met.example".to_owned()])
+            .and_then(|p| p.self_signed(&key))
+            .expect("a certificate");
+        (certificate.der().clone(), key.serialize_pem())
+    }
+
+    /// The shipped alert, signed as warning services do it: one line, indented afterwards where `indented`.
+    fn signed(certificate: &CertificateDer<'_>, key: &str, indented: bool, uri: &str) -> String {
+        use base64::{Engine as _, engine::general_purpose::STANDARD};
+        let body: String = ALERT.lines().skip(2).map(str::trim).collect();
+        let template = format!(
+            "<Signature xmlns=\"{DSIG}\"><SignedInfo><CanonicalizationMethod Algorithm=\"{c14n}\"/>\
+             <SignatureMethod Algorithm=\"{method}\"/><Reference URI=\"{uri}\"><Transforms><Transform Algorithm=\"{enveloped}\"/>\
+             <Transform Algorithm=\"{c14n}\"/></Transforms><DigestMethod Algorithm=\"http://www.w3.org/2001/04/xmlenc#sha256\"/>\
+             <DigestValue/></Reference></SignedInfo><SignatureValue/><KeyInfo><X509Data><X509Certificate>{der}</X509Certificate>\
+             </X509Data></KeyInfo></Signature></alert>",
+            c14n = TRANSFORMS[3],
+            method = METHODS[4],
+            enveloped = TRANSFORMS[0],
+            der = STANDARD.encode(certificate),
+        );
+        let mut keys = KeysManager::new();
+        keys.add_key(load_pem_auto(key.as_bytes(), None).expect("a key"));
+        let text = sign(&DsigContext::new(keys), &body.replace("</alert>", &template)).expect("a signature");
+        if indented { format!("<?xml-stylesheet href='a.xsl'?>\n{}", text.replace("><", ">\n  <")) } else { text }
+    }
+
+    #[test]
+    fn a_signature_is_worth_what_its_certificate_is_and_any_change_breaks_it() {
+        let ((ours, key), (other, _)) = (certificate(), certificate());
+        let trusting = |certificate: &CertificateDer<'static>| Trusted::new(vec![certificate.clone()]);
+        for indented in [false, true] {
+            let text = signed(&ours, &key, indented, "");
+            assert_eq!(trusting(&ours).state_of(text.as_bytes()), State::Verified, "{text}");
+            assert_eq!(trusting(&other).state_of(text.as_bytes()), State::Untrusted);
+            for (from, to) in
+                [("Rosso", "Diama"), ("<DigestValue>", "<DigestValue>AA"), ("<SignatureValue>", "<SignatureValue>AA")]
+            {
+                assert!(text.contains(from));
+                assert_eq!(trusting(&ours).state_of(text.replacen(from, to, 1).as_bytes()), State::Broken, "{from}");
+            }
+            let without = text.replace("X509Certificate>", "X509SKI>");
+            assert_eq!(trusting(&other).state_of(without.as_bytes()), State::NotVerified, "no key to try");
+        }
+    }
+
+    #[test]
+    fn nothing_is_followed_and_nothing_is_run() {
+        let (ours, key) = certificate();
+        let text = signed(&ours, &key, false, "");
+        let trusted = Trusted::new(vec![ours]);
+        for (from, to) in [
+            ("URI=\"\"", "URI=\"Cargo.toml\""),
+            ("URI=\"\"", "URI=\"file:///etc/hostname\""),
+            ("URI=\"\"", "URI=\"#x\""),
+            ("<KeyInfo>", "<KeyInfo><RetrievalMethod URI=\"http://localhost/\"/>"),
+            (TRANSFORMS[0], "http://www.w3.org/TR/1999/REC-xslt-19991116"),
+            (TRANSFORMS[0], "http://www.w3.org/TR/1999/REC-xpath-19991116"),
+            (METHODS[4], "http://www.w3.org/2000/09/xmldsig#hmac-sha1"),
+            ("<note>", "<note><Signature xmlns=\"http://www.w3.org/2000/09/xmldsig#\"/>"),
+        ] {
+            assert!(text.contains(from), "{from}");
+            assert_eq!(trusted.state_of(text.replacen(from, to, 1).as_bytes()), State::NotVerified, "{to}");
+        }
+        assert_eq!(trusted.state_of(b"\xff"), State::NotVerified);
+    }
+
+    #[test]
+    fn certificates_are_read_in_pem_and_der() {
+        let (ours, key) = certificate();
+        assert_eq!(Trusted::parse(&ours).map(|found| found.len()), Some(1));
+        assert!(Trusted::parse(key.as_bytes()).is_none() && Trusted::parse(b"").is_none());
+    }
 }

@@ -17,12 +17,13 @@ use tokio::{net::TcpListener, sync::watch};
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    adapters::{Book, Keeping, Links},
+    adapters::{Book, Feeds, Keeping, Links},
     clock::Clock,
     config::{Config, Duty},
     duty::Desk,
     engine::{self, Engine},
     entropy::Entropy,
+    feed,
     link::{Link, Listener, Registry, Statuses},
     metrics::{self, Credential, Metrics},
     operator::{self, Operators},
@@ -63,6 +64,8 @@ pub struct Node {
     pub packages: Arc<Packages>,
     /// Makes the pseudonyms of cases.
     pub pseudonyms: Pseudonyms,
+    /// The public feed, and the sources that are polled.
+    pub feeds: Arc<Feeds>,
     /// The posts on duty, replaced by a reload.
     pub duty: watch::Sender<Arc<Vec<Duty>>>,
     /// Retention.
@@ -220,10 +223,19 @@ pub async fn start(
     let desk = Desk::new(config.society, handle.clone(), around.clock.clone(), posts, metrics);
     let duties = supervisor.spawner(Phase::Link);
     duties.spawn("duty desk", desk.keep(duties.token()));
+    let parts = feed::Parts {
+        engine: handle.clone(),
+        clock: around.clock.clone(),
+        entropy: around.entropy.clone(),
+        metrics: link.metrics.clone(),
+    };
+    let (public, board) = feed::start(supervisor, &config, parts).await?;
+    let feeds = Arc::new(Feeds { public, board });
     let society = config.society;
     let upkeep = start_upkeep(supervisor, &config, &link, &packages, &pseudonyms, &policy);
     Ok(Node {
         society,
+        feeds,
         duty,
         config,
         engine: handle,
@@ -360,6 +372,7 @@ pub fn serve_operators(
         links: Arc::new(Links(node.link.statuses.clone())),
         upkeep: Arc::new(Keeping(node.upkeep.clone())),
         packages: node.packages.clone(),
+        feeds: node.feeds.clone(),
         data_dir: config.data_dir.clone(),
         started_at: around.clock.now(),
         spawner: supervisor.spawner(Phase::Listeners),

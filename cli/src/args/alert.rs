@@ -225,12 +225,26 @@ pub enum AlertCommand {
         #[arg(long)]
         public: bool,
     },
+    /// The public feed of this node, and the sources of warnings that it polls
+    Feed {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: FeedCommand,
+    },
     /// List the codes that alerts are written in, with their labels
     #[command(after_long_help = "Example:\n  passerelle alert codes event")]
     Codes {
         /// Only this vocabulary, such as event, need or segment
         vocabulary: Option<String>,
     },
+}
+
+/// What can be done with feeds.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum FeedCommand {
+    /// Show how the feeds are: what is in the public one, and when each source was asked, with what result
+    #[command(after_long_help = "Example:\n  passerelle alert feed status")]
+    Status,
 }
 
 /// Which alert is told: one of the node, or one in a file, for which no node is asked.

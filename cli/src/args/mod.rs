@@ -12,7 +12,9 @@ mod safeguard;
 
 use std::{path::PathBuf, time::Duration};
 
-pub use alert::{AlertCommand, CancelReason, ContentArgs, ExportFormat, ExportMessage, MapArgs, TextArgs, Told};
+pub use alert::{
+    AlertCommand, CancelReason, ContentArgs, ExportFormat, ExportMessage, FeedCommand, MapArgs, TextArgs, Told,
+};
 pub use alert_check::CheckArgs;
 pub use audit::AuditCommand;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};

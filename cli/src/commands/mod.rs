@@ -4,6 +4,7 @@ pub mod alert;
 pub(crate) mod alert_check;
 mod alert_content;
 mod alert_draft;
+mod alert_feed;
 mod alert_map;
 mod alert_page;
 mod alert_text;

@@ -309,6 +309,27 @@ impl AlertService for Node {
         ok(ListAlertsResponse { alerts, next_page_token })
     }
 
+    async fn get_feeds(&self, request: Request<GetFeedsRequest>) -> Result<Response<GetFeedsResponse>, Status> {
+        self.take(request)?;
+        let failing = CapSource {
+            name: "anacim".into(),
+            url: "https://met.example/cap.atom".into(),
+            enabled: true,
+            polled_at: ago(60),
+            next_at: ago(0),
+            failures: 2,
+            error_code: "feed_unreachable".into(),
+            error: "nobody takes the connection".into(),
+            drafted: 7,
+            refused: 1,
+            cancelled: vec!["019ab0f2-1c00-7000-8000-000000000001".into()],
+            ..CapSource::default()
+        };
+        let off = CapSource { name: "meteo".into(), url: "https://other.example".into(), ..CapSource::default() };
+        let public = PublicFeed { url: "https://crs.example/feed.atom".into(), messages: 3, changed_at: ago(600) };
+        ok(GetFeedsResponse { public: Some(public), sources: vec![failing, off] })
+    }
+
     async fn list_codes(&self, request: Request<ListCodesRequest>) -> Result<Response<ListCodesResponse>, Status> {
         let vocabulary = self.take(request)?.vocabulary;
         let labels = [("fr", "Naufrage"), ("en", "Shipwreck")].map(|(key, label)| (key.to_owned(), label.to_owned()));

@@ -180,7 +180,8 @@ pub fn sealed_bytes_max() -> u64 {
 
 /// Canonical CBOR of any of our types. Writing to memory cannot fail.
 pub(crate) fn to_cbor<T: Encode<()>>(value: &T) -> Vec<u8> {
-    let mut bytes = Vec::new();
+    // Room for an entry or a small envelope, so that the buffer seldom grows.
+    let mut bytes = Vec::with_capacity(512);
     // A `Vec` takes any byte, and our encoders return no error of their own.
     minicbor::encode(value, &mut bytes).expect("encoding to memory does not fail");
     bytes

@@ -56,6 +56,20 @@ pub const CAP_CHECK_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const XML_DEPTH_MAX: usize = 32;
 /// Elements of an imported document, so that a small file cannot grow into a large tree.
 pub const XML_ELEMENTS_MAX: usize = 50_000;
+/// Messages in the public feed: beyond this, the oldest are left out, and their readers have long had them.
+pub const FEED_ENTRIES_MAX: usize = 500;
+/// What the public feed quotes of a description, in characters: the document holds the rest.
+pub const FEED_SUMMARY_CHARS_MAX: usize = 280;
+/// Feeds of warnings that one node polls: the met services and civil protections of its neighbours, and a few more.
+pub const CAP_SOURCES_MAX: usize = 64;
+/// Entries of one polled feed that are read: the newest ones stand first.
+pub const POLLED_ENTRIES_MAX: usize = 1_000;
+/// Documents fetched in one poll; the rest follow in the next ones.
+pub const POLLED_FETCHES_MAX: usize = 50;
+/// Open drafts from one feed: beyond this, nobody has looked at them for long, and no more are taken.
+pub const POLLED_DRAFTS_MAX: usize = 200;
+/// An address on the web.
+pub const URL_BYTES_MAX: usize = 1024;
 /// Faults of one imported document that are told; beyond this, nobody reads on.
 pub const FAULTS_MAX: usize = 100;
 /// How long an update whose earlier alert has not arrived waits for it before it is shown.

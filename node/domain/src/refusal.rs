@@ -144,6 +144,8 @@ codes! {
         BadSeal = "bad_seal": "The package was sealed to another key; exchange bundles again.";
         BadBundle = "bad_bundle": "The bundle is damaged or not signed by the key it must be; ask the peer for it again.";
         BadHandshake = "bad_handshake": "Connect with TLS 1.3 and HTTP/2, and finish the handshake within the limit.";
+        FeedUnreachable = "feed_unreachable": "Check the line and the address of the source; the node asks again by itself.";
+        FeedRefused = "feed_refused": "Look at what the source answers with a browser; correct its address, or tell whoever runs it.";
         PeerUnreachable = "peer_unreachable": "Check the line and the peer's address; the node goes on dialling by itself.";
         BadCertificate = "bad_certificate": "The certificate does not chain to that Society's root or has expired.";
     }

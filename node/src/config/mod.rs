@@ -7,6 +7,7 @@
 //! Peers and operators stand in the file only.
 
 mod fault;
+mod feeds;
 mod read;
 mod reader;
 mod retention;
@@ -29,6 +30,7 @@ use passerelle_domain::{
 };
 
 pub use fault::{ConfigFaults, Fault, Place};
+pub use feeds::{CapSource, Feed};
 pub use starting::{Starting, starting_config};
 pub use value::{Address, User};
 
@@ -58,6 +60,10 @@ pub struct Config {
     /// The tables `[[duty]]`, in the order in which the posts are called. None: nobody is called, and the alarm in
     /// the status is all.
     pub duty: Vec<Duty>,
+    /// Section `[feed]`; none while the node shows nothing to the public.
+    pub feed: Option<Feed>,
+    /// The tables `[[cap_sources]]`. None: nobody's warnings are polled.
+    pub cap_sources: Vec<CapSource>,
     /// Section `[log]`.
     pub log: Log,
     /// Section `[metrics]`.

@@ -4,6 +4,7 @@
 //! `passerelle_domain::link`.
 
 mod dialler;
+mod keep;
 mod listener;
 mod parcels;
 mod registry;

@@ -12,6 +12,7 @@ mod drafts;
 mod entry_json;
 mod errors;
 mod events;
+mod feeds;
 mod handovers;
 mod json;
 mod lanes;
@@ -37,9 +38,7 @@ use parking_lot::Mutex;
 use passerelle_domain::{
     catalogue::Role,
     decide::{Caller, Command, Context, Policy, Pseudonyms, Reply},
-    entry::{Actor, Entry},
-    facts::Facts as _,
-    fold::{self, Content},
+    entry::Actor,
     ids::EntryIndex,
     limits::LIST_PAGE_MAX,
     refusal::{Code, Fault, Refusal},
@@ -62,8 +61,9 @@ use crate::{
 pub use auth::{Operators, uid_of};
 pub use server::{Listening, bind, serve_tcp, serve_unix};
 
+use crate::documents::entry_and_content;
 use errors::Refused;
-use ports::{LinkView, Packages, PeerBook, Upkeeping};
+use ports::{FeedView, LinkView, Packages, PeerBook, Upkeeping};
 
 /// Roles that see cases: offers, consent records and where handovers stand. Node administrators do not.
 const CASE_ROLES: [Role; 9] = [
@@ -110,6 +110,8 @@ pub struct Parts {
     pub upkeep: Arc<dyn Upkeeping>,
     /// The vault.
     pub packages: Arc<dyn Packages>,
+    /// The public feed, and the sources that are polled.
+    pub feeds: Arc<dyn FeedView>,
     /// Folder of the data, whose disk is watched, and where a verification keeps its scratch store.
     pub data_dir: PathBuf,
     /// When the node started.
@@ -226,13 +228,6 @@ impl Operator {
             pseudonyms: &self.pseudonyms,
         }
     }
-}
-
-/// The entry at `index` and the meaning of its object; that is absent when it was erased.
-fn entry_and_content(view: &View<'_>, index: EntryIndex) -> Result<Option<(Entry, Option<Content>)>, Refusal> {
-    let Some(entry) = view.entry(index)? else { return Ok(None) };
-    let content = view.object(index)?.map(|object| fold::content(&entry.body, &object)).transpose()?;
-    Ok(Some((entry, content)))
 }
 
 /// How many rows a page has.

@@ -107,6 +107,15 @@ pub trait LinkView: Send + Sync + 'static {
     fn status(&self, peer: Society) -> LinkSnapshot;
 }
 
+/// How the feeds are.
+pub trait FeedView: Send + Sync + 'static {
+    /// The public feed, where there is one.
+    fn public(&self) -> Option<v1::PublicFeed>;
+
+    /// The sources of warnings, by name. Their alerts that were cancelled may have ended since.
+    fn sources(&self) -> Vec<v1::CapSource>;
+}
+
 /// What the last sweep of retention found and did.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Kept {

@@ -65,6 +65,7 @@ impl Operator {
             let alerts = if alerts == 1 { "1 alert".to_owned() } else { format!("{alerts} alerts") };
             alarms.push(format!("{society}: ack_overdue, {alerts}"));
         }
+        alarms.extend(self.feed_alarms()?);
         let kept = self.upkeep.snapshot();
         if kept.clock_in_doubt {
             alarms.push("clock_in_doubt".to_owned());

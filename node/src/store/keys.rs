@@ -31,6 +31,7 @@
 //! | `i` | Society, 2; lane, 1; position, 8 | `LaneItem` | view |
 //! | `r` | Society, 2; lane, 1 | `LaneIn` | view |
 //! | `b` | Society, 2 | `Backoff` | local: not a view, harmless to lose |
+//! | `F` | name of a source, to 64 | `Polls` of node/src/feed: how polling it has gone | local: as `b` |
 
 use passerelle_domain::{
     envelope::Lane,
@@ -40,7 +41,7 @@ use passerelle_domain::{
     society::Society,
 };
 
-/// A key. The longest has 19 bytes.
+/// A key. The longest has 65 bytes, others 19.
 pub type Key = Vec<u8>;
 
 /// The letters of all views: what `rebuild` drops and folds again.
@@ -248,6 +249,12 @@ pub fn backoff(peer: Society) -> Key {
     key(b'b', &[&peer.bytes()])
 }
 
+/// How polling a source of warnings has gone; its name has at most 64 bytes.
+#[must_use]
+pub fn polls(source: &str) -> Key {
+    key(b'F', &[source.as_bytes()])
+}
+
 /// The 16 bytes of the id in a key of the kinds `a`, `d`, `c`, `h`, `x` and `y`.
 #[must_use]
 pub fn id_bytes(key: &[u8]) -> Option<[u8; 16]> {
@@ -283,10 +290,10 @@ mod tests {
         assert!(entry(EntryIndex(255)) < entry(EntryIndex(256)));
         assert_eq!(entry_index(&entry(EntryIndex(77))), Some(EntryIndex(77)));
         assert_eq!(entry_index(b"e123"), None);
-        let mut letters: Vec<u8> = VIEWS.iter().copied().chain(*b"smneobw").collect();
+        let mut letters: Vec<u8> = VIEWS.iter().copied().chain(*b"smneobwF").collect();
         letters.sort_unstable();
         letters.dedup();
-        assert_eq!(letters.len(), VIEWS.len() + 7);
+        assert_eq!(letters.len(), VIEWS.len() + 8);
     }
 
     #[test]

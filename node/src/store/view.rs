@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use minicbor::{Decode, Encode};
+use parking_lot::Mutex;
 use passerelle_domain::{
     aggregate::ReportRow,
     entry::Entry,
@@ -24,6 +25,9 @@ use passerelle_domain::{
 
 use super::{Batch, Direction, Store, StoreError, keys};
 
+/// The letter of peers.
+const PEER: u8 = b'p';
+
 /// What the store holds, and what a batch has put over it.
 pub struct View<'a> {
     store: &'a dyn Store,
@@ -31,6 +35,8 @@ pub struct View<'a> {
     journal: &'a dyn Store,
     /// What was put; `None` where the key was removed.
     overlay: HashMap<keys::Key, Option<Vec<u8>>>,
+    /// All peers, once they were asked for: every alert of a batch asks again, and they seldom change.
+    peers: Mutex<Option<Vec<(Society, PeerRow)>>>,
 }
 
 impl<'a> View<'a> {
@@ -43,7 +49,7 @@ impl<'a> View<'a> {
     /// Rows of `store` over the entries and objects of `journal`: a fold on the side.
     #[must_use]
     pub fn beside(journal: &'a dyn Store, store: &'a dyn Store) -> Self {
-        Self { store, journal, overlay: HashMap::new() }
+        Self { store, journal, overlay: HashMap::new(), peers: Mutex::default() }
     }
 
     /// Whether anything was put over the store.
@@ -54,6 +60,9 @@ impl<'a> View<'a> {
 
     /// Puts bytes under a key.
     pub fn put(&mut self, key: keys::Key, value: Vec<u8>) {
+        if key.first() == Some(&PEER) {
+            *self.peers.get_mut() = None;
+        }
         self.overlay.insert(key, Some(value));
     }
 
@@ -273,7 +282,11 @@ impl Facts for View<'_> {
     }
 
     fn peers(&self) -> Result<Vec<(Society, PeerRow)>, Refusal> {
-        let (from, until) = keys::all(b'p');
+        let mut known = self.peers.lock();
+        if let Some(peers) = &*known {
+            return Ok(peers.clone());
+        }
+        let (from, until) = keys::all(PEER);
         let mut peers = std::collections::BTreeMap::new();
         for pair in self.store.scan(&from, &until, Direction::Forward) {
             let (key, value) = pair.map_err(failed)?;
@@ -281,12 +294,14 @@ impl Facts for View<'_> {
                 peers.insert(society, decode::<PeerRow>(&value)?);
             }
         }
-        for (key, value) in self.overlay.iter().filter(|(key, _)| key.first() == Some(&b'p')) {
+        for (key, value) in self.overlay.iter().filter(|(key, _)| key.first() == Some(&PEER)) {
             if let (Some(society), Some(value)) = (keys::society(key), value) {
                 peers.insert(society, decode(value)?);
             }
         }
-        Ok(peers.into_iter().filter(|(_, row)| !row.removed).collect())
+        let peers: Vec<_> = peers.into_iter().filter(|(_, row)| !row.removed).collect();
+        *known = Some(peers.clone());
+        Ok(peers)
     }
 
     fn lane_out(&self, peer: Society, lane: Lane) -> Result<LaneOut, Refusal> {

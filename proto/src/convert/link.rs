@@ -3,9 +3,9 @@
 use passerelle_domain::{
     digest::Digest,
     envelope::Lane,
-    ids::{Epoch, Position},
+    ids::{EntryIndex, Epoch, Position},
     link::{Frame, Hello, LanePositions, Piece},
-    receipt::SignedReceipt,
+    receipt::{BriefReceipt, SignedReceipt},
     refusal::{Code, Refusal},
     signing::Signature,
     time::Time,
@@ -23,10 +23,16 @@ impl From<Frame> for v1::Frame {
                 position: piece.position.0,
                 offset: piece.offset,
                 content: piece.content.into(),
-                deflated: false,
+                deflated: piece.deflated,
             }),
             Frame::Receipt(receipt) => Wire::Receipt(v1::Receipt {
                 content: receipt.content.to_vec(),
+                signature: receipt.signature.0.to_vec(),
+            }),
+            Frame::BriefReceipt(receipt) => Wire::BriefReceipt(v1::BriefReceipt {
+                lane: u32::from(receipt.lane.number()),
+                position: receipt.position.0,
+                entry: receipt.entry.0,
                 signature: receipt.signature.0.to_vec(),
             }),
             Frame::Progress(parcel_bytes) => Wire::Progress(v1::Progress { parcel_bytes }),
@@ -58,6 +64,7 @@ impl From<Hello> for v1::Hello {
             clock_ms: hello.clock.millis(),
             bundle_version: hello.bundle_version,
             deflate: hello.deflate,
+            brief_receipts: hello.brief_receipts,
         }
     }
 }
@@ -69,6 +76,10 @@ fn lane(number: u32) -> Result<Lane, Refusal> {
         .ok_or_else(|| Refusal::new(Code::BadFrame, format!("there is no lane {number}")))
 }
 
+fn signature(bytes: &[u8]) -> Result<Signature, Refusal> {
+    bytes.try_into().map(Signature).map_err(|_| Refusal::new(Code::BadFrame, "a signature has 64 bytes"))
+}
+
 impl TryFrom<v1::Frame> for Frame {
     type Error = Refusal;
 
@@ -77,20 +88,23 @@ impl TryFrom<v1::Frame> for Frame {
         let empty = || Refusal::new(Code::BadFrame, "a frame of no kind that this node knows");
         Ok(match frame.frame.ok_or_else(empty)? {
             Wire::Hello(hello) => Self::Hello(hello.try_into()?),
-            Wire::Parcels(parcels) if parcels.deflated => {
-                return Err(Refusal::new(Code::BadFrame, "a deflated piece, which this node did not ask for"));
-            }
             Wire::Parcels(parcels) => Self::Parcels(Piece {
                 lane: lane(parcels.lane)?,
                 position: Position(parcels.position),
                 offset: parcels.offset,
                 content: parcels.content.to_vec(),
+                deflated: parcels.deflated,
             }),
             Wire::Receipt(receipt) => {
-                let signature = receipt.signature.as_slice().try_into();
-                let signature = signature.map_err(|_| Refusal::new(Code::BadFrame, "a signature has 64 bytes"))?;
-                Self::Receipt(SignedReceipt { content: receipt.content.into(), signature: Signature(signature) })
+                let signature = signature(&receipt.signature)?;
+                Self::Receipt(SignedReceipt { content: receipt.content.into(), signature })
             }
+            Wire::BriefReceipt(receipt) => Self::BriefReceipt(BriefReceipt {
+                lane: lane(receipt.lane)?,
+                position: Position(receipt.position),
+                entry: EntryIndex(receipt.entry),
+                signature: signature(&receipt.signature)?,
+            }),
             Wire::Progress(progress) => Self::Progress(progress.parcel_bytes),
             Wire::Ping(ping) => Self::Ping(ping.token),
             Wire::Pong(pong) => Self::Pong(pong.token, Time::from_millis(pong.clock_ms)),
@@ -125,6 +139,7 @@ impl TryFrom<v1::Hello> for Hello {
             clock: Time::from_millis(hello.clock_ms),
             bundle_version: hello.bundle_version,
             deflate: hello.deflate,
+            brief_receipts: hello.brief_receipts,
         })
     }
 }

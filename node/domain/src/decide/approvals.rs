@@ -15,7 +15,7 @@ use crate::{
     rows::{GroupRow, HandoverRow, SafeguardRow},
 };
 
-use super::{Caller, Context, Decision, NewEntry, Reply, groups, handovers, overrides};
+use super::{Caller, Context, Decision, NewEntry, Reply, groups, handovers, offers, overrides};
 
 /// The name of a person who asks.
 ///
@@ -49,7 +49,7 @@ pub(super) fn needs_nobody(offer: &Offer, sealed: bool) -> bool {
 }
 
 /// The entry that writes a handover down until others have approved it.
-pub(super) fn proposal(offering: &handovers::Offering, offer: Offer, sealed: bool) -> NewEntry {
+pub(super) fn proposal(offering: &offers::Offering, offer: Offer, sealed: bool) -> NewEntry {
     let object = offer.to_cbor();
     let body = Body::HandoverProposed(Proposal {
         id: offering.id,

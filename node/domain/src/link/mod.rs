@@ -3,19 +3,20 @@
 //! carries the frames, keeps the time and owns the store.
 
 mod backoff;
+mod deflate;
 mod incoming;
 mod outgoing;
 mod pace;
 mod session;
 
 pub use backoff::{Backoff, Waiting};
-pub use session::{Alarm, Arrival, Event, LocalLane, Parcels, Session};
+pub use session::{Alarm, Arrival, Event, LocalLane, Parcels, Session, Written};
 
 use crate::{
     digest::Digest,
     envelope::Lane,
     ids::{Epoch, Position},
-    receipt::SignedReceipt,
+    receipt::{BriefReceipt, SignedReceipt},
     refusal::Code,
     society::Society,
     time::Time,
@@ -35,6 +36,8 @@ pub enum Frame {
     Parcels(Piece),
     /// A signed receipt.
     Receipt(SignedReceipt),
+    /// The same in brief.
+    BriefReceipt(BriefReceipt),
     /// Bytes of parcels that have arrived in this session, receipted or not.
     Progress(u64),
     /// Asks for a pong.
@@ -62,6 +65,8 @@ pub struct Hello {
     pub bundle_version: u64,
     /// Whether it reads deflated pieces.
     pub deflate: bool,
+    /// Whether it reads brief receipts.
+    pub brief_receipts: bool,
 }
 
 /// How one lane stands at the sender of a Hello.
@@ -88,6 +93,8 @@ pub struct Piece {
     pub offset: u64,
     /// The bytes.
     pub content: Vec<u8>,
+    /// Whether the bytes are the next part of the session's DEFLATE stream in this direction.
+    pub deflated: bool,
 }
 
 /// The place of a lane in arrays of three, urgent first.

@@ -46,7 +46,9 @@ use zeroize::Zeroizing;
 
 use super::{
     Operator, Operators, Parts, bind,
-    ports::{AddedPeer, BundleFile, Kept, LinkSnapshot, LinkView, OwnCertificates, Packages, PeerBook, Upkeeping},
+    ports::{
+        AddedPeer, BundleFile, FeedView, Kept, LinkSnapshot, LinkView, OwnCertificates, Packages, PeerBook, Upkeeping,
+    },
     serve_unix,
 };
 use crate::{
@@ -101,6 +103,27 @@ struct Links;
 impl LinkView for Links {
     fn status(&self, _: Society) -> LinkSnapshot {
         LinkSnapshot { state: "up", round_trip_ms: Some(640), alarms: vec!["restored_peer"], ..Default::default() }
+    }
+}
+
+/// What stands in for the feeds.
+struct Feeds;
+
+impl FeedView for Feeds {
+    fn public(&self) -> Option<v1::PublicFeed> {
+        Some(v1::PublicFeed { url: "https://crs.example/feed.atom".into(), messages: 2, changed_at: None })
+    }
+
+    fn sources(&self) -> Vec<v1::CapSource> {
+        let failing = v1::CapSource {
+            name: "anacim".into(),
+            enabled: true,
+            failures: 7,
+            error_code: "feed_unreachable".into(),
+            cancelled: vec!["019ab0f2-1c00-7000-8000-000000000001".into()],
+            ..v1::CapSource::default()
+        };
+        vec![failing]
     }
 }
 
@@ -216,6 +239,7 @@ impl Node {
             operators: Operators::resolve(&listed, |_| Ok(Some(uid))).expect("the operators are known"),
             peers: Arc::new(Book),
             links: Arc::new(Links),
+            feeds: Arc::new(Feeds),
             upkeep: Arc::new(Idle),
             packages: Arc::clone(&vault) as _,
             data_dir: folder.path().to_owned(),
