@@ -116,7 +116,9 @@ impl Trusted {
             return as_it_stands;
         }
         unindent(&mut parsed);
-        as_it_stands.max(self.state_of_parsed(&parsed))
+        let as_it_was = self.state_of_parsed(&parsed);
+        // It is broken when it is in both forms; in one of them, the other may only lack a key.
+        if as_it_was > State::Broken { as_it_was } else { as_it_stands.min(as_it_was) }
     }
 
     fn state_of_parsed(&self, document: &Document<'_>) -> State {
