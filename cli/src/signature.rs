@@ -7,6 +7,7 @@ use bergshamra_dsig::{
     verify::{VerifyResult, verify_all_document},
 };
 use bergshamra_keys::{KeysManager, loader::load_x509_cert_der};
+use passerelle_domain::limits::ORIGINAL_BYTES_MAX;
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 use uppsala::{Document, NodeId};
 
@@ -32,7 +33,7 @@ const METHODS: [&str; 7] = [
     "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha512",
 ];
 /// Signatures of one document that are looked at.
-const SIGNATURES_MAX: usize = 8;
+const SIGNATURES_MAX: usize = 4;
 /// References of one signature: each has the whole document hashed.
 const REFERENCES_MAX: usize = 4;
 
@@ -98,27 +99,42 @@ impl Trusted {
         DsigContext { trusted_keys_only: false, ..DsigContext::new(keys) }
     }
 
-    /// What the signatures of a document are worth, the best of them: a later signature covers the earlier ones, which
-    /// do not cover it. The document is one that the checker read to its end.
+    /// What the signatures of a document are worth, the best of them. The document is one that the checker read to its
+    /// end; one that is too large to be imported is not looked at.
     ///
-    /// It is held to the signatures as it stands, and then as it was before somebody indented it: warning services sign
-    /// the alert element without white space between its elements and leave out what stands before it, and indent the
-    /// document afterwards. Neither says anything in CAP, so what is verified is the same alert.
+    /// It is held to the signatures as it stands, and then in the forms in which warning services sign: without white
+    /// space between the elements and without what stands before the first, when somebody indented it afterwards; and
+    /// each signature without the others, when several signed the same alert. Nothing of that says anything in CAP, so
+    /// that what is verified is the same alert.
     pub(crate) fn state_of(&self, document: &[u8]) -> State {
         let Ok(text) = std::str::from_utf8(document) else { return State::NotVerified };
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let Ok(mut parsed) = uppsala::parse(text) else { return State::NotVerified };
-        if !is_plain(&parsed) {
+        let Ok(parsed) = uppsala::parse(text) else { return State::NotVerified };
+        if document.len() > ORIGINAL_BYTES_MAX || !is_plain(&parsed) {
             return State::NotVerified;
         }
-        let as_it_stands = self.state_of_parsed(&parsed);
-        if as_it_stands > State::Broken {
-            return as_it_stands;
+        let signatures = signatures(&parsed).len();
+        let alone = (0..signatures).filter(|_| signatures > 1).map(Some);
+        let mut states = Vec::new();
+        for kept in std::iter::once(None).chain(alone) {
+            for indented in [true, false] {
+                let Ok(mut form) = uppsala::parse(text) else { return State::NotVerified };
+                if let Some(kept) = kept {
+                    keep_one(&mut form, kept);
+                }
+                if !indented {
+                    unindent(&mut form);
+                }
+                let state = self.state_of_parsed(&form);
+                if state == State::Verified {
+                    return state;
+                }
+                states.push(state);
+            }
         }
-        unindent(&mut parsed);
-        let as_it_was = self.state_of_parsed(&parsed);
-        // It is broken when it is in both forms; in one of them, the other may only lack a key.
-        if as_it_was > State::Broken { as_it_was } else { as_it_stands.min(as_it_was) }
+        // Broken is what is broken in all forms: in one in which it is whole, only a key may be missing.
+        let intact = states.iter().find(|state| **state == State::Untrusted);
+        intact.or(states.iter().min()).copied().unwrap_or(State::NotVerified)
     }
 
     fn state_of_parsed(&self, document: &Document<'_>) -> State {
@@ -134,6 +150,19 @@ impl Trusted {
             ..DsigContext::new_permissive(KeysManager::new())
         };
         all(open).iter().map(of_itself).max().unwrap_or(State::NotVerified)
+    }
+}
+
+fn signatures(document: &Document<'_>) -> Vec<NodeId> {
+    document.get_elements_by_tag_name_ns(DSIG, "Signature")
+}
+
+/// Takes all signatures but one away.
+fn keep_one(document: &mut Document<'_>, kept: usize) {
+    for (index, signature) in signatures(document).into_iter().enumerate() {
+        if index != kept {
+            document.detach(signature);
+        }
     }
 }
 
@@ -170,7 +199,7 @@ fn unindent(document: &mut Document<'_>) {
 /// Whether all signatures stand where CAP has them and are of the plain kind: over the whole document, with nothing to
 /// follow or to run.
 fn is_plain(document: &Document<'_>) -> bool {
-    let signatures = document.get_elements_by_tag_name_ns(DSIG, "Signature");
+    let signatures = signatures(document);
     let root = document.document_element();
     (1..=SIGNATURES_MAX).contains(&signatures.len())
         && signatures
@@ -255,6 +284,20 @@ mod tests {
             }
             let without = text.replace("X509Certificate>", "X509SKI>");
             assert_eq!(trusting(&other).state_of(without.as_bytes()), State::NotVerified, "no key to try");
+        }
+    }
+
+    #[test]
+    fn several_may_sign_the_same_alert() {
+        let ((first, first_key), (second, second_key)) = (certificate(), certificate());
+        let one = signed(&first, &first_key, false, "");
+        let two = signed(&second, &second_key, false, "");
+        let (_, signature) = two.split_once("<Signature ").expect("signed");
+        let both = one.replace("</alert>", &format!("\n<Signature {signature}"));
+        for (certificate, changed) in [(&first, false), (&second, false), (&first, true)] {
+            let text = if changed { both.replace("Rosso", "Diama") } else { both.clone() };
+            let state = Trusted::new(vec![certificate.clone()]).state_of(text.as_bytes());
+            assert_eq!(state, if changed { State::Broken } else { State::Verified });
         }
     }
 

@@ -137,7 +137,7 @@ rules! {
         FormatWrapper = "cap.format.wrapper", NotCap: "the document is an EDXL-DE container; give the alert inside it";
         FormatOther = "cap.format.other", NotCap: "the root of the document is not alert of CAP 1.2";
         Instruction = "cap.xml.instruction", MalformedFile: "a processing instruction, such as a style sheet, was not followed";
-        Signature = "cap.signature", Malformed: "there is a signature; it is present, not verified";
+        Signature = "cap.signature", Malformed: "there is a signature; whether the document is valid does not hang on it";
         ProfileExpires = "cap.profile.expires", MissingField: "the profile SahelPlus:1.0 asks for expires in each block";
         ProfileLanguage = "cap.profile.language", MissingField: "the profile SahelPlus:1.0 asks for the language of each block";
         ProfileEvent = "cap.profile.event", MissingField: "the profile SahelPlus:1.0 asks for an eventCode SahelPlus:event:1";
