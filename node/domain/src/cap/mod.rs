@@ -14,6 +14,7 @@ pub mod feed;
 mod finding;
 mod form;
 mod format;
+mod geography;
 mod geometry;
 mod info;
 mod names;
@@ -36,7 +37,7 @@ pub use check::{Report, Verdict, check};
 pub use finding::{Finding, Rule, Severity};
 use form::{Faults, cap_time, child, children, free_text, items, text};
 pub use format::Format;
-pub use original::{Imported, imported};
+pub use original::{Imported, imported, polygons};
 use xml::Element;
 
 use crate::{
