@@ -34,6 +34,7 @@ use crate::{
 };
 
 mod keeping;
+mod withdrawals;
 
 const NOW: Time = Time::from_millis(1_795_500_000_000);
 

@@ -4,6 +4,7 @@ use super::{Caller, Context, Decision, NewEntry, Reply};
 use crate::{
     catalogue::Role,
     entry::Body,
+    facts::Facts,
     handover::Note,
     ids::{AlertId, CaseId, ConsentId, EnvelopeId, HandoverId},
     refusal::{Code, Refusal},
@@ -38,23 +39,40 @@ impl HoldScope {
     }
 }
 
-fn in_force(context: &Context<'_>, subject: EnvelopeId, kind: HoldKind) -> Result<bool, Refusal> {
-    Ok(context.facts.hold(subject, kind)?.is_some_and(|row| row.lifted.is_none()))
+fn in_force(facts: &dyn Facts, subject: EnvelopeId, kind: HoldKind) -> Result<bool, Refusal> {
+    Ok(facts.hold(subject, kind)?.is_some_and(|row| row.lifted.is_none()))
 }
 
 /// Whether a hold of either kind is over one of these.
 ///
 /// # Errors
 /// `store_failed`.
-pub fn is_held(context: &Context<'_>, scopes: &[HoldScope]) -> Result<bool, Refusal> {
+pub fn is_held(facts: &dyn Facts, scopes: &[HoldScope]) -> Result<bool, Refusal> {
     for scope in scopes {
         for kind in HoldKind::ALL {
-            if in_force(context, scope.subject(), *kind)? {
+            if in_force(facts, scope.subject(), *kind)? {
                 return Ok(true);
             }
         }
     }
     Ok(false)
+}
+
+/// Whether a hold of either kind keeps a case from being erased: one over the case, a handover of it, or a consent
+/// record that it or a handover of it rests on.
+///
+/// # Errors
+/// `store_failed`.
+pub fn is_case_held(facts: &dyn Facts, case: CaseId) -> Result<bool, Refusal> {
+    let row = facts.case(case)?.unwrap_or_default();
+    let mut scopes = vec![HoldScope::Case(case)];
+    scopes.extend(row.consents.iter().copied().map(HoldScope::Consent));
+    for id in row.handovers {
+        if let Some(row) = facts.handover(id)? {
+            scopes.extend(scopes_of(id, &row));
+        }
+    }
+    is_held(facts, &scopes)
 }
 
 /// What a hold over a handover may be over.
@@ -67,7 +85,7 @@ pub(super) fn scopes_of(id: HandoverId, row: &HandoverRow) -> Vec<HoldScope> {
 /// Denies the reading and the release of what is frozen.
 pub(super) fn check_not_frozen(context: &Context<'_>, id: HandoverId, row: &HandoverRow) -> Result<(), Refusal> {
     for scope in scopes_of(id, row) {
-        if in_force(context, scope.subject(), HoldKind::BreachFreeze)? {
+        if in_force(context.facts, scope.subject(), HoldKind::BreachFreeze)? {
             return Err(Refusal::new(Code::Frozen, "the handover, its case or its consent is frozen"));
         }
     }
@@ -95,7 +113,7 @@ pub(super) fn hold(
         return Err(Refusal::new(Code::UnknownSubject, "this node has nothing with this id"));
     }
     let subject = scope.subject();
-    if lift != in_force(context, subject, kind)? {
+    if lift != in_force(context.facts, subject, kind)? {
         let message = if lift { "no such hold is in force" } else { "it is held so already" };
         return Err(Refusal::new(Code::WrongState, message));
     }

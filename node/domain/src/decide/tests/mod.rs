@@ -2,6 +2,7 @@
 //! and each refusal reached once.
 
 mod histories;
+mod automation;
 mod keeping;
 mod refusals;
 mod safeguards;
