@@ -58,7 +58,7 @@ fn pages_for_people_are_frozen() {
         format!("handover accept {ID} --team bamako-reception"),
         format!("handover reject {ID} --reason no_capacity"),
         format!("handover release {ID}"),
-        format!("handover report {ID} --step completed --delivered transport_family"),
+        format!("handover report {ID} --step completed --reason completed --delivered transport_family"),
         format!("handover show {ID}"),
         "handover list".into(),
         format!("handover read {ID} --purpose svc.transport --section travel"),

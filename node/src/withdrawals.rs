@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use passerelle_domain::{
-    decide::Command,
+    decide::{Command, is_case_held},
     entry::Body,
     facts::Facts as _,
     handover::Action,
@@ -61,10 +61,11 @@ impl Eraser {
             due = again;
             let until = durable.borrow_and_update().entries;
             for index in next..until {
-                if let Ok(Some(Body::ErasureDue { case, .. })) =
-                    self.engine.view().entry(EntryIndex(index)).map(|entry| entry.map(|entry| entry.body))
-                {
-                    due.push(case);
+                match self.engine.view().entry(EntryIndex(index)).map(|entry| entry.map(|entry| entry.body)) {
+                    Ok(Some(Body::ErasureDue { case, .. })) => due.push(case),
+                    // What was kept until now may go.
+                    Ok(Some(Body::Hold { lifted: true, .. })) => due.extend(self.due().unwrap_or_default()),
+                    _ => {}
                 }
             }
             due.sort_unstable();
@@ -85,7 +86,8 @@ impl Eraser {
     }
 
     async fn erase(&self, case: CaseId) -> Result<(), Refusal> {
-        if !self.is_held(case)? {
+        let kept = is_case_held(&self.engine.view(), case)?;
+        if !kept {
             let packages = self.packages.clone();
             let outgoing = self.outgoing_of(case)?;
             let erased = tokio::task::spawn_blocking(move || {
@@ -98,17 +100,7 @@ impl Eraser {
                 Refusal::new(passerelle_domain::refusal::Code::VaultFailed, "the vault did not finish")
             })??;
         }
-        self.engine.submit(Command::CaseErased { case }).await.map(|_| ())
-    }
-
-    fn is_held(&self, case: CaseId) -> Result<bool, Refusal> {
-        let view = self.engine.view();
-        for handover in view.case(case)?.unwrap_or_default().handovers {
-            if view.handover(handover)?.is_some_and(|row| row.frozen) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        self.engine.submit(Command::CaseErased { case, kept }).await.map(|_| ())
     }
 
     /// Sealed packages of the case that wait for a peer.

@@ -114,7 +114,7 @@ pub enum HandoverCommand {
     /// Report a later step of a handover
     #[command(after_long_help = "Examples:\n  passerelle handover report 019ab0f2-1c00-7000-8000-000000000004 \
                            --step in_service\n  passerelle handover report 019ab0f2-1c00-7000-8000-000000000004 \
-                           --step completed --delivered transport_family")]
+                           --step completed --reason completed --delivered transport_family")]
     Report {
         /// The handover
         id: String,

@@ -36,6 +36,7 @@ use crate::{
 mod keeping;
 mod origin;
 mod rights;
+mod withdrawals;
 
 const NOW: Time = Time::from_millis(1_795_500_000_000);
 

@@ -78,7 +78,7 @@ codes! {
         Unauthenticated = "unauthenticated": "Connect as a user or with a certificate that the node's configuration lists.";
         RoleMissing = "role_missing": "Ask someone with the role that the message names.";
         SelfApproval = "self_approval": "Ask another person with the role; nobody approves what they asked for themselves.";
-        NeedsPerson = "needs_person": "Have a person do it; the node never does this by itself.";
+        NeedsPerson = "needs_person": "Have a person do it; neither the node nor a program does this.";
         NotOrigin = "not_origin": "Only the Society that issued it can do this; raise an alert of your own with the same incident instead.";
         NotRecipient = "not_recipient": "Only the Society that it was sent to can do this.";
     }

@@ -159,6 +159,10 @@ pub struct Operator {
     pub identity: Identity,
     /// What it may do. `roles`, at least one, none twice.
     pub roles: Vec<Role>,
+    /// Whether it is a program. What a person alone may do is refused to it: to offer, answer or
+    /// release the case of a minor, to approve, to override.
+    /// `automation`, default false.
+    pub automation: bool,
 }
 
 /// A post on duty, called when nobody here has acknowledged an alert by the time that its origin asked for.

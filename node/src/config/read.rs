@@ -278,13 +278,14 @@ fn operators<'a>(reader: &mut Reader<'a>, document: &'a DeTable<'a>) -> Vec<Oper
         let mut section = reader.entry("operators", table, place.clone());
         let identity = identity(&mut section);
         let roles = roles(&mut section);
+        let automation = section.or("automation", false);
         section.refuse_unknown();
         let Some(identity) = identity else { continue };
         if operators.iter().any(|operator| operator.identity == identity) {
             reader.fault(place, "this operator is listed twice", "Keep one of the two, with the roles of both.");
             continue;
         }
-        operators.push(Operator { identity, roles });
+        operators.push(Operator { identity, roles, automation });
     }
     operators
 }

@@ -86,7 +86,8 @@ impl Engine {
             };
             let (name, actor, subject) = (command.name(), command.actor(), command.subject());
             // Operators' refusals are counted where they are given; those of peers and callers here.
-            let foreign = matches!(command, Command::RecordRefusal { .. }) && !matches!(actor, Actor::Operator(_));
+            let foreign = matches!(command, Command::RecordRefusal { .. })
+                && !matches!(actor, Actor::Operator(_) | Actor::Program(_));
             if foreign && limiter.admit(&actor, batch.now).is_none() {
                 batch.waiting.push((answer, Ok(Reply::Done { entry: batch.head.next() })));
                 continue;

@@ -25,7 +25,7 @@ pub struct Operators {
 
 #[derive(Clone, Debug)]
 struct Listed {
-    name: String,
+    actor: Actor,
     roles: Vec<Role>,
 }
 
@@ -46,7 +46,10 @@ impl Operators {
     pub fn resolve(configured: &[Configured], uid_of: impl Fn(&str) -> io::Result<Option<u32>>) -> io::Result<Self> {
         let mut operators = Self::default();
         for operator in configured {
-            let listed = |name: &str| Listed { name: name.to_owned(), roles: operator.roles.clone() };
+            let listed = |name: &str| {
+                let (name, roles) = (name.to_owned(), operator.roles.clone());
+                Listed { actor: if operator.automation { Actor::Program(name) } else { Actor::Operator(name) }, roles }
+            };
             let (uid, name) = match &operator.identity {
                 Identity::Certificate(name) => {
                     operators.by_certificate.entry(name.clone()).or_insert_with(|| listed(name));
@@ -83,7 +86,7 @@ impl Operators {
             (uid.and_then(|uid| self.by_uid.get(&uid)), name)
         };
         match listed {
-            Some(Listed { name, roles }) => Ok(Caller { actor: Actor::Operator(name.clone()), roles: roles.clone() }),
+            Some(Listed { actor, roles }) => Ok(Caller { actor: actor.clone(), roles: roles.clone() }),
             None => {
                 let message = format!("{name} is no operator of this node");
                 Err((Actor::Operator(name), Refusal::new(Code::Unauthenticated, message)))

@@ -14,6 +14,7 @@ pub(super) fn actor(actor: &Actor) -> String {
     match actor {
         Actor::System => "system".to_owned(),
         Actor::Operator(name) => name.clone(),
+        Actor::Program(name) => format!("program {name}"),
         Actor::Peer(society) => format!("peer {society}"),
     }
 }

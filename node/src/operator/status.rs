@@ -22,7 +22,7 @@ impl StatusService for Operator {
         self.serve("get_status", request, |operator, caller, _| async move {
             let mut status = operator.blocking(Operator::status).await?;
             status.operator = match caller.actor {
-                Actor::Operator(name) => name,
+                Actor::Operator(name) | Actor::Program(name) => name,
                 Actor::Peer(_) | Actor::System => String::new(),
             };
             status.roles = caller.roles.iter().map(ToString::to_string).collect();

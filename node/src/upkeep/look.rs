@@ -114,7 +114,7 @@ fn handover(context: &Context<'_>, view: &View<'_>, id: HandoverId, value: &[u8]
     let Some(due) = handover_due(&row, &keeping, context.own, &context.policy.retention) else { return Ok(None) };
     let mut scopes = vec![HoldScope::Handover(id), HoldScope::Consent(row.consent.id)];
     scopes.extend(row.case.map(HoldScope::Case));
-    let held = is_held(context, &scopes)?;
+    let held = is_held(context.facts, &scopes)?;
     let shred = in_vault(context, view, &row)?;
     Ok(Some(Found { due, kind: "handover", id: Some(id.into()), held, target: Target::Handover(id), shred }))
 }
@@ -140,7 +140,7 @@ fn consent(context: &Context<'_>, id: ConsentId, value: &[u8]) -> Result<Option<
     let row: ConsentRow = decode(value)?;
     let Some(object) = context.facts.object(row.entry)? else { return Ok(None) };
     let due = consent_due(&ConsentRecord::from_cbor(&object)?, &context.policy.retention);
-    let held = is_held(context, &[HoldScope::Consent(id), HoldScope::Case(row.case)])?;
+    let held = is_held(context.facts, &[HoldScope::Consent(id), HoldScope::Case(row.case)])?;
     Ok(Some(Found { due, kind: "consent", id: Some(id.into()), held, target: Target::Consent(id), shred: None }))
 }
 
@@ -154,7 +154,7 @@ fn alert(context: &Context<'_>, id: AlertId, value: &[u8], until: Time) -> Resul
     let envelope = Envelope::parse(&SignedEnvelope::from_object(&object)?.payload)?;
     let alert = Alert::from_cbor(&envelope.body)?;
     let Some(due) = alert_due(&row, &alert, &context.policy.retention) else { return Ok(None) };
-    let held = is_held(context, &[HoldScope::Alert(id)])?;
+    let held = is_held(context.facts, &[HoldScope::Alert(id)])?;
     Ok(Some(Found { due, kind: "alert", id: Some(id.into()), held, target: Target::Alert(id), shred: None }))
 }
 

@@ -1,10 +1,10 @@
 //! Aggregate reports: proposed by one person, approved by two others, then given out; each step is an entry.
 
-use super::{Caller, Context, Decision, NewEntry, Reply};
+use super::{Caller, Context, Decision, NewEntry, Reply, approvals};
 use crate::{
     aggregate::{ReportId, ReportStep},
     catalogue::Role,
-    entry::{Actor, Body},
+    entry::Body,
     limits::REPORT_APPROVALS,
     refusal::{Code, Refusal},
 };
@@ -32,10 +32,8 @@ pub(super) fn report(
         }
         ReportStep::Approved => {
             let row = row.ok_or_else(unknown)?;
-            let Actor::Operator(name) = &caller.actor else {
-                return Err(Refusal::new(Code::RoleMissing, "a person approves a report"));
-            };
-            if *name == row.proposed_by || row.approved_by.contains(name) {
+            let name = approvals::person(caller)?;
+            if name == row.proposed_by || row.approved_by.iter().any(|by| by == name) {
                 return Err(Refusal::new(Code::OwnApproval, "another person has to approve it"));
             }
         }

@@ -20,11 +20,13 @@ use super::{Caller, Context, Decision, NewEntry, Reply, groups, handovers, offer
 /// The name of a person who asks.
 ///
 /// # Errors
-/// `needs_person` when nobody but the node itself does.
+/// `needs_person` when it is a program, a peer or the node itself.
 pub(super) fn person(caller: &Caller) -> Result<&str, Refusal> {
     match &caller.actor {
         Actor::Operator(name) => Ok(name),
-        Actor::Peer(_) | Actor::System => Err(Refusal::new(Code::NeedsPerson, "this is done by a person alone")),
+        Actor::Program(_) | Actor::Peer(_) | Actor::System => {
+            Err(Refusal::new(Code::NeedsPerson, "this is done by a person alone"))
+        }
     }
 }
 

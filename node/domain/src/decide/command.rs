@@ -146,10 +146,12 @@ pub enum Command {
         /// Which part; the whole when there is none.
         scope: Option<Scope>,
     },
-    /// A case that was to be erased is erased: its key is destroyed and its files are removed.
+    /// A case that was to be erased is erased: its key is destroyed and its files are removed. Or a hold kept it.
     CaseErased {
         /// The case.
         case: CaseId,
+        /// Whether a hold kept it, so that nothing of it is gone.
+        kept: bool,
     },
     /// Offers a handover.
     OfferHandover {

@@ -5,14 +5,14 @@ use crate::{
     alert::{self, Alert, life},
     catalogue::Role,
     digest::Digest,
-    entry::{Actor, Body, DraftEnd, DraftSource, ForgetReason},
+    entry::{Body, DraftEnd, DraftSource, ForgetReason},
     fold::Content,
     ids::AlertId,
     refusal::{Code, Refusal},
     rows::DraftRow,
 };
 
-use super::{Caller, Context, Decision, NewEntry, Reply, alerts, forget};
+use super::{Caller, Context, Decision, NewEntry, Reply, alerts, approvals, forget};
 
 const WRITERS: [Role; 2] = [Role::AlertAuthor, Role::AlertApprover];
 
@@ -61,9 +61,7 @@ pub(super) fn approve(
     caller.require(&[Role::AlertApprover])?;
     let row = known(context, id)?;
     open(&row)?;
-    if caller.actor == Actor::System {
-        return Err(Refusal::new(Code::RoleMissing, "a person approves a draft, never the node"));
-    }
+    approvals::person(caller)?;
     if digest.is_some_and(|digest| digest != row.digest) {
         return Err(Refusal::new(Code::WrongState, "the draft has changed since it was read").at("digest"));
     }

@@ -13,13 +13,13 @@ use crate::{
 };
 
 use super::{
-    Context, Decision, NewEntry, Reply, forget, handovers, holds, rights,
+    Context, Decision, NewEntry, Reply, forget, handovers, rights,
     withdrawals::{check_in_use, receipt},
 };
 
-/// A case was erased in the vault: said in the journal, and to all who are owed word of it. Under a hold it was not,
-/// and that is said instead, once.
-pub(super) fn erased(context: &Context<'_>, case: CaseId) -> Result<Decision, Refusal> {
+/// A case was erased in the vault: said in the journal, and to all who are owed word of it. Or a hold kept it there, and
+/// that is said instead, once.
+pub(super) fn erased(context: &Context<'_>, case: CaseId, kept: bool) -> Result<Decision, Refusal> {
     let done = |entry| Ok(Decision { entries: Vec::new(), reply: Reply::Done { entry } });
     let row = context.facts.case(case)?.unwrap_or_default();
     if let Some(erased) = row.erased {
@@ -28,16 +28,15 @@ pub(super) fn erased(context: &Context<'_>, case: CaseId) -> Result<Decision, Re
     if row.due.is_none() {
         return Err(Refusal::new(Code::WrongState, "nothing asks for the erasure of this case"));
     }
-    let held = is_held(context, case)?;
-    if let Some(entry) = row.held.filter(|_| held) {
+    if let Some(entry) = row.held.filter(|_| kept) {
         return done(entry);
     }
-    let body = if held { Body::ErasureHeld { case } } else { Body::CaseErased { case } };
+    let body = if kept { Body::ErasureHeld { case } } else { Body::CaseErased { case } };
     let mut entries = vec![NewEntry::bare(body)];
     for owed in &row.owed {
-        entries.extend(receipt(context, *owed, held)?);
+        entries.extend(receipt(context, *owed, kept)?);
     }
-    if !held {
+    if !kept {
         entries.extend(forget_letters(context, &row)?);
     }
     Ok(Decision { entries, reply: Reply::Done { entry: context.next } })
@@ -59,17 +58,6 @@ fn forget_letters(context: &Context<'_>, row: &CaseRow) -> Result<Vec<NewEntry>,
         }
     }
     forget(context, letters, ForgetReason::Withdrawn)
-}
-
-/// Whether a hold keeps a case from being erased.
-fn is_held(context: &Context<'_>, case: CaseId) -> Result<bool, Refusal> {
-    for handover in context.facts.case(case)?.unwrap_or_default().handovers {
-        let Some(row) = context.facts.handover(handover)? else { continue };
-        if row.frozen || holds::outlasts_withdrawal(context, &holds::scopes_of(handover, &row))? {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 /// Whether an envelope of ours about a person may be sent at this moment; asked at each attempt.

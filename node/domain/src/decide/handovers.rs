@@ -122,7 +122,10 @@ pub(super) fn answer_one(
             approvals::before_acceptance(context, caller, id)?;
             Verdict::Accept { team, services: if services.is_empty() { offered } else { services } }
         }
-        reject @ Verdict::Reject { .. } => reject,
+        reject @ Verdict::Reject { .. } => {
+            approvals::by_a_person(caller, &offer_of(context, &row)?)?;
+            reject
+        }
     };
     let answer = HandoverAnswer { id, verdict };
     answer.check()?;

@@ -4,6 +4,7 @@ use super::{Caller, Context, Decision, NewEntry, Reply};
 use crate::{
     catalogue::Role,
     entry::Body,
+    facts::Facts,
     handover::Note,
     ids::{AlertId, CaseId, ConsentId, EnvelopeId, HandoverId},
     refusal::{Code, Refusal},
@@ -38,33 +39,44 @@ impl HoldScope {
     }
 }
 
-pub(super) fn in_force(context: &Context<'_>, subject: EnvelopeId, kind: HoldKind) -> Result<bool, Refusal> {
-    Ok(context.facts.hold(subject, kind)?.is_some_and(|row| row.lifted.is_none()))
+pub(super) fn in_force(facts: &dyn Facts, subject: EnvelopeId, kind: HoldKind) -> Result<bool, Refusal> {
+    Ok(facts.hold(subject, kind)?.is_some_and(|row| row.lifted.is_none()))
 }
 
 /// Whether a hold of any kind is over one of these: nothing of it is purged by its age.
 ///
 /// # Errors
 /// `store_failed`.
-pub fn is_held(context: &Context<'_>, scopes: &[HoldScope]) -> Result<bool, Refusal> {
-    any_in_force(context, scopes, HoldKind::ALL)
+pub fn is_held(facts: &dyn Facts, scopes: &[HoldScope]) -> Result<bool, Refusal> {
+    any_in_force(facts, scopes, HoldKind::ALL)
 }
 
-/// Whether a hold keeps one of these from the erasure that the person asks for. A restriction is at their own wish, and
-/// does not.
-pub(super) fn outlasts_withdrawal(context: &Context<'_>, scopes: &[HoldScope]) -> Result<bool, Refusal> {
-    any_in_force(context, scopes, &[HoldKind::LegalHold, HoldKind::BreachFreeze])
-}
-
-fn any_in_force(context: &Context<'_>, scopes: &[HoldScope], kinds: &[HoldKind]) -> Result<bool, Refusal> {
+fn any_in_force(facts: &dyn Facts, scopes: &[HoldScope], kinds: &[HoldKind]) -> Result<bool, Refusal> {
     for scope in scopes {
         for kind in kinds {
-            if in_force(context, scope.subject(), *kind)? {
+            if in_force(facts, scope.subject(), *kind)? {
                 return Ok(true);
             }
         }
     }
     Ok(false)
+}
+
+/// Whether a hold keeps a case from the erasure that the person asks for: one over the case, a handover of it, or a
+/// consent record that it or a handover of it rests on. A restriction is at their own wish, and does not.
+///
+/// # Errors
+/// `store_failed`.
+pub fn is_case_held(facts: &dyn Facts, case: CaseId) -> Result<bool, Refusal> {
+    let row = facts.case(case)?.unwrap_or_default();
+    let mut scopes = vec![HoldScope::Case(case)];
+    scopes.extend(row.consents.iter().copied().map(HoldScope::Consent));
+    for id in row.handovers {
+        if let Some(row) = facts.handover(id)? {
+            scopes.extend(scopes_of(id, &row));
+        }
+    }
+    any_in_force(facts, &scopes, &[HoldKind::LegalHold, HoldKind::BreachFreeze])
 }
 
 /// What a hold over a handover may be over.
@@ -76,7 +88,7 @@ pub(super) fn scopes_of(id: HandoverId, row: &HandoverRow) -> Vec<HoldScope> {
 
 /// Denies the reading and the release of what is frozen.
 pub(super) fn check_not_frozen(context: &Context<'_>, id: HandoverId, row: &HandoverRow) -> Result<(), Refusal> {
-    if any_in_force(context, &scopes_of(id, row), &[HoldKind::BreachFreeze, HoldKind::Restriction])? {
+    if any_in_force(context.facts, &scopes_of(id, row), &[HoldKind::BreachFreeze, HoldKind::Restriction])? {
         return Err(Refusal::new(Code::Frozen, "the handover, its case or its consent is frozen"));
     }
     Ok(())
@@ -103,7 +115,7 @@ pub(super) fn hold(
         return Err(Refusal::new(Code::UnknownSubject, "this node has nothing with this id"));
     }
     let subject = scope.subject();
-    if lift != in_force(context, subject, kind)? {
+    if lift != in_force(context.facts, subject, kind)? {
         let message = if lift { "no such hold is in force" } else { "it is held so already" };
         return Err(Refusal::new(Code::WrongState, message));
     }

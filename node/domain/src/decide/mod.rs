@@ -9,6 +9,7 @@ mod command;
 mod consents;
 mod context;
 mod delivery;
+mod disk;
 mod drafts;
 mod duty;
 mod erasure;
@@ -37,7 +38,7 @@ pub use duty::waits_for_answer;
 pub use erasure::may_send;
 pub use forget::forget;
 pub use handovers::{covered, recheck};
-pub use holds::{HoldScope, is_held};
+pub use holds::{HoldScope, is_case_held, is_held};
 pub use origin::{Readable, may_read};
 pub use retention::{Target, evidence_of};
 pub use rights::{RightsCommand, held_here, may_see};
@@ -144,7 +145,7 @@ pub struct Decision {
 /// # Errors
 /// The refusal that the caller is to be given; nothing of the command takes effect.
 pub fn decide(context: &Context<'_>, command: Command) -> Result<Decision, Refusal> {
-    if context.policy.disk_reserved && command.may_wait_for_disk() {
+    if context.policy.disk_reserved && disk::may_wait(context, &command)? {
         return Err(Refusal::new(Code::DiskFull, "the disk is nearly full; what is left is kept for what cannot wait"));
     }
     match command {
@@ -165,7 +166,7 @@ pub fn decide(context: &Context<'_>, command: Command) -> Result<Decision, Refus
         Command::Withdraw { caller, about, by, method, scope } => {
             withdrawals::withdraw(context, &caller, about, by, method, scope)
         }
-        Command::CaseErased { case } => erasure::erased(context, case),
+        Command::CaseErased { case, kept } => erasure::erased(context, case, kept),
         Command::RecordConsent { caller, case, record } => consents::record(context, &caller, case, *record),
         Command::OfferHandover { caller, id, case, entropy, draft, package, release_on_acceptance } => {
             let offer = offers::Offering { id, case, draft: *draft, package, release_on_acceptance, entropy };
@@ -353,17 +354,6 @@ impl Command {
             | Self::EndEscalation { .. }
             | Self::ReleaseOrphan { .. }
             | Self::Purge { .. } => Actor::System,
-        }
-    }
-
-    /// Whether it is new work, which a nearly full disk refuses: receipts, withdrawals, urgent alerts and all that ends
-    /// or removes something have the reserve. What a peer has sent is taken, or its lanes would stand still.
-    fn may_wait_for_disk(&self) -> bool {
-        match self {
-            Self::RaiseAlert { alert, .. } => !crate::alert::is_urgent(alert),
-            Self::RecordConsent { .. } | Self::OfferHandover { .. } | Self::ReleaseHandover { .. } => true,
-            Self::Replay { .. } | Self::Subscribe { .. } | Self::TakeBundle { .. } => true,
-            _ => false,
         }
     }
 

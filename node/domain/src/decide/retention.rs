@@ -46,7 +46,7 @@ pub(super) fn purge(context: &Context<'_>, target: Target) -> Result<Decision, R
 fn check(context: &Context<'_>, due: Option<Due>, scopes: &[HoldScope]) -> Result<Rule, Refusal> {
     let due = due.filter(|due| due.at <= context.now);
     let due = due.ok_or_else(|| Refusal::new(Code::WrongState, "no rule of retention is due for it"))?;
-    if holds::is_held(context, scopes)? {
+    if holds::is_held(context.facts, scopes)? {
         return Err(Refusal::new(Code::OnHold, "a hold keeps it from being purged"));
     }
     Ok(due.rule)
@@ -129,14 +129,14 @@ pub fn evidence_of(context: &Context<'_>, index: EntryIndex) -> Result<Option<Du
         let Some(subject) = meta.subject else { return Ok(None) };
         match meta.kind {
             Kind::AlertAck | Kind::AlertCancel => {
-                if holds::is_held(context, &[HoldScope::Alert(subject.into())])? {
+                if holds::is_held(context.facts, &[HoldScope::Alert(subject.into())])? {
                     return Ok(None);
                 }
             }
             Kind::HandoverOffer | Kind::HandoverAnswer => {
                 let id = HandoverId::from(subject);
                 let Some(row) = context.facts.handover(id)? else { return Ok(None) };
-                if !row.state.has_ended() || holds::is_held(context, &holds::scopes_of(id, &row))? {
+                if !row.state.has_ended() || holds::is_held(context.facts, &holds::scopes_of(id, &row))? {
                     return Ok(None);
                 }
             }

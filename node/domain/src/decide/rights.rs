@@ -274,7 +274,7 @@ fn answered_here(
 /// A restriction over something, unless one is there already.
 fn restrict(context: &Context<'_>, scope: HoldScope) -> Result<Option<NewEntry>, Refusal> {
     let (subject, kind) = (scope.subject(), HoldKind::Restriction);
-    if holds::in_force(context, subject, kind)? {
+    if holds::in_force(context.facts, subject, kind)? {
         return Ok(None);
     }
     let body = Body::Hold { subject, kind, lifted: false, reason: AT_WISH.to_owned() };

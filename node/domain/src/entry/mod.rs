@@ -31,9 +31,12 @@ pub enum Actor {
     /// The node itself.
     #[n(0)]
     System,
-    /// An operator, by the name that the configuration gives them.
+    /// An operator who is a person, by the name that the configuration gives them.
     #[n(1)]
     Operator(#[n(0)] String),
+    /// An operator that is a program: what a person alone may do is refused to it.
+    #[n(3)]
+    Program(#[n(0)] String),
     /// A peer's node.
     #[n(2)]
     Peer(#[n(0)] Society),

@@ -94,7 +94,7 @@ impl Fold<'_> {
     /// A report is proposed, approved or given out.
     pub(super) fn report(&mut self, id: ReportId, step: &ReportStep) -> Result<(), Refusal> {
         let actor = match &self.entry.actor {
-            Actor::Operator(name) => name.clone(),
+            Actor::Operator(name) | Actor::Program(name) => name.clone(),
             Actor::System | Actor::Peer(_) => String::new(),
         };
         let row = match (step, self.facts.report(id)?) {

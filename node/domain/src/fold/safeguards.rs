@@ -38,7 +38,7 @@ impl Fold<'_> {
     /// Who caused the entry, by name.
     fn operator(&self) -> String {
         match &self.entry.actor {
-            Actor::Operator(name) => name.clone(),
+            Actor::Operator(name) | Actor::Program(name) => name.clone(),
             Actor::Peer(society) => society.to_string(),
             Actor::System => String::new(),
         }

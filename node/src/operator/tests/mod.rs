@@ -239,7 +239,11 @@ impl Node {
         std::thread::spawn(|| engine.run().expect("the store does not fail"));
         handle.durable().wait_for(|durable| durable.entries > 0).await.expect("the engine runs");
         let uid = nix::unistd::getuid().as_raw();
-        let listed = Configured { identity: Identity::User(User::Login("awa".into())), roles: roles.to_vec() };
+        let listed = Configured {
+            identity: Identity::User(User::Login("awa".into())),
+            roles: roles.to_vec(),
+            automation: false,
+        };
         let listed = if roles.is_empty() { Vec::new() } else { vec![listed] };
         let end = CancellationToken::new();
         let spawner = Spawner::new(end.clone());

@@ -1,6 +1,7 @@
 //! Decisions and their fold, in a world of three nodes: random histories that must keep every invariant,
 //! and each refusal reached once.
 
+mod automation;
 mod histories;
 mod keeping;
 mod origin;

@@ -22,40 +22,40 @@ use crate::{
 
 const NOW: crate::time::Time = consent_sample::NOW;
 
-fn named(name: &str, roles: &[Role]) -> Caller {
+pub(super) fn named(name: &str, roles: &[Role]) -> Caller {
     Caller { actor: Actor::Operator(name.into()), roles: roles.to_vec() }
 }
 
-fn caseworker() -> Caller {
+pub(super) fn caseworker() -> Caller {
     named("awa", &[Role::Caseworker])
 }
 
-fn supervisor() -> Caller {
+pub(super) fn supervisor() -> Caller {
     named("binta", &[Role::Supervisor])
 }
 
-fn cp_officer() -> Caller {
+pub(super) fn cp_officer() -> Caller {
     named("chérif", &[Role::CpOfficer])
 }
 
-fn duty_officer() -> Caller {
+pub(super) fn duty_officer() -> Caller {
     named("djibril", &[Role::DutyOfficer])
 }
 
-fn id(seed: u8) -> HandoverId {
+pub(super) fn id(seed: u8) -> HandoverId {
     HandoverId::new(NOW, [seed; 10])
 }
 
-fn entropy(seed: u8) -> IdEntropy {
+pub(super) fn entropy(seed: u8) -> IdEntropy {
     [seed; 10]
 }
 
-fn code<T>(outcome: Result<T, Refusal>) -> Option<Code> {
+pub(super) fn code<T>(outcome: Result<T, Refusal>) -> Option<Code> {
     outcome.err().map(|refusal| refusal.code)
 }
 
 /// The consent that a trusted adult gives for a child who is alone.
-fn for_a_child(draft: &mut ConsentDraft) {
+pub(super) fn for_a_child(draft: &mut ConsentDraft) {
     draft.capacity = Capacity::Minor;
     draft.age_band = AgeBand::From6To11;
     draft.given_by = GivenBy::TrustedAdult;
@@ -64,7 +64,7 @@ fn for_a_child(draft: &mut ConsentDraft) {
     draft.collection = CollectionMethod::Written;
 }
 
-fn consented(world: &mut World, seed: u8, change: impl FnOnce(&mut ConsentDraft)) {
+pub(super) fn consented(world: &mut World, seed: u8, change: impl FnOnce(&mut ConsentDraft)) {
     let senegal = world.at("SN");
     let mut draft = consent_sample::draft();
     change(&mut draft);
@@ -73,38 +73,38 @@ fn consented(world: &mut World, seed: u8, change: impl FnOnce(&mut ConsentDraft)
     senegal.ask(Command::RecordConsent { caller, case: case(seed), record }).expect("a valid record");
 }
 
-fn draft(world: &mut World, seed: u8, change: impl FnOnce(&mut HandoverDraft)) -> HandoverDraft {
+pub(super) fn draft(world: &mut World, seed: u8, change: impl FnOnce(&mut HandoverDraft)) -> HandoverDraft {
     let mut draft = handover_sample::draft();
     draft.consent = Some(consent(world.at("SN"), seed, consent_sample::draft()).id);
     change(&mut draft);
     draft
 }
 
-fn a_child(draft: &mut HandoverDraft) {
+pub(super) fn a_child(draft: &mut HandoverDraft) {
     draft.age_band = AgeBand::From6To11;
     draft.minor_status = MinorStatus::Unaccompanied;
     draft.best_interest_ref = Some("bia.7".parse().expect("a code"));
 }
 
-fn offer(caller: Caller, seed: u8, draft: HandoverDraft, release_on_acceptance: bool) -> Command {
+pub(super) fn offer(caller: Caller, seed: u8, draft: HandoverDraft, release_on_acceptance: bool) -> Command {
     let (id, case, entropy, package) = (id(seed), case(seed), entropy(seed), Some(package(seed)));
     Command::OfferHandover { caller, id, case, entropy, draft: Box::new(draft), package, release_on_acceptance }
 }
 
-fn approve(caller: Caller, seed: u8) -> Command {
+pub(super) fn approve(caller: Caller, seed: u8) -> Command {
     SafeguardCommand::Approve { caller, id: id(seed), overriding: false, role: None }.into()
 }
 
-fn send(caller: Caller, seed: u8) -> Command {
+pub(super) fn send(caller: Caller, seed: u8) -> Command {
     SafeguardCommand::SendHandover { caller, entropy: entropy(seed + 100), id: id(seed) }.into()
 }
 
-fn accept(caller: Caller, seed: u8) -> Command {
+pub(super) fn accept(caller: Caller, seed: u8) -> Command {
     let verdict = Verdict::Accept { team: "intake.kayes".parse().expect("a code"), services: Vec::new() };
     Command::AnswerHandover { caller, entropy: entropy(seed + 120), id: id(seed), verdict }
 }
 
-fn release(caller: Caller, seed: u8, section: Section) -> Command {
+pub(super) fn release(caller: Caller, seed: u8, section: Section) -> Command {
     let attachment = Some(Attachment { digest: Digest::of(SEALED), bytes: SEALED.len() as u64 });
     let (id, package, entropy, sections) = (id(seed), package(seed), entropy(seed + 140), vec![section]);
     Command::ReleaseHandover { caller, entropy, id, package, attachment, sections }
@@ -115,7 +115,7 @@ fn state(world: &mut World, at: &str, seed: u8) -> Option<State> {
 }
 
 /// Every journal folds to its rows again.
-fn rebuilds(world: &World) {
+pub(super) fn rebuilds(world: &World) {
     for node in &world.nodes {
         assert!(node.journal.rebuilt(node.own) == node.journal.rows, "{}: rows follow from the journal", node.own);
     }
@@ -262,17 +262,17 @@ fn an_age_once_recorded_is_changed_by_trained_people_alone() {
 }
 
 /// An adult who cannot be asked: the consent was put off.
-fn put_off(draft: &mut ConsentDraft) {
+pub(super) fn put_off(draft: &mut ConsentDraft) {
     draft.decision = Decision::Deferred;
     draft.capacity = Capacity::ShockOrSedated;
 }
 
-fn ambulance(draft: &mut HandoverDraft) {
+pub(super) fn ambulance(draft: &mut HandoverDraft) {
     let service = Service::Ambulance;
     draft.services = vec![ServiceRequest { service, needs: Vec::new(), required: true, note: None }];
 }
 
-fn request(caller: Caller, seed: u8, draft: Option<HandoverDraft>) -> Command {
+pub(super) fn request(caller: Caller, seed: u8, draft: Option<HandoverDraft>) -> Command {
     let member = |draft| Box::new(Member { id: id(seed), case: case(seed), draft, package: Some(package(seed)) });
     SafeguardCommand::RequestOverride {
         caller,
@@ -285,7 +285,7 @@ fn request(caller: Caller, seed: u8, draft: Option<HandoverDraft>) -> Command {
     .into()
 }
 
-fn approve_override(caller: Caller, seed: u8) -> Command {
+pub(super) fn approve_override(caller: Caller, seed: u8) -> Command {
     SafeguardCommand::Approve { caller, id: id(seed), overriding: true, role: None }.into()
 }
 
@@ -400,12 +400,12 @@ fn yes() -> Verdict {
     Verdict::Accept { team: "intake.kayes".parse().expect("a code"), services: Vec::new() }
 }
 
-fn split(caller: Caller) -> Command {
+pub(super) fn split(caller: Caller) -> Command {
     SafeguardCommand::SplitGroup { caller, entropy: entropy(62), id: id(1), reason: SplitReason::OwnWish }.into()
 }
 
 /// The family was offered and has reached Mali.
-fn offered_family() -> World {
+pub(super) fn offered_family() -> World {
     let mut world = World::new();
     let members = family(&mut world);
     let senegal = world.at("SN");

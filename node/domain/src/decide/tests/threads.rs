@@ -100,7 +100,7 @@ fn a_grave_alert_goes_out_only_when_a_second_person_has_approved_it() {
     assert_eq!(refused(node.ask(publish(1))), Some(Code::ApprovalRequired));
     assert_eq!(refused(node.ask(approve(author(), 1))), Some(Code::RoleMissing));
     assert_eq!(refused(node.ask(approve(person("awa", Role::AlertApprover), 1))), Some(Code::SelfApproval));
-    assert_eq!(refused(node.ask(approve(Caller::system(), 1))), Some(Code::RoleMissing), "the node is no person");
+    assert_eq!(refused(node.ask(approve(Caller::system(), 1))), Some(Code::NeedsPerson), "the node is no person");
     let digest = Some(crate::digest::Digest::of(b"what was read"));
     let other = Command::ApproveDraft { caller: approver(), id: id(1), digest };
     assert_eq!(refused(node.ask(other)), Some(Code::WrongState), "it is not what was read");

@@ -5,15 +5,16 @@ use super::world::*;
 use crate::{
     catalogue::{DataCategory, Purpose, Section, Service},
     consent::{Actor, Scope, sample as consent_sample},
-    decide::{About, Caller, Command, Reply},
+    decide::{About, Caller, Command, HoldScope, Reply},
     digest::Digest,
     entry::Body,
     envelope::{Attachment, Kind, Lane},
     handover::{State, Step, Verdict, sample as handover_sample},
     ids::{ConsentId, EntryIndex, HandoverId, Position},
     refusal::{Code, Refusal},
+    retention::HoldKind,
     rows::Ended,
-    withdrawal::{KeepReason, Part},
+    withdrawal::{KeepReason, Kept, Part},
 };
 
 const NOW: crate::time::Time = consent_sample::NOW;
@@ -308,22 +309,47 @@ fn a_part_stops_what_uses_it_and_leaves_the_rest() {
 }
 
 #[test]
-fn a_hold_stops_use_and_puts_off_erasure() {
-    let mut world = world(7);
-    world.at("ML").journal.rows.handovers.get_mut(&id()).expect("it is there").frozen = true;
+fn a_hold_of_any_kind_over_any_part_of_a_case_stops_use_and_puts_off_erasure() {
+    let here = world(7).at("ML").journal.rows.handovers[&id()].case.expect("the case that was received");
+    let scopes = [HoldScope::Handover(id()), HoldScope::Case(here)];
+    for (scope, kind) in scopes.iter().flat_map(|scope| HoldKind::ALL.iter().map(move |kind| (*scope, *kind))) {
+        held_then_erased(world(7), "ML", scope, kind);
+    }
+    // At the origin the record is known too.
+    let scope = HoldScope::Consent(consent_id());
+    held_then_erased(world(7), "SN", scope, HoldKind::LegalHold);
+}
+
+fn hold(scope: HoldScope, kind: HoldKind, lift: bool) -> Command {
+    let reason = "asked for by a court".parse().expect("a note");
+    Command::Hold { caller: Caller::system(), scope, kind, lift, reason }
+}
+
+/// Whoever holds is told of with what it keeps and why; when the hold is lifted it erases after all.
+fn held_then_erased(mut world: World, at: &str, scope: HoldScope, kind: HoldKind) {
+    let other = if at == "SN" { "ML" } else { "SN" };
+    world.at(at).ask(hold(scope, kind, false)).expect("placed");
     world.at("SN").ask(withdraw(About::Consent(consent_id()), None)).expect("recorded");
     heal(&mut world);
-    assert_eq!(state(&mut world, "ML"), State::Withdrawn);
-    let resting = world.at("SN").journal.rows.uses[&consent_id()].of(id()).cloned().expect("it rests");
+    assert_eq!(code(world.at(at).ask(read())), Some(Code::Withdrawn), "kept is not used");
+    assert_eq!(state(&mut world, at), State::Withdrawn, "{scope:?} {kind}");
+    assert_eq!(state(&mut world, other), State::Erased, "the other end has no hold");
+    let resting = world.at(other).journal.rows.uses[&consent_id()].of(id()).cloned().expect("it rests");
     assert_eq!(resting.erased_at, None);
-    assert!(resting.kept.iter().any(|kept| kept.reason == KeepReason::LegalHold));
-    let held = world.at("ML").journal.next();
+    for part in [Part::CaseKey, Part::SealedFiles] {
+        assert!(resting.kept.contains(&Kept { part, reason: KeepReason::LegalHold }), "{:?}", resting.kept);
+    }
+    let held = world.at(at).journal.next();
     heal(&mut world);
-    let again = world.at("ML").journal.entries[held.0 as usize..].iter();
+    let again = world.at(at).journal.entries[held.0 as usize..].iter();
     assert_eq!(again.filter(|entry| matches!(entry.body, Body::ErasureHeld { .. })).count(), 0, "it is said once");
-    world.at("ML").journal.rows.handovers.get_mut(&id()).expect("it is there").frozen = false;
+    world.at(at).ask(hold(scope, kind, true)).expect("lifted");
     heal(&mut world);
-    assert_eq!(state(&mut world, "ML"), State::Erased);
+    assert_eq!(state(&mut world, at), State::Erased);
+    let resting = world.at(other).journal.rows.uses[&consent_id()].of(id()).cloned().expect("it rests");
+    assert!(resting.erased_at.is_some() && resting.kept.iter().all(|kept| kept.reason != KeepReason::LegalHold));
+    let rebuilt = world.at(at).journal.rebuilt(society(at));
+    assert!(rebuilt == world.at(at).journal.rows, "the views of {at} follow from its journal");
 }
 
 /// A copy of the journal as it was, under the lanes' rules of a restored store.
@@ -441,7 +467,7 @@ fn each_refusal_of_a_withdrawal_is_reached() {
         (Code::UnknownConsent, withdraw(About::Case(case(99)), None)),
         (Code::MissingField, withdraw(About::Handover(id()), empty)),
         (Code::Malformed, by(Actor::Caseworker)),
-        (Code::WrongState, Command::CaseErased { case: case(1) }),
+        (Code::WrongState, Command::CaseErased { case: case(1), kept: false }),
     ] {
         assert_eq!(code(world(1).at("SN").ask(command)), Some(wanted));
     }

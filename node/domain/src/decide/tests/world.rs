@@ -8,7 +8,10 @@ use crate::{
     alert::{Alert, AlertDraft, Reference},
     bundle::{Bundle, BundleContent, SEALING_KEY_BYTES},
     consent::{ConsentDraft, ConsentRecord, RecordContext, sample as consent_sample},
-    decide::{Caller, Command, Context, Opened, Policy, Pseudonyms, Reply, decide, forget, may_send, open, refused},
+    decide::{
+        Caller, Command, Context, Opened, Policy, Pseudonyms, Reply, decide, forget, is_case_held, may_send, open,
+        refused,
+    },
     digest::Digest,
     entry::{Actor, Body, Entry, ForgetReason, PackageRef},
     envelope::{Envelope, Kind, Lane, SignedEnvelope},
@@ -434,7 +437,8 @@ impl Node {
     pub(super) fn erase_what_is_due(&mut self) {
         let due = self.journal.rows.cases.iter().filter(|(_, row)| row.due.is_some() && row.erased.is_none());
         for case in due.map(|(case, _)| *case).collect::<Vec<_>>() {
-            self.ask(Command::CaseErased { case }).expect("it is due");
+            let kept = is_case_held(&self.journal, case).expect("facts in memory do not fail");
+            self.ask(Command::CaseErased { case, kept }).expect("it is due");
         }
     }
 
