@@ -94,7 +94,7 @@ fn a_program_approves_nothing_overrides_nothing_and_splits_nobody() {
 
     let id = ReportId::new(NOW, [2; 10]);
     let report = |caller, step| Command::Report { caller, id, step };
-    senegal.ask(report(named("awa", &Role::ALL), ReportStep::Proposed(aggregate()))).expect("proposed");
+    senegal.ask(report(named("awa", Role::ALL), ReportStep::Proposed(aggregate()))).expect("proposed");
     assert_eq!(code(senegal.ask(report(program(), ReportStep::Approved))), Some(Code::NeedsPerson));
 }
 
