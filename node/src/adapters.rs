@@ -8,6 +8,7 @@ use passerelle_domain::{
     decide::Caller,
     entry::PackageRef,
     envelope::Attachment,
+    handover::Question,
     ids::{CaseId, EntryIndex, HandoverId},
     refusal::{Code, Refusal},
     society::Society,
@@ -17,9 +18,10 @@ use zeroize::Zeroizing;
 
 use crate::{
     feed::{Board, Public, SourceStatus},
-    link::{LinkStatus, Statuses},
+    link::{Link, LinkStatus, Statuses},
     operator::ports::{
-        AddedPeer, BundleFile, FeedView, Kept, LinkSnapshot, LinkView, OwnCertificates, Packages, PeerBook, Upkeeping,
+        AddedPeer, BundleFile, FeedView, Kept, LinkSnapshot, LinkView, OriginReader, OwnCertificates, Packages,
+        PeerBook, Upkeeping,
     },
     packages,
     peers::Peers,
@@ -120,6 +122,26 @@ impl Packages for packages::Packages {
 
     fn discard(&self, package: &PackageRef) -> Result<(), Refusal> {
         Self::discard(self, package)
+    }
+}
+
+/// Packages that lie at their origin, as the operators' interface reads them.
+pub struct Origins {
+    /// The link, over which the origin is asked.
+    pub link: Link,
+    /// Opens what the origin has sealed.
+    pub packages: Arc<packages::Packages>,
+}
+
+#[tonic::async_trait]
+impl OriginReader for Origins {
+    fn check(&self, origin: Society) -> Result<(), Refusal> {
+        self.link.may_ask(origin)
+    }
+
+    async fn read(&self, origin: Society, question: Question) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+        let sealed = self.link.ask(origin, question.clone()).await?;
+        self.packages.open_reading(origin, &question, &sealed)
     }
 }
 

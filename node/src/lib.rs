@@ -2,6 +2,7 @@
 //! `passerelle-domain` that touches a disk, a socket, a clock or a signal.
 
 pub mod adapters;
+pub mod answers;
 pub mod clock;
 pub mod commands;
 pub mod config;

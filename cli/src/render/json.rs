@@ -28,6 +28,8 @@ named! {
 AcceptGroupResponse, AcceptHandoverResponse, AcknowledgeAlertResponse, AddPeerResponse, ApproveAlertResponse, ApproveHandoverResponse, ApproveOverrideResponse, ApproveReportResponse, CancelAlertResponse, CheckConsentResponse, DiscardAlertResponse, DraftAlertResponse, ExportReportResponse, GetAlertResponse, GetBundleResponse, GetCheckpointResponse, GetConsentResponse, GetDraftResponse, GetFeedsResponse, GetGroupResponse, GetHandoverResponse, GetRetentionResponse, GetStatusResponse, GetWithdrawalResponse, LiftHoldResponse, ListAlertsResponse, ListCodesResponse, ListConsentsResponse, ListDraftsResponse, ListEntriesResponse, ListExceptionsResponse, ListHandoversResponse, ListHoldsResponse, ListOverridesResponse, ListPeersResponse, ListReportsResponse, OfferGroupResponse, OfferHandoverResponse, PeerStatus, PlaceHoldResponse, ProposeReportResponse, PublishAlertResponse, RaiseAlertResponse, RedactAlertResponse, RejectGroupResponse, RequestOverrideResponse, ReviewOverrideResponse, ReviewPackageResponse, RunRetentionResponse, SendHandoverResponse, SplitGroupResponse, SuspendPeerResponse, WithdrawConsentResponse,
     ReadPackageResponse, RecordConsentResponse, RejectHandoverResponse, ReleaseHandoverResponse,
     RemovePeerResponse, ReplayToPeerResponse, ReportHandoverResponse, SetSubscriptionResponse,
+    AnswerSubjectRequestResponse, AskRightResponse, GetBlastRadiusResponse, GetSubjectRequestResponse,
+    ListDisclosuresResponse, ListSubjectRequestsResponse, RecordBreachResponse,
     UpdateAlertResponse, VerifyJournalResponse, WatchResponse,
 }
 

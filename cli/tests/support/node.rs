@@ -18,6 +18,7 @@ use passerelle_proto::v1::{
     retention_service_server::{RetentionService, RetentionServiceServer},
     safeguard_service_server::SafeguardServiceServer,
     status_service_server::{StatusService, StatusServiceServer},
+    subject_service_server::SubjectServiceServer,
     watch_service_server::{WatchService, WatchServiceServer},
     *,
 };
@@ -69,6 +70,7 @@ impl Node {
             .add_service(SafeguardServiceServer::new(self.clone()))
             .add_service(RetentionServiceServer::new(self.clone()))
             .add_service(StatusServiceServer::new(self.clone()))
+            .add_service(SubjectServiceServer::new(self.clone()))
             .add_service(WatchServiceServer::new(self))
     }
 
@@ -449,7 +451,7 @@ impl HandoverService for Node {
     ) -> Result<Response<OfferHandoverResponse>, Status> {
         let id = self.take(request)?.id;
         let (short_code, state, data_will_be_in) = ("4K7QX2M".into(), "offered".into(), "Mali".into());
-        ok(OfferHandoverResponse { id, entry_index: 12, short_code, state, data_will_be_in })
+        ok(OfferHandoverResponse { id, entry_index: 12, short_code, state, data_will_be_in, held_at_origin: false })
     }
 
     async fn accept_handover(
@@ -473,7 +475,12 @@ impl HandoverService for Node {
         request: Request<ReleaseHandoverRequest>,
     ) -> Result<Response<ReleaseHandoverResponse>, Status> {
         self.take(request)?;
-        ok(ReleaseHandoverResponse { entry_index: 15, sections: words(&["contact"]), data_will_be_in: "Mali".into() })
+        ok(ReleaseHandoverResponse {
+            entry_index: 15,
+            sections: words(&["contact"]),
+            data_will_be_in: "Mali".into(),
+            held_at_origin: false,
+        })
     }
 
     async fn report_handover(

@@ -34,6 +34,8 @@ vocabulary! {
         12 WithdrawalAnswer = "withdrawal_answer",
         13 ErasureReceipt = "erasure_receipt",
         14 GroupSplit = "group_split",
+        20 SubjectRequest = "subject_request",
+        21 SubjectAnswer = "subject_answer",
         8 Subscription = "subscription",
         9 AlertRedact = "alert_redact",
         10 AlertErased = "alert_erased",

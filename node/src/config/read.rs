@@ -127,7 +127,10 @@ fn read_all<'a>(reader: &mut Reader<'a>, document: &'a DeTable<'a>, base: &Path)
 }
 
 fn store(mut section: Section<'_, '_>) -> Store {
-    let store = Store { cache_mib: section.within("cache_mib", 4..=4096, 8) };
+    let store = Store {
+        cache_mib: section.within("cache_mib", 4..=4096, 8),
+        compact_at_start: section.or("compact_at_start", true),
+    };
     section.refuse_unknown();
     store
 }
@@ -234,6 +237,7 @@ fn peers<'a>(
             addresses: addresses.into_iter().map(|found: Found<Address>| found.value).collect(),
             alerts: section.or("alerts", true),
             handovers: section.or("handovers", true),
+            hold_at_origin: section.or("hold_at_origin", false),
             suspended: section.or("suspended", false),
         };
         section.refuse_unknown();

@@ -56,7 +56,8 @@ fn the_minimal_configuration_loads_with_the_defaults() {
 fn the_reference_shows_the_defaults_as_they_are() {
     let shown = parse(&uncommented()).expect("the reference, uncommented");
     let plain = parse(REFERENCE).expect("the reference");
-    let default = Peer { addresses: Vec::new(), alerts: true, handovers: true, suspended: false };
+    let default =
+        Peer { addresses: Vec::new(), alerts: true, handovers: true, hold_at_origin: false, suspended: false };
     for peer in shown.peers.values() {
         assert_eq!(Peer { addresses: Vec::new(), ..peer.clone() }, default);
     }

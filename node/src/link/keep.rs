@@ -22,6 +22,9 @@ pub(super) async fn keep_package(
 ) -> Result<(Option<Result<PackageRef, Refusal>>, Option<CaseId>), Refusal> {
     let Ok(letter) = &opened.outcome else { return Ok((None, None)) };
     let Content::Release(release) = &letter.content else { return Ok((None, None)) };
+    if release.is_held_at_origin() {
+        return Ok((None, None));
+    }
     let known = link.engine.view().handover(release.id)?;
     // A handover that is not ours to receive is refused by the engine; nothing of it is kept.
     let Some(row) = known.filter(|row| row.to == link.own && row.from == peer) else { return Ok((None, None)) };

@@ -1,7 +1,7 @@
 //! Parcels of our lanes to one peer, read from the store and the vault as the session asks for them.
 
 use passerelle_domain::{
-    decide::{Context, may_send},
+    decide::may_send,
     entry::{Body, EnvelopeMeta},
     envelope::{Kind, Lane, SignedEnvelope},
     facts::Facts as _,
@@ -32,17 +32,7 @@ impl Shelf<'_> {
     /// Asks the gate whether an envelope of ours may be sent at this moment.
     fn gate(&self, view: &View<'_>, meta: &EnvelopeMeta) -> Result<(), Refusal> {
         let policy = self.link.policy.borrow().clone();
-        let context = Context {
-            own: self.link.own,
-            // As the engine sees it: journal time never runs backwards.
-            now: self.now.max(self.link.engine.durable().borrow().time),
-            next: EntryIndex(self.link.engine.durable().borrow().entries),
-            facts: view,
-            signer: &*self.link.signer,
-            policy: &policy,
-            pseudonyms: &self.link.pseudonyms,
-        };
-        may_send(&context, meta)
+        may_send(&self.link.context(view, &policy, self.now), meta)
     }
 }
 
@@ -97,9 +87,11 @@ impl Parcels for Shelf<'_> {
         if item.kind != Kind::HandoverRelease {
             return written(parcel::write(&signed, &[]));
         }
-        let attachment = meta_of(&view, item.entry)?.and_then(|meta| meta.attachment);
-        let bytes = attachment.map(|named| self.link.packages.outgoing(named.digest)).transpose()?.flatten();
-        written(match bytes {
+        let Some(named) = meta_of(&view, item.entry)?.and_then(|meta| meta.attachment) else {
+            // The package stays here.
+            return written(parcel::write(&signed, &[]));
+        };
+        written(match self.link.packages.outgoing(named.digest)? {
             Some(bytes) => parcel::write(&signed, &bytes),
             None => parcel::write_expired(&signed.digest()),
         })

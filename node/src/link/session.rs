@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::trust::Ed25519Verifier;
 
-use super::{Direction, Link, LinkState, keep::keep_package, parcels::Shelf, registry::Place};
+use super::{Direction, Link, LinkState, keep::keep_package, parcels::Shelf, readings::Conversation, registry::Place};
 
 /// Deliveries that may wait for the engine before the stream is read no further.
 const DELIVERIES_MAX: usize = 1_024;
@@ -49,9 +49,11 @@ type UnderWay<'a> =
 
 /// One session under way.
 pub(super) struct Driver<'a> {
-    link: &'a Link,
-    peer: Society,
-    session: Session,
+    pub(super) link: &'a Link,
+    pub(super) peer: Society,
+    pub(super) session: Session,
+    /// Readings of what lies at its origin, both ways.
+    pub(super) readings: Conversation,
     place: Option<Place<'a>>,
     direction: Direction,
     outgoing: mpsc::Sender<v1::Frame>,
@@ -104,6 +106,7 @@ impl<'a> Driver<'a> {
             link,
             peer,
             session,
+            readings: Conversation::default(),
             place: None,
             direction,
             outgoing,
@@ -174,6 +177,10 @@ impl<'a> Driver<'a> {
                     }
                     self.make_receipts();
                 }
+                Some(ask) = self.readings.asks.recv() => self.ask(ask),
+                Some((id, outcome)) = self.readings.answers.next(), if !self.readings.answers.is_empty() => {
+                    self.answer(id, outcome);
+                }
                 frame = incoming.next(), if self.under_way.len() < DELIVERIES_MAX => {
                     match frame {
                         Some(Ok(frame)) => if self.hear(frame).await? { return Ok(()); },
@@ -184,6 +191,7 @@ impl<'a> Driver<'a> {
                 changed = durable.changed() => {
                     changed.map_err(|_| Refusal::new(Code::ShuttingDown, "the node is shutting down"))?;
                     self.look_at_lanes()?;
+                    self.look_at_answer()?;
                 }
                 () = tokio::time::sleep(wake) => {}
             }
@@ -253,10 +261,14 @@ impl<'a> Driver<'a> {
         }
         // The keys of one frame's parcels are looked up once.
         let mut keys = None;
+        let mut restored = false;
         for event in self.session.on_frame(Frame::try_from(frame)?, now)? {
             match event {
-                Event::Ready(hello) => self.ready(&hello).await?,
-                Event::Alarm(alarm) => self.alarm(alarm),
+                Event::Ready(hello) => restored |= self.ready(&hello).await?,
+                Event::Alarm(alarm) => {
+                    restored |= matches!(alarm, Alarm::PeerRestored(_));
+                    self.alarm(alarm);
+                }
                 Event::Advance { lane, position, hash } => {
                     self.advance(lane, position, hash).await?;
                 }
@@ -270,12 +282,17 @@ impl<'a> Driver<'a> {
                         status.round_trip = Some(round_trip);
                     });
                 }
+                Event::Asked(question) => self.asked(question),
+                Event::Answered(id, outcome) => self.readings.answered(id, outcome),
                 Event::Goodbye(None) => return Ok(true),
                 Event::Goodbye(Some(code)) => {
                     self.told = true;
                     return Err(Refusal::new(code, "the peer ended the session"));
                 }
             }
+        }
+        if restored {
+            self.link.give_back_redactions(self.peer);
         }
         Ok(false)
     }
@@ -292,9 +309,13 @@ impl<'a> Driver<'a> {
         self.submit(command, Due::Advanced(lane)).await
     }
 
-    async fn ready(&mut self, hello: &Hello) -> Result<(), Refusal> {
+    /// The link is up; whether the peer's store is in another life than before.
+    async fn ready(&mut self, hello: &Hello) -> Result<bool, Refusal> {
         let now = self.link.clock.now();
         let place = self.link.registry.admit(self.link.own, self.peer, self.direction, hello.epoch, now)?;
+        if hello.readings {
+            place.takes(self.readings.asking.clone());
+        }
         self.place = Some(place);
         self.link.metrics.link_up(self.peer, true);
         self.link.statuses.update(self.peer, |status| {
@@ -313,7 +334,8 @@ impl<'a> Driver<'a> {
             self.submit(Command::MeetEpoch { peer: self.peer, epoch: hello.epoch }, Due::Other).await?;
         }
         self.repeat_receipts()?;
-        self.look_at_lanes()
+        self.look_at_lanes()?;
+        Ok(known.is_some_and(|known| known != hello.epoch))
     }
 
     /// The last receipts of an earlier session may never have arrived: they are given again.

@@ -8,6 +8,7 @@ mod audit;
 mod auth;
 mod codes;
 mod consents;
+mod disclosures;
 mod drafts;
 mod entry_json;
 mod errors;
@@ -16,6 +17,7 @@ mod feeds;
 mod handovers;
 mod json;
 mod lanes;
+mod origin;
 mod overrides;
 mod packages;
 mod peers;
@@ -26,6 +28,7 @@ mod retention;
 mod safeguards;
 mod server;
 mod status;
+mod subject;
 #[cfg(test)]
 mod tests;
 mod thread;
@@ -63,7 +66,7 @@ pub use server::{Listening, bind, serve_tcp, serve_unix};
 
 use crate::documents::entry_and_content;
 use errors::Refused;
-use ports::{FeedView, LinkView, Packages, PeerBook, Upkeeping};
+use ports::{FeedView, LinkView, OriginReader, Packages, PeerBook, Upkeeping};
 
 /// Roles that see cases: offers, consent records and where handovers stand. Node administrators do not.
 const CASE_ROLES: [Role; 9] = [
@@ -110,6 +113,8 @@ pub struct Parts {
     pub upkeep: Arc<dyn Upkeeping>,
     /// The vault.
     pub packages: Arc<dyn Packages>,
+    /// Packages that lie elsewhere.
+    pub origins: Arc<dyn OriginReader>,
     /// The public feed, and the sources that are polled.
     pub feeds: Arc<dyn FeedView>,
     /// Folder of the data, whose disk is watched, and where a verification keeps its scratch store.
@@ -195,9 +200,10 @@ impl Operator {
             Reply::Done { entry }
             | Reply::Alert { entry, .. }
             | Reply::Received { entry, .. }
+            | Reply::Reading { entry, .. }
             | Reply::Replayed { entry, .. } => entry,
-            // No operator asks for a call of a post on duty.
-            Reply::Escalated { .. } => EntryIndex(self.engine.durable().borrow().entries),
+            // No operator asks for a call of a post on duty, and what came of a check is looked at where it is made.
+            Reply::Escalated { .. } | Reply::CheckFailed { .. } => EntryIndex(self.engine.durable().borrow().entries),
         })
     }
 

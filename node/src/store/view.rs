@@ -11,11 +11,12 @@ use passerelle_domain::{
     envelope::Lane,
     facts::Facts,
     fold::Residue,
-    handover::GroupId,
-    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position, ReportId},
+    handover::{CaseShortCode, GroupId},
+    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position, ReportId, RequestId},
     limits::STORE_VALUE_BYTES_MAX,
     refusal::{Code, Refusal},
     retention::{HoldKind, HoldRow, KeepingRow, SuspensionRow},
+    rights::{CardRow, ReadsRow, RequestRow},
     rows::{
         AckRow, AlertRow, CaseAgeRow, CaseRow, ConsentRow, DraftRow, EnvelopeRow, GroupRow, HandoverRow, HeadRow,
         LaneIn, LaneItem, LaneOut, PeerRow, Row, SafeguardRow, TombstoneRow, UseRow,
@@ -187,6 +188,9 @@ pub fn encode_row(row: &Row) -> (keys::Key, Vec<u8>) {
         Row::Safeguard(id, row) => (keys::safeguard(*id), encode(row)),
         Row::CaseAge(case, row) => (keys::case_age(*case), encode(row)),
         Row::Group(id, row) => (keys::group(*id), encode(row)),
+        Row::Reads(id, row) => (keys::reads(*id), encode(row)),
+        Row::Card(code, row) => (keys::card(code), encode(row)),
+        Row::Request(id, row) => (keys::request(*id), encode(row)),
         Row::Keeping(id, row) => (keys::keeping(*id), encode(row)),
         Row::Hold(subject, kind, row) => (keys::hold(*subject, *kind), encode(row)),
         Row::Suspension(peer, row) => (keys::suspension(*peer), encode(row)),
@@ -246,6 +250,19 @@ impl Facts for View<'_> {
     fn group(&self, id: GroupId) -> Result<Option<GroupRow>, Refusal> {
         self.row(&keys::group(id))
     }
+
+    fn reads(&self, id: HandoverId) -> Result<Option<ReadsRow>, Refusal> {
+        self.row(&keys::reads(id))
+    }
+
+    fn card(&self, code: &CaseShortCode) -> Result<Option<CardRow>, Refusal> {
+        self.row(&keys::card(code))
+    }
+
+    fn request(&self, id: RequestId) -> Result<Option<RequestRow>, Refusal> {
+        self.row(&keys::request(id))
+    }
+
     fn keeping(&self, id: HandoverId) -> Result<KeepingRow, Refusal> {
         Ok(self.row(&keys::keeping(id))?.unwrap_or_default())
     }

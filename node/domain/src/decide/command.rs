@@ -9,7 +9,7 @@ use crate::{
     digest::Digest,
     entry::{DraftSource, HookOutcome, PackageRef},
     envelope::{Attachment, Lane},
-    handover::{HandoverDraft, Note, Step, Verdict},
+    handover::{HandoverDraft, Note, Question, Step, Verdict},
     ids::{AlertId, CaseId, EntryIndex, Epoch, HandoverId, IdEntropy, Position, ReportId},
     receipt::{Receipt, SignedReceipt},
     refusal::{Code, Refusal},
@@ -17,7 +17,7 @@ use crate::{
     society::Society,
 };
 
-use super::{About, Caller, HoldScope, Opened, SafeguardCommand, Target};
+use super::{About, Caller, HoldScope, Opened, RightsCommand, SafeguardCommand, Target};
 
 /// What somebody asks of the node.
 #[derive(Clone, Debug)]
@@ -170,6 +170,8 @@ pub enum Command {
     },
     /// What others approve, what overrides consent, and who stays together.
     Safeguard(SafeguardCommand),
+    /// Cards, requests of persons, and breaches.
+    Rights(RightsCommand),
     /// Answers an offer.
     AnswerHandover {
         /// Who asks.
@@ -191,8 +193,8 @@ pub enum Command {
         id: HandoverId,
         /// The package, as it lies in the vault.
         package: PackageRef,
-        /// The sealed bytes that travel.
-        attachment: Attachment,
+        /// The sealed bytes that travel; none when the package stays here.
+        attachment: Option<Attachment>,
         /// The sections in it.
         sections: Vec<Section>,
     },
@@ -219,6 +221,13 @@ pub enum Command {
         sections: Vec<Section>,
         /// Why.
         purpose: Purpose,
+    },
+    /// A peer asks to read a package that we hold as its origin; recorded before it is answered.
+    AnswerReading {
+        /// The peer.
+        peer: Society,
+        /// What it asks.
+        question: Box<Question>,
     },
     /// Places a hold over something, or lifts it.
     Hold {

@@ -13,7 +13,7 @@ use crate::{
 };
 
 use super::{
-    Context, Decision, NewEntry, Reply, forget, handovers, holds,
+    Context, Decision, NewEntry, Reply, forget, handovers, holds, rights,
     withdrawals::{check_in_use, receipt},
 };
 
@@ -49,6 +49,7 @@ fn forget_letters(context: &Context<'_>, row: &CaseRow) -> Result<Vec<NewEntry>,
     for handover in row.handovers.iter().chain(row.owed.iter().map(|owed| &owed.handover)) {
         let Some(row) = context.facts.handover(*handover)? else { continue };
         letters.insert(row.entry);
+        letters.extend(rights::card_of(context, &row)?);
         let answers = row.history.iter().filter(|step| matches!(step.action, Action::Accept | Action::Reject));
         for step in answers {
             // A receipt that rejects an offer is evidence of the lane, and stays.
@@ -64,7 +65,7 @@ fn forget_letters(context: &Context<'_>, row: &CaseRow) -> Result<Vec<NewEntry>,
 fn is_held(context: &Context<'_>, case: CaseId) -> Result<bool, Refusal> {
     for handover in context.facts.case(case)?.unwrap_or_default().handovers {
         let Some(row) = context.facts.handover(handover)? else { continue };
-        if row.frozen || holds::is_held(context, &holds::scopes_of(handover, &row))? {
+        if row.frozen || holds::outlasts_withdrawal(context, &holds::scopes_of(handover, &row))? {
             return Ok(true);
         }
     }

@@ -1,13 +1,13 @@
 //! Handovers: answered, released, followed, read. Consent is asked at every gate.
 
 use crate::{
-    catalogue::{LegalBasis, Purpose, Role, Section, Service},
+    catalogue::{LegalBasis, Purpose, Section, Service},
     entry::{Body, PackageRef},
     envelope::{Attachment, Envelope, FORMAT_VERSION, Kind, Lane},
     fold::{Content, side_of},
     handover::{
         Action, Case, Gate, HandoverAnswer, HandoverRelease, HandoverStep, Note, Offer, ReleasePlan, Side, State, Step,
-        Verdict, permitted_roles, transition,
+        Verdict, permitted_roles, reading::READERS, transition,
     },
     ids::{EnvelopeId, HandoverId, IdEntropy},
     refusal::{Code, Refusal},
@@ -24,7 +24,8 @@ use super::{
 pub(super) struct Releasing {
     pub(super) id: HandoverId,
     pub(super) package: PackageRef,
-    pub(super) attachment: Attachment,
+    /// The sealed bytes; none when the package stays here.
+    pub(super) attachment: Option<Attachment>,
     pub(super) sections: Vec<Section>,
 }
 
@@ -186,11 +187,15 @@ pub(super) fn release(
     if let Some(section) = releasing.sections.iter().find(|section| !plan.sections.contains(section)) {
         return Err(Refusal::new(Code::ConsentMissing, format!("the consent does not cover the section {section}")));
     }
+    let held = context.policy.of(row.to).hold_at_origin;
+    if held != releasing.attachment.is_none() {
+        return Err(Refusal::new(Code::Busy, "whether packages for the peer stay here has changed meanwhile"));
+    }
     let release = HandoverRelease {
         id: releasing.id,
         package_commitment: releasing.package.commitment,
-        package_digest: releasing.attachment.digest,
-        sealed_bytes: releasing.attachment.bytes,
+        package_digest: releasing.attachment.map(|sealed| sealed.digest).unwrap_or_default(),
+        sealed_bytes: releasing.attachment.map_or(0, |sealed| sealed.bytes),
         sections: releasing.sections,
         matrix_version: crate::catalogue::MATRIX_VERSION,
         obligations: plan.obligations,
@@ -198,8 +203,13 @@ pub(super) fn release(
     };
     release.check()?;
     let mut envelope = envelope(context, entropy, row.to, Kind::HandoverRelease, Lane::Bulk, release.to_cbor(), None);
-    envelope.attachment = Some(releasing.attachment);
-    Ok(Decision::issuing(context, &envelope, Content::Release(Box::new(release))))
+    envelope.attachment = releasing.attachment;
+    let mut decision = Decision::issuing(context, &envelope, Content::Release(Box::new(release)));
+    if held && row.package != Some(releasing.package) {
+        let (handover, package) = (releasing.id, releasing.package);
+        decision.entries.push(NewEntry::bare(Body::PackageKept { handover, package }));
+    }
+    Ok(decision)
 }
 
 /// Reports a later step to the other side.
@@ -240,10 +250,6 @@ pub(super) fn report(
     Ok(Decision::issuing(context, &envelope, Content::Step(Box::new(step))))
 }
 
-/// Who reads packages; each of them what their role opens.
-const READERS: [Role; 6] =
-    [Role::Caseworker, Role::Supervisor, Role::Medical, Role::CpOfficer, Role::GbvOfficer, Role::RflOfficer];
-
 /// Records that a package is read, before it is.
 pub(super) fn read(
     context: &Context<'_>,
@@ -255,7 +261,8 @@ pub(super) fn read(
     caller.require(&READERS)?;
     let row = known(context, id)?;
     withdrawals::check_in_use(context, id, &row)?;
-    if row.package.is_none() || row.state.has_ended() && row.state != State::Completed {
+    let at_origin = row.held_at_origin.is_some() && row.to == context.own;
+    if row.package.is_none() && !at_origin || row.state.has_ended() && row.state != State::Completed {
         return Err(Refusal::new(Code::PackageAbsent, format!("the handover is {}", row.state)));
     }
     holds::check_not_frozen(context, id, &row)?;
@@ -293,6 +300,9 @@ pub(super) fn judge(
             context.check_exchange(by)?;
             withdrawals::check_in_use(context, release.id, &row)?;
             transition(row.state, Action::Release, Side::From)?;
+            if release.is_held_at_origin() {
+                return Ok(());
+            }
             match package {
                 Some(Ok(_)) => Ok(()),
                 Some(Err(refusal)) => Err(refusal.clone()),

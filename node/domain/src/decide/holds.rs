@@ -38,17 +38,27 @@ impl HoldScope {
     }
 }
 
-fn in_force(context: &Context<'_>, subject: EnvelopeId, kind: HoldKind) -> Result<bool, Refusal> {
+pub(super) fn in_force(context: &Context<'_>, subject: EnvelopeId, kind: HoldKind) -> Result<bool, Refusal> {
     Ok(context.facts.hold(subject, kind)?.is_some_and(|row| row.lifted.is_none()))
 }
 
-/// Whether a hold of either kind is over one of these.
+/// Whether a hold of any kind is over one of these: nothing of it is purged by its age.
 ///
 /// # Errors
 /// `store_failed`.
 pub fn is_held(context: &Context<'_>, scopes: &[HoldScope]) -> Result<bool, Refusal> {
+    any_in_force(context, scopes, HoldKind::ALL)
+}
+
+/// Whether a hold keeps one of these from the erasure that the person asks for. A restriction is at their own wish, and
+/// does not.
+pub(super) fn outlasts_withdrawal(context: &Context<'_>, scopes: &[HoldScope]) -> Result<bool, Refusal> {
+    any_in_force(context, scopes, &[HoldKind::LegalHold, HoldKind::BreachFreeze])
+}
+
+fn any_in_force(context: &Context<'_>, scopes: &[HoldScope], kinds: &[HoldKind]) -> Result<bool, Refusal> {
     for scope in scopes {
-        for kind in HoldKind::ALL {
+        for kind in kinds {
             if in_force(context, scope.subject(), *kind)? {
                 return Ok(true);
             }
@@ -66,10 +76,8 @@ pub(super) fn scopes_of(id: HandoverId, row: &HandoverRow) -> Vec<HoldScope> {
 
 /// Denies the reading and the release of what is frozen.
 pub(super) fn check_not_frozen(context: &Context<'_>, id: HandoverId, row: &HandoverRow) -> Result<(), Refusal> {
-    for scope in scopes_of(id, row) {
-        if in_force(context, scope.subject(), HoldKind::BreachFreeze)? {
-            return Err(Refusal::new(Code::Frozen, "the handover, its case or its consent is frozen"));
-        }
+    if any_in_force(context, &scopes_of(id, row), &[HoldKind::BreachFreeze, HoldKind::Restriction])? {
+        return Err(Refusal::new(Code::Frozen, "the handover, its case or its consent is frozen"));
     }
     Ok(())
 }

@@ -17,11 +17,13 @@ mod groups;
 mod handovers;
 mod holds;
 mod offers;
+mod origin;
 mod overrides;
 mod peers;
 mod receipts;
 mod redact;
 mod retention;
+mod rights;
 mod safeguards;
 #[cfg(test)]
 mod tests;
@@ -36,7 +38,9 @@ pub use erasure::may_send;
 pub use forget::forget;
 pub use handovers::{covered, recheck};
 pub use holds::{HoldScope, is_held};
+pub use origin::{Readable, may_read};
 pub use retention::{Target, evidence_of};
+pub use rights::{RightsCommand, held_here, may_see};
 pub use safeguards::{Member, SafeguardCommand};
 pub use withdrawals::{About, events as known_events};
 
@@ -80,10 +84,22 @@ pub enum Reply {
         /// To whom it is on its way.
         recipients: Vec<Society>,
     },
+    /// The code on a card came with a wrong answer, or no card has it; that is written down.
+    CheckFailed {
+        /// Whether no answer is taken for a day.
+        locked: bool,
+    },
     /// A post on duty may be called.
     Escalated {
         /// Whether it is to be called: this step had not begun before, and is still due.
         call: bool,
+    },
+    /// A peer's reader may see something of a package that we hold as its origin.
+    Reading {
+        /// The entry that records it.
+        entry: EntryIndex,
+        /// What.
+        readable: Readable,
     },
     /// An envelope of a peer was judged.
     Received {
@@ -156,6 +172,7 @@ pub fn decide(context: &Context<'_>, command: Command) -> Result<Decision, Refus
             offers::offer(context, &caller, entropy, offer)
         }
         Command::Safeguard(command) => safeguards::decide(context, command),
+        Command::Rights(command) => rights::decide(context, command),
         Command::AnswerHandover { caller, entropy, id, verdict } => {
             handovers::answer(context, &caller, entropy, id, verdict)
         }
@@ -169,6 +186,7 @@ pub fn decide(context: &Context<'_>, command: Command) -> Result<Decision, Refus
         Command::ReadPackage { caller, id, sections, purpose } => {
             handovers::read(context, &caller, id, sections, purpose)
         }
+        Command::AnswerReading { peer, question } => origin::answer(context, peer, &question),
         Command::Hold { caller, scope, kind, lift, reason } => {
             holds::hold(context, &caller, scope, kind, lift, &reason)
         }
@@ -266,10 +284,12 @@ impl Command {
             Self::RecordConsent { .. } => "record_consent",
             Self::OfferHandover { .. } => "offer_handover",
             Self::Safeguard(command) => command.name(),
+            Self::Rights(command) => command.name(),
             Self::AnswerHandover { .. } => "answer_handover",
             Self::ReleaseHandover { .. } => "release_handover",
             Self::ReportHandover { .. } => "report_handover",
             Self::ReadPackage { .. } => "read_package",
+            Self::AnswerReading { .. } => "answer_reading",
             Self::Hold { .. } => "hold",
             Self::SuspendPeer { .. } => "suspend_peer",
             Self::ReviewPackage { .. } => "review_package",
@@ -317,11 +337,13 @@ impl Command {
             | Self::RemovePeer { caller, .. }
             | Self::Subscribe { caller, .. }
             | Self::Replay { caller, .. } => caller.actor.clone(),
-            Self::Deliver { peer, .. }
+            Self::AnswerReading { peer, .. }
+            | Self::Deliver { peer, .. }
             | Self::TakeReceipt { peer, .. }
             | Self::MeetEpoch { peer, .. }
             | Self::AdvanceLane { peer, .. } => Actor::Peer(*peer),
             Self::Safeguard(command) => command.caller().actor.clone(),
+            Self::Rights(command) => command.caller().actor.clone(),
             Self::RecordRefusal { actor, .. } => actor.clone(),
             Self::Begin { .. }
             | Self::CaseErased { .. }
@@ -362,6 +384,7 @@ impl Command {
             Self::AcknowledgeAlert { ack, .. } => Some(ack.answer().alert.into()),
             Self::RecordConsent { record, .. } => Some(record.id.into()),
             Self::Safeguard(command) => command.handover().map(Into::into),
+            Self::Rights(command) => command.subject(),
             Self::Withdraw { about: About::Handover(id), .. } => Some((*id).into()),
             Self::Withdraw { about: About::Consent(id), .. } => Some((*id).into()),
             Self::OfferHandover { id, .. }
@@ -369,6 +392,7 @@ impl Command {
             | Self::ReleaseHandover { id, .. }
             | Self::ReportHandover { id, .. }
             | Self::ReadPackage { id, .. } => Some((*id).into()),
+            Self::AnswerReading { question, .. } => Some(question.handover.into()),
             Self::Hold { scope, .. } => Some(scope.subject()),
             Self::ReviewPackage { handover, .. } => Some((*handover).into()),
             Self::Report { id, .. } => Some((*id).into()),

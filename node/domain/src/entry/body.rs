@@ -11,6 +11,7 @@ use crate::{
     handover::{OverrideStep, Proposal, Stage},
     ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
     retention::{HoldKind, Rule},
+    rights::{Breach, RightsEntry},
     society::Society,
 };
 
@@ -363,6 +364,12 @@ pub enum Body {
         #[n(0)]
         alert: AlertId,
     },
+    /// A step of a card, or of a request of a person.
+    #[n(40)]
+    Rights(#[n(0)] RightsEntry),
+    /// What is known of a breach of personal data.
+    #[n(41)]
+    Breach(#[n(0)] Breach),
     /// Retention purged something; the entries after it say which objects went.
     #[n(34)]
     Purged {
@@ -421,6 +428,25 @@ pub enum Body {
         /// The step.
         #[n(1)]
         step: ReportStep,
+    },
+    /// A peer read, over the link, what we hold as the origin.
+    #[n(39)]
+    ReadByPeer {
+        /// The handover whose package it was.
+        #[n(0)]
+        handover: HandoverId,
+        /// The peer.
+        #[n(1)]
+        peer: Society,
+        /// The reader's roles there, as its node vouches for them.
+        #[n(2)]
+        roles: Vec<Role>,
+        /// Codes of the sections read.
+        #[n(3)]
+        sections: Vec<String>,
+        /// Why, as a purpose code.
+        #[n(4)]
+        purpose: String,
     },
     /// Objects of earlier entries were removed; what the views need of each is left in its place.
     #[n(48)]

@@ -264,6 +264,7 @@ impl Body {
             Self::OverrideFollowed { .. } => "override_followed",
             Self::HandoverDropped { .. } => "handover_dropped",
             Self::PackageRead { .. } => "package_read",
+            Self::ReadByPeer { .. } => "read_by_peer",
             Self::Refused { .. } => "refused",
             Self::Peer { .. } => "peer",
             Self::DeliveryEnded { .. } => "delivery_ended",
@@ -276,6 +277,8 @@ impl Body {
             Self::AlertEscalated { .. } => "alert_escalated",
             Self::EscalationEnded { .. } => "escalation_ended",
             Self::OrphanReleased { .. } => "orphan_released",
+            Self::Rights(entry) => entry.kind(),
+            Self::Breach(_) => "breach",
             Self::Purged { .. } => "purged",
             Self::Hold { .. } => "hold",
             Self::Suspension { .. } => "suspension",
@@ -299,8 +302,10 @@ impl Body {
             | Self::OverrideFollowed { handover: id, .. }
             | Self::HandoverDropped { handover: id, .. }
             | Self::PackageRead { handover: id, .. }
+            | Self::ReadByPeer { handover: id, .. }
             | Self::PackageKept { handover: id, .. } => Some((*id).into()),
             Self::Consent { record, .. } => Some(record.id.into()),
+            Self::Rights(entry) => entry.subject(),
             Self::Reviewed { handover } => Some((*handover).into()),
             Self::Hold { subject, .. } => Some(*subject),
             Self::Report { id, .. } => Some((*id).into()),

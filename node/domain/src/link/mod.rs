@@ -7,14 +7,17 @@ mod deflate;
 mod incoming;
 mod outgoing;
 mod pace;
+mod reading;
 mod session;
 
 pub use backoff::{Backoff, Waiting};
+pub use reading::{Answer, Part};
 pub use session::{Alarm, Arrival, Event, LocalLane, Parcels, Session, Written};
 
 use crate::{
     digest::Digest,
     envelope::Lane,
+    handover::Question,
     ids::{Epoch, Position},
     receipt::{BriefReceipt, SignedReceipt},
     refusal::Code,
@@ -38,7 +41,11 @@ pub enum Frame {
     Receipt(SignedReceipt),
     /// The same in brief.
     BriefReceipt(BriefReceipt),
-    /// Bytes of parcels that have arrived in this session, receipted or not.
+    /// Asks the origin of a package for a reading of it.
+    Question(Question),
+    /// A part of the answer.
+    Answer(Answer),
+    /// Bytes of parcels and of answers that have arrived in this session, receipted or not.
     Progress(u64),
     /// Asks for a pong.
     Ping(u64),
@@ -67,6 +74,8 @@ pub struct Hello {
     pub deflate: bool,
     /// Whether it reads brief receipts.
     pub brief_receipts: bool,
+    /// Whether it answers readings of what it holds as their origin.
+    pub readings: bool,
 }
 
 /// How one lane stands at the sender of a Hello.

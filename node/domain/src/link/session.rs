@@ -5,7 +5,8 @@ use std::{collections::VecDeque, time::Duration};
 use crate::{
     digest::Digest,
     envelope::Lane,
-    ids::{Epoch, Position},
+    handover::Question,
+    ids::{EnvelopeId, Epoch, Position},
     receipt::{BriefReceipt, SignedReceipt},
     refusal::{Code, Refusal},
     society::Society,
@@ -19,6 +20,7 @@ use super::{
     incoming::Incoming,
     outgoing::Outgoing,
     pace::{PROGRESS_EVERY, Pace},
+    reading::{Part, Readings},
     slot,
 };
 
@@ -109,6 +111,10 @@ pub enum Event {
     Receipt(SignedReceipt),
     /// The same in brief: what was left out is to be joined to it first.
     BriefReceipt(BriefReceipt),
+    /// The peer asks for a reading of what we hold as its origin.
+    Asked(Question),
+    /// What we asked is answered with sealed bytes, or refused.
+    Answered(EnvelopeId, Result<Vec<u8>, Code>),
     /// The peer's clock, as a pong told it, and the round trip.
     Clock {
         /// The peer's clock.
@@ -138,6 +144,7 @@ pub struct Session {
     deflater: Option<Deflater>,
     inflater: Option<Inflater>,
     replies: VecDeque<Frame>,
+    readings: Readings,
     pace: Pace,
     received_bytes: u64,
     reported_bytes: u64,
@@ -175,6 +182,7 @@ impl Session {
             bundle_version,
             deflate: true,
             brief_receipts: true,
+            readings: true,
         };
         let mut local = lanes;
         let incoming = local.each_mut().map(|lane| Incoming::new(lane.received, std::mem::take(&mut lane.partial)));
@@ -194,6 +202,7 @@ impl Session {
             deflater: None,
             inflater: None,
             replies: VecDeque::new(),
+            readings: Readings::default(),
             pace: Pace::new(now),
             received_bytes: 0,
             reported_bytes: 0,
@@ -227,6 +236,16 @@ impl Session {
             }
             Frame::Receipt(receipt) => Ok(vec![Event::Receipt(receipt)]),
             Frame::BriefReceipt(receipt) => Ok(vec![Event::BriefReceipt(receipt)]),
+            Frame::Question(question) => {
+                Ok(self.readings.on_question(question).map(Event::Asked).into_iter().collect())
+            }
+            Frame::Answer(answer) => {
+                if let Part::Piece { content, .. } = &answer.part {
+                    self.received_bytes += content.len() as u64;
+                }
+                let answered = self.readings.on_answer(answer)?;
+                Ok(answered.map(|(id, outcome)| Event::Answered(id, outcome)).into_iter().collect())
+            }
             Frame::Progress(bytes) => {
                 self.pace.on_acknowledged(bytes, now);
                 Ok(Vec::new())
@@ -288,6 +307,7 @@ impl Session {
         self.ready = true;
         self.reads_deflated = hello.deflate;
         self.reads_brief = hello.brief_receipts;
+        self.readings.peer_answers = hello.readings;
         events.insert(0, Event::Ready(hello));
         Ok(events)
     }
@@ -358,13 +378,22 @@ impl Session {
             return Ok(Some(frame));
         }
         if let Some((receipt, _)) = self.receipts.iter_mut().find_map(Option::take) {
-            // The sender takes a receipt for the end of its parcel's bytes: no report is needed too.
-            self.reported_bytes = self.received_bytes;
+            // The sender takes a receipt for the end of its parcel's bytes: no report is needed too, unless bytes of an
+            // answer came after it.
+            if !self.readings.is_asking() {
+                self.reported_bytes = self.received_bytes;
+            }
             return Ok(Some(receipt));
         }
         if self.received_bytes - self.reported_bytes >= PROGRESS_EVERY {
             self.reported_bytes = self.received_bytes;
             return Ok(Some(Frame::Progress(self.received_bytes)));
+        }
+        if let Some(question) = self.readings.next_question() {
+            return Ok(Some(Frame::Question(question)));
+        }
+        if let Some(refusal) = self.readings.next_refusal() {
+            return Ok(Some(Frame::Answer(refusal)));
         }
         if let Some(frame) = self.next_piece(now, parcels)? {
             return Ok(Some(frame));
@@ -379,7 +408,14 @@ impl Session {
         }
         self.turn = self.turn.wrapping_add(1);
         let order = if self.turn.is_multiple_of(BULK_SHARE) { [0, 2, 1] } else { [0, 1, 2] };
-        for at in order {
+        for (nth, at) in order.into_iter().enumerate() {
+            // Somebody waits for an answer, so it shares the line with the lanes; urgent pieces go before it.
+            if nth == 1
+                && self.turn.is_multiple_of(2)
+                && let Some(frame) = self.next_of_answer(allowance, now)
+            {
+                return Ok(Some(frame));
+            }
             if self.held[at] || !self.outgoing[at].has_more() {
                 continue;
             }
@@ -394,7 +430,35 @@ impl Session {
                 return Ok(Some(Frame::Parcels(piece)));
             }
         }
-        Ok(None)
+        Ok(self.next_of_answer(allowance, now))
+    }
+
+    fn next_of_answer(&mut self, allowance: u64, now: Time) -> Option<Frame> {
+        let answer = self.readings.next_piece(allowance)?;
+        if let Part::Piece { content, .. } = &answer.part {
+            self.pace.on_sent(content.len() as u64, now);
+        }
+        Some(Frame::Answer(answer))
+    }
+
+    /// Asks the peer for a reading of what it holds. A question that is still open is given up: what comes of its
+    /// answer is dropped.
+    ///
+    /// # Errors
+    /// `unsupported_version` when the peer does not answer readings; `malformed`.
+    pub fn ask(&mut self, question: Question) -> Result<(), Refusal> {
+        self.readings.ask(question)
+    }
+
+    /// Answers the peer's question with sealed bytes, or refuses it, also when a part of the answer was sent before.
+    pub fn answer(&mut self, id: EnvelopeId, outcome: Result<Vec<u8>, Code>) {
+        self.readings.answer(id, outcome);
+    }
+
+    /// The question that is being answered, until the last piece of its answer is sent.
+    #[must_use]
+    pub fn answering(&self) -> Option<EnvelopeId> {
+        self.readings.answering()
     }
 
     fn next_ping(&mut self, now: Time) -> Option<Frame> {

@@ -16,10 +16,11 @@ use crate::{
     digest::Digest,
     entry::PackageRef,
     envelope::{Kind, Lane},
-    handover::{Action, Approval, GroupId, State as HandoverState, overrides::REVIEW_WITHIN},
-    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position, ReportId},
+    handover::{Action, Approval, CaseShortCode, GroupId, State as HandoverState, overrides::REVIEW_WITHIN},
+    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position, ReportId, RequestId},
     merkle::Frontier,
     retention::{HoldKind, HoldRow, KeepingRow, SuspensionRow},
+    rights::{CardRow, ReadsRow, RequestRow},
     signing::PublicKey,
     society::Society,
     time::Time,
@@ -163,6 +164,9 @@ pub struct HandoverRow {
     /// A hold over everything else: legal hold or breach.
     #[n(14)]
     pub frozen: bool,
+    /// The entry of the release that left the package at its origin; absent while there is none, or when it travels.
+    #[n(15)]
+    pub held_at_origin: Option<EntryIndex>,
 }
 
 /// What stands around a handover: who has approved what of it, and whether it goes on without consent.
@@ -371,6 +375,9 @@ pub enum Row {
     Safeguard(HandoverId, SafeguardRow),
     CaseAge(CaseId, CaseAgeRow),
     Group(GroupId, GroupRow),
+    Reads(HandoverId, ReadsRow),
+    Card(CaseShortCode, CardRow),
+    Request(RequestId, RequestRow),
     Keeping(HandoverId, KeepingRow),
     Hold(EnvelopeId, HoldKind, HoldRow),
     Suspension(Society, SuspensionRow),

@@ -3,6 +3,7 @@
 
 mod alerts;
 mod audit;
+mod drafts;
 mod handovers;
 mod retention;
 mod safeguards;
@@ -22,6 +23,7 @@ use passerelle_domain::{
     entry::PackageRef,
     envelope::{Attachment, Envelope, FORMAT_VERSION, Kind, Lane},
     fold::Content,
+    handover::Question,
     ids::{CaseId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
     receipt::Receipt,
     refusal::{Code, Refusal},
@@ -47,7 +49,8 @@ use zeroize::Zeroizing;
 use super::{
     Operator, Operators, Parts, bind,
     ports::{
-        AddedPeer, BundleFile, FeedView, Kept, LinkSnapshot, LinkView, OwnCertificates, Packages, PeerBook, Upkeeping,
+        AddedPeer, BundleFile, FeedView, Kept, LinkSnapshot, LinkView, OriginReader, OwnCertificates, Packages,
+        PeerBook, Upkeeping,
     },
     serve_unix,
 };
@@ -103,6 +106,20 @@ struct Links;
 impl LinkView for Links {
     fn status(&self, _: Society) -> LinkSnapshot {
         LinkSnapshot { state: "up", round_trip_ms: Some(640), alarms: vec!["restored_peer"], ..Default::default() }
+    }
+}
+
+/// What stands in for packages at their origin: no link is up.
+struct Elsewhere;
+
+#[tonic::async_trait]
+impl OriginReader for Elsewhere {
+    fn check(&self, origin: Society) -> Result<(), Refusal> {
+        Err(Refusal::new(Code::PeerUnreachable, format!("there is no link to {origin} now")))
+    }
+
+    async fn read(&self, origin: Society, _: Question) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+        self.check(origin).map(|()| Zeroizing::default())
     }
 }
 
@@ -242,6 +259,7 @@ impl Node {
             feeds: Arc::new(Feeds),
             upkeep: Arc::new(Idle),
             packages: Arc::clone(&vault) as _,
+            origins: Arc::new(Elsewhere),
             data_dir: folder.path().to_owned(),
             started_at: NOW,
             spawner: spawner.clone(),

@@ -3,7 +3,9 @@
 
 mod histories;
 mod keeping;
+mod origin;
 mod refusals;
+mod rights;
 mod safeguards;
 mod threads;
 mod withdrawals;

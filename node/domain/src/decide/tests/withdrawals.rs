@@ -50,7 +50,7 @@ fn accept() -> Command {
 }
 
 fn release() -> Command {
-    let attachment = Attachment { digest: Digest::of(SEALED), bytes: SEALED.len() as u64 };
+    let attachment = Some(Attachment { digest: Digest::of(SEALED), bytes: SEALED.len() as u64 });
     let sections = vec![Section::Contact];
     Command::ReleaseHandover {
         caller: Caller::system(),

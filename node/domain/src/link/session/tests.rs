@@ -1,6 +1,8 @@
 //! Two sessions joined by a line that is simulated: what is sent arrives whole, in order within its
 //! lane, once; what is urgent overtakes; what was cut is gone on with.
 
+mod readings;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -44,6 +46,7 @@ fn hello_of(society_code: &str, protocol: (u32, u32)) -> Hello {
         bundle_version: 1,
         deflate: false,
         brief_receipts: false,
+        readings: true,
     }
 }
 
