@@ -65,6 +65,12 @@ const KNOWN: &str = "
     AlertAcknowledgement.society
     AlertDelivery.society
     AlertErasure.society
+    AskRightRequest.society
+    GetBlastRadiusRequest.society
+    MakeCardResponse.society
+    RecordBreachRequest.society
+    RequestHolder.society
+    SubjectRequestView.society
     CheckConsentRequest.to
     ConsentSummary.recipients
     ExportAlertRequest.society

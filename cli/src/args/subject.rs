@@ -119,8 +119,8 @@ pub enum BreachCommand {
         #[arg(long, value_name = "TIME")]
         from: Option<Time>,
         /// Last instant [default: now]
-        #[arg(long, value_name = "TIME")]
-        to: Option<Time>,
+        #[arg(long = "to", value_name = "TIME")]
+        until: Option<Time>,
     },
     /// Write down what is known of a breach; a later record says more
     #[command(after_long_help = "Example:\n  passerelle breach record --node ML --detected 2026-11-24T06:00:00Z \

@@ -85,8 +85,8 @@ pub(super) async fn case(command: CaseCommand, session: &mut Session<'_, '_>) ->
 pub(super) async fn breach(command: BreachCommand, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let client = session.client.clone();
     match command {
-        BreachCommand::BlastRadius { node, from, to } => {
-            let (from, until) = (from.map(timestamp), to.map(timestamp));
+        BreachCommand::BlastRadius { node, from, until } => {
+            let (from, until) = (from.map(timestamp), until.map(timestamp));
             let request = GetBlastRadiusRequest { society: node.to_string(), from, until };
             let answer = client.call(client.subjects().get_blast_radius(request)).await?;
             session.print_list(&answer, "packages", false)

@@ -8,7 +8,10 @@ use crate::{
     ids::EnvelopeId,
     limits::{PACKAGE_BYTES_MAX, SEAL_BYTES_MAX},
     refusal::{Code, Refusal},
+    time::Time,
 };
+
+use super::{Frame, Session};
 
 /// A sealed answer at the most.
 const ANSWER_BYTES_MAX: usize = PACKAGE_BYTES_MAX + SEAL_BYTES_MAX;
@@ -173,5 +176,35 @@ impl Readings {
         };
         self.asked = None;
         Ok(Some((id, outcome)))
+    }
+}
+
+impl Session {
+    pub(super) fn next_of_answer(&mut self, allowance: u64, now: Time) -> Option<Frame> {
+        let answer = self.readings.next_piece(allowance)?;
+        if let Part::Piece { content, .. } = &answer.part {
+            self.pace.on_sent(content.len() as u64, now);
+        }
+        Some(Frame::Answer(answer))
+    }
+
+    /// Asks the peer for a reading of what it holds. A question that is still open is given up: what comes of its
+    /// answer is dropped.
+    ///
+    /// # Errors
+    /// `unsupported_version` when the peer does not answer readings; `malformed`.
+    pub fn ask(&mut self, question: Question) -> Result<(), Refusal> {
+        self.readings.ask(question)
+    }
+
+    /// Answers the peer's question with sealed bytes, or refuses it, also when a part of the answer was sent before.
+    pub fn answer(&mut self, id: EnvelopeId, outcome: Result<Vec<u8>, Code>) {
+        self.readings.answer(id, outcome);
+    }
+
+    /// The question that is being answered, until the last piece of its answer is sent.
+    #[must_use]
+    pub fn answering(&self) -> Option<EnvelopeId> {
+        self.readings.answering()
     }
 }

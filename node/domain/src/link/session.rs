@@ -144,8 +144,8 @@ pub struct Session {
     deflater: Option<Deflater>,
     inflater: Option<Inflater>,
     replies: VecDeque<Frame>,
-    readings: Readings,
-    pace: Pace,
+    pub(super) readings: Readings,
+    pub(super) pace: Pace,
     received_bytes: u64,
     reported_bytes: u64,
     turn: u32,
@@ -431,34 +431,6 @@ impl Session {
             }
         }
         Ok(self.next_of_answer(allowance, now))
-    }
-
-    fn next_of_answer(&mut self, allowance: u64, now: Time) -> Option<Frame> {
-        let answer = self.readings.next_piece(allowance)?;
-        if let Part::Piece { content, .. } = &answer.part {
-            self.pace.on_sent(content.len() as u64, now);
-        }
-        Some(Frame::Answer(answer))
-    }
-
-    /// Asks the peer for a reading of what it holds. A question that is still open is given up: what comes of its
-    /// answer is dropped.
-    ///
-    /// # Errors
-    /// `unsupported_version` when the peer does not answer readings; `malformed`.
-    pub fn ask(&mut self, question: Question) -> Result<(), Refusal> {
-        self.readings.ask(question)
-    }
-
-    /// Answers the peer's question with sealed bytes, or refuses it, also when a part of the answer was sent before.
-    pub fn answer(&mut self, id: EnvelopeId, outcome: Result<Vec<u8>, Code>) {
-        self.readings.answer(id, outcome);
-    }
-
-    /// The question that is being answered, until the last piece of its answer is sent.
-    #[must_use]
-    pub fn answering(&self) -> Option<EnvelopeId> {
-        self.readings.answering()
     }
 
     fn next_ping(&mut self, now: Time) -> Option<Frame> {

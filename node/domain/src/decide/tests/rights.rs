@@ -78,7 +78,7 @@ fn world() -> World {
         entropy: [61; 10],
         id: id(),
         package: package(1),
-        attachment: Attachment { digest: Digest::of(SEALED), bytes: SEALED.len() as u64 },
+        attachment: Some(Attachment { digest: Digest::of(SEALED), bytes: SEALED.len() as u64 }),
         sections: vec![Section::Contact],
     };
     world.at("SN").ask(release).expect("covered");
