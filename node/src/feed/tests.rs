@@ -420,7 +420,7 @@ async fn what_is_new_becomes_a_draft_once_and_is_asked_for_once() {
     assert_eq!(node.engine.submit(publish.clone()).await.map_err(|refusal| refusal.code), Err(Code::ApprovalRequired));
     let approve = |caller| Command::ApproveDraft { caller, id, digest: None };
     let by_node = node.engine.submit(approve(super::poll::node())).await;
-    assert_eq!(by_node.map_err(|refusal| refusal.code), Err(Code::RoleMissing));
+    assert_eq!(by_node.map_err(|refusal| refusal.code), Err(Code::NeedsPerson));
     node.engine.submit(approve(person("binta", Role::AlertApprover))).await.expect("approved");
     node.engine.submit(publish).await.expect("published");
 
