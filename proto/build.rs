@@ -14,6 +14,7 @@ const FILES: &[&str] = &[
     "passerelle/v1/safeguard.proto",
     "passerelle/v1/retention.proto",
     "passerelle/v1/status.proto",
+    "passerelle/v1/subject.proto",
     "passerelle/v1/watch.proto",
 ];
 

@@ -76,6 +76,18 @@ impl Console<'_> {
         Ok(self.line()?.trim().eq_ignore_ascii_case("yes"))
     }
 
+    /// Asks for something that stands on no command line, where others of the machine could read it.
+    ///
+    /// # Errors
+    /// `usage` when there is no person at a terminal to answer: `otherwise` is then the next step.
+    pub fn ask(&mut self, question: &str, otherwise: &str) -> Result<String, Failure> {
+        if !self.terminals.stdin {
+            return Err(Failure::usage("this needs an answer, and nobody is at the terminal", otherwise));
+        }
+        let _ = write!(self.stderr, "{question} ").and_then(|()| self.stderr.flush());
+        Ok(self.line()?.trim().to_owned())
+    }
+
     /// One line of standard input, of at most 256 bytes.
     fn line(&mut self) -> Result<String, Failure> {
         let mut line = Vec::new();

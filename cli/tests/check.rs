@@ -73,6 +73,73 @@ fn programs_read_one_object_a_document() {
 }
 
 #[test]
+fn bad_input_is_answered_with_a_line_and_a_code() {
+    let with = |from: &str, to: &str| {
+        assert!(GOOD.contains(from), "{from}");
+        GOOD.replacen(from, to, 1)
+    };
+    let update = |reference: &str| {
+        let text = with("<msgType>Alert", "<msgType>Update");
+        text.replacen("<incidents>", &format!("<references>{reference}</references><incidents>"), 1)
+    };
+    let nested = with("<note>", &"<note>".repeat(1_700_000));
+    let laughs = with("<alert ", "<!DOCTYPE a [<!ENTITY a 'ha'><!ENTITY b '&a;&a;&a;'>]><alert ").replacen(
+        "<note>",
+        "<note>&b;",
+        1,
+    );
+    let external = with("<alert ", "<!DOCTYPE a SYSTEM 'http://localhost:1/a.dtd'><alert ");
+    for (text, code) in [
+        (GOOD[..GOOD.len() / 2].to_owned(), "cap.xml.malformed"),
+        (GOOD[..GOOD.find("<identifier>").expect("there")].to_owned(), "cap.xml.malformed"),
+        (GOOD[..GOOD.find("cap:1.2\">").expect("there") + 7].to_owned(), "cap.xml.malformed"),
+        (with("encoding=\"UTF-8\"", "encoding=\"US-ASCII\""), "cap.xml.encoding"),
+        (with("encoding=\"UTF-8\"", "encoding=\"UTF-16\""), "cap.xml.encoding_unknown"),
+        (nested, "cap.xml.depth"),
+        (laughs, "cap.xml.doctype"),
+        (external, "cap.xml.doctype"),
+        (
+            with(
+                "<areaDesc>",
+                "<areaDesc>x</areaDesc><polygon>NaN,NaN 1,1 2,2 NaN,NaN</polygon></area><area><areaDesc>",
+            ),
+            "cap.area.point",
+        ),
+        (with("<sent>2026-11-20T08:00:00+00:00", "<sent>2026-11-20T08:00:00Z"), "cap.schema.time"),
+        (with("<sent>2026-11-20T08:00:00+00:00", "<sent>20/11/2026"), "cap.schema.time"),
+        (update("urn:sahelplus:ns:MRT,rosso-bac-2026-3,2026-11-20T08:00:00+00:00"), "cap.reference.self"),
+        (update("urn:sahelplus:ns:MRT,another,2027-11-20T08:00:00+00:00"), "cap.reference.future"),
+        (update("another"), "cap.reference.form"),
+    ] {
+        let outcome = check(&["--output", "jsonl", "-"], &text);
+        let object = outcome.json();
+        assert_eq!(outcome.exit, Exit::Refused, "{code}: {object}");
+        assert_eq!((&object["format"], &object["verdict"]), (&json!("cap-1.2"), &json!("invalid")), "{code}");
+        let findings = object["findings"].as_array().expect("a list");
+        assert!(findings.iter().any(|one| one["code"] == code && one["line"].as_u64() >= Some(1)), "{code}: {object}");
+    }
+    for (text, code) in [
+        (with("emergency:cap:1.2", "emergency:alerts:1.2"), "cap.format.other"),
+        ("Bonjour".to_owned(), "cap.xml.malformed"),
+        (String::new(), "cap.xml.malformed"),
+    ] {
+        let outcome = check(&["--output", "jsonl", "-"], &text);
+        let object = outcome.json();
+        assert_eq!((outcome.exit, &object["verdict"]), (Exit::Ok, &json!("other-format")), "{code}");
+        assert_eq!(object["findings"][0]["code"], code, "{object}");
+    }
+}
+
+#[test]
+fn certificates_that_are_none_are_a_misuse() {
+    let folder = folder(&[("a.cap", GOOD), ("no.pem", "nothing")]);
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    for name in ["no.pem", "absent.pem"] {
+        assert_eq!(check(&["--trust-cert", &path(name), &path("a.cap")], "").exit, Exit::Usage, "{name}");
+    }
+}
+
+#[test]
 fn folders_are_searched_in_order_and_other_files_in_them_passed_over() {
     let folder = folder(&[("b/two.XML", GOOD), ("a.cap", GOOD), ("c.txt", "no alert"), ("b/c/three.edxlde", "<x/>")]);
     let path = folder.path().display().to_string();

@@ -34,6 +34,7 @@ fn pages_for_people_are_frozen() {
         "alert list --limit 1".into(),
         format!("alert show {ID}"),
         format!("alert export {ID} --message cancel"),
+        "alert feed status".into(),
         "alert codes event".into(),
         format!("consent record --file {consent} --case {CASE} --id {ID}"),
         format!("consent show {ID}"),

@@ -8,6 +8,7 @@ use passerelle_domain::{
     decide::Caller,
     entry::PackageRef,
     envelope::Attachment,
+    handover::Question,
     ids::{CaseId, EntryIndex, HandoverId},
     refusal::{Code, Refusal},
     society::Society,
@@ -16,9 +17,11 @@ use passerelle_proto::{convert::timestamp, v1};
 use zeroize::Zeroizing;
 
 use crate::{
-    link::{LinkStatus, Statuses},
+    feed::{Board, Public, SourceStatus},
+    link::{Link, LinkStatus, Statuses},
     operator::ports::{
-        AddedPeer, BundleFile, Kept, LinkSnapshot, LinkView, OwnCertificates, Packages, PeerBook, Upkeeping,
+        AddedPeer, BundleFile, FeedView, Kept, LinkSnapshot, LinkView, OriginReader, OwnCertificates, Packages,
+        PeerBook, Upkeeping,
     },
     packages,
     peers::Peers,
@@ -119,6 +122,68 @@ impl Packages for packages::Packages {
 
     fn discard(&self, package: &PackageRef) -> Result<(), Refusal> {
         Self::discard(self, package)
+    }
+}
+
+/// Packages that lie at their origin, as the operators' interface reads them.
+pub struct Origins {
+    /// The link, over which the origin is asked.
+    pub link: Link,
+    /// Opens what the origin has sealed.
+    pub packages: Arc<packages::Packages>,
+}
+
+#[tonic::async_trait]
+impl OriginReader for Origins {
+    fn check(&self, origin: Society) -> Result<(), Refusal> {
+        self.link.may_ask(origin)
+    }
+
+    async fn read(&self, origin: Society, question: Question) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+        let sealed = self.link.ask(origin, question.clone()).await?;
+        self.packages.open_reading(origin, &question, &sealed)
+    }
+}
+
+/// The feeds of the node.
+pub struct Feeds {
+    /// The public feed with its address, where there is one.
+    pub public: Option<Public>,
+    /// The sources that are polled.
+    pub board: Arc<Board>,
+}
+
+impl FeedView for Feeds {
+    fn public(&self) -> Option<v1::PublicFeed> {
+        let (url, published) = self.public.as_ref()?;
+        let published = published.borrow();
+        Some(v1::PublicFeed {
+            url: url.clone(),
+            messages: published.messages() as u64,
+            changed_at: published.changed().map(timestamp),
+        })
+    }
+
+    fn sources(&self) -> Vec<v1::CapSource> {
+        self.board.sources().into_iter().map(polled).collect()
+    }
+}
+
+fn polled(source: SourceStatus) -> v1::CapSource {
+    let (error_code, error) = source.error.unwrap_or_default();
+    v1::CapSource {
+        name: source.name,
+        url: source.url,
+        enabled: source.enabled,
+        polled_at: source.polled_at.map(timestamp),
+        answered_at: source.answered_at.map(timestamp),
+        next_at: source.next.map(timestamp),
+        failures: source.failures,
+        error_code,
+        error,
+        drafted: source.drafted,
+        refused: source.refused,
+        cancelled: source.cancelled.iter().map(ToString::to_string).collect(),
     }
 }
 

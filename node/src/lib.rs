@@ -2,12 +2,16 @@
 //! `passerelle-domain` that touches a disk, a socket, a clock or a signal.
 
 pub mod adapters;
+pub mod answers;
 pub mod clock;
 pub mod commands;
 pub mod config;
+pub mod documents;
 pub mod duty;
 pub mod engine;
 pub mod entropy;
+pub mod feed;
+pub mod http;
 pub mod link;
 pub mod metrics;
 pub mod operator;

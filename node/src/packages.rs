@@ -1,14 +1,16 @@
 //! Case packages between the vault, the peers' sealing keys and those who ask for them. Blocking, as
 //! the vault is: call it from a blocking task.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use passerelle_domain::{
     bundle::Bundle,
+    catalogue::Field,
     digest::Digest,
     entry::PackageRef,
     envelope::Attachment,
     facts::Facts as _,
+    handover::{Package, Question},
     ids::{CaseId, HandoverId},
     refusal::{Code, Refusal},
     society::Society,
@@ -29,6 +31,14 @@ pub struct Packages {
 fn tie(from: Society, to: Society, handover: HandoverId) -> Vec<u8> {
     format!("passerelle/handover/v1 {from}>{to} {handover}").into_bytes()
 }
+
+/// The same for one reading of what lies at its origin: an answer opens as that of its own question alone.
+fn tie_reading(origin: Society, reader: Society, question: &Question) -> Vec<u8> {
+    format!("passerelle/reading/v1 {origin}>{reader} {} {}", question.handover, question.id).into_bytes()
+}
+
+/// What sealing for a reading is for (HPKE `info`).
+const READING_INFO: &[u8] = b"passerelle/reading/v1";
 
 impl Packages {
     /// The packages of a vault.
@@ -114,14 +124,32 @@ impl Packages {
         case: CaseId,
         package: &[u8],
     ) -> Result<(PackageRef, Attachment), Refusal> {
+        let key = self.sealing_key_of(peer)?;
+        let sealed = self.vault.seal_for(case, &key, &tie(self.own, peer, handover), package)?;
+        let package = PackageRef { case, commitment: sealed.package.commitment };
+        Ok((package, Attachment { digest: sealed.digest, bytes: sealed.length as u64 }))
+    }
+
+    /// The newest sealing key of the peer's bundle.
+    fn sealing_key_of(&self, peer: Society) -> Result<Vec<u8>, Refusal> {
         let view = self.engine.view();
         let unknown = || Refusal::new(Code::UnknownPeer, format!("{peer} is no peer of this node"));
         let row = view.peer(peer)?.filter(|row| !row.removed).ok_or_else(unknown)?;
         let bundle = Bundle::parse(&view.object(row.entry)?.ok_or_else(unknown)?)?;
-        let key = bundle.sealing_keys.first().ok_or_else(unknown)?;
-        let sealed = self.vault.seal_for(case, key, &tie(self.own, peer, handover), package)?;
-        let package = PackageRef { case, commitment: sealed.package.commitment };
-        Ok((package, Attachment { digest: sealed.digest, bytes: sealed.length as u64 }))
+        bundle.sealing_keys.first().map(|key| key.to_vec()).ok_or_else(unknown)
+    }
+
+    /// Opens the answer to a reading of a package that lies at its origin. It is kept nowhere.
+    ///
+    /// # Errors
+    /// `bad_seal` when it is sealed to another key or for another reading.
+    pub fn open_reading(
+        &self,
+        origin: Society,
+        question: &Question,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+        self.sealing.open(READING_INFO, &tie_reading(origin, self.own, question), sealed)
     }
 }
 
@@ -129,6 +157,22 @@ impl link::Packages for Packages {
     fn receive(&self, from: Society, handover: HandoverId, case: CaseId, sealed: &[u8]) -> Result<Digest, Refusal> {
         let kept = self.vault.receive(case, &[&self.sealing], &tie(from, self.own, handover), sealed)?;
         Ok(kept.commitment)
+    }
+
+    fn seal_reading(
+        &self,
+        peer: Society,
+        question: &Question,
+        package: &PackageRef,
+        fields: &BTreeSet<Field>,
+    ) -> Result<Vec<u8>, Refusal> {
+        let shown = Package::from_cbor(&self.get(package)?)?.kept_from_caregiver().restrict(fields);
+        if shown.sections().is_empty() {
+            return Err(Refusal::new(Code::PackageAbsent, "the package has nothing in these sections"));
+        }
+        let shown = Zeroizing::new(shown.to_cbor()?);
+        let key = self.sealing_key_of(peer)?;
+        self.vault.seal_in_passing(&key, READING_INFO, &tie_reading(self.own, peer, question), &shown)
     }
 
     fn erase(&self, case: CaseId) -> Result<(), Refusal> {

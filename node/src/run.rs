@@ -1,6 +1,8 @@
 //! The node, assembled: from a configuration to running tasks. Everything is made here once and
 //! handed to the rooms; no room makes another.
 
+mod stores;
+
 use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
@@ -17,12 +19,13 @@ use tokio::{net::TcpListener, sync::watch};
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    adapters::{Book, Keeping, Links},
+    adapters::{Book, Feeds, Keeping, Links, Origins},
     clock::Clock,
     config::{Config, Duty},
     duty::Desk,
     engine::{self, Engine},
     entropy::Entropy,
+    feed,
     link::{Link, Listener, Registry, Statuses},
     metrics::{self, Credential, Metrics},
     operator::{self, Operators},
@@ -31,7 +34,6 @@ use crate::{
     store::{
         Store,
         disk::{DiskPressure, free_space},
-        sled::{SledOptions, SledStore},
     },
     supervise::{Phase, Supervisor, Task},
     trust::{
@@ -41,6 +43,8 @@ use crate::{
     vault::Vault,
     withdrawals::{self, Eraser},
 };
+
+pub use stores::{open_store, store_folder, store_options};
 
 /// How often certificates, the disk and the folder of bundles are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
@@ -63,6 +67,8 @@ pub struct Node {
     pub packages: Arc<Packages>,
     /// Makes the pseudonyms of cases.
     pub pseudonyms: Pseudonyms,
+    /// The public feed, and the sources that are polled.
+    pub feeds: Arc<Feeds>,
     /// The posts on duty, replaced by a reload.
     pub duty: watch::Sender<Arc<Vec<Duty>>>,
     /// Retention.
@@ -86,7 +92,12 @@ pub struct Surroundings {
 #[must_use]
 pub fn policy_of(config: &Config) -> Policy {
     let peers = config.peers.iter().map(|(society, peer)| {
-        let policy = PeerPolicy { alerts: peer.alerts, handovers: peer.handovers, suspended: peer.suspended };
+        let policy = PeerPolicy {
+            alerts: peer.alerts,
+            handovers: peer.handovers,
+            hold_at_origin: peer.hold_at_origin,
+            suspended: peer.suspended,
+        };
         (*society, policy)
     });
     Policy {
@@ -101,21 +112,6 @@ pub fn policy_of(config: &Config) -> Policy {
 /// store says so when it has none.
 fn disk_is_reserved(data_dir: &Path) -> bool {
     free_space(data_dir).is_ok_and(|disk| DiskPressure::at(disk.used_percent) == DiskPressure::Reserve)
-}
-
-/// Opens the store of a node.
-///
-/// # Errors
-/// `data_folder_in_use`, `unknown_schema`, or what is wrong with the store.
-pub fn open_store(config: &Config) -> anyhow::Result<SledStore> {
-    let options = SledOptions { cache_bytes: config.store.cache_mib << 20 };
-    SledStore::open(&store_folder(&config.data_dir), options).map_err(Into::into)
-}
-
-/// The folder of the store below a data folder.
-#[must_use]
-pub fn store_folder(data_dir: &Path) -> std::path::PathBuf {
-    data_dir.join("store")
 }
 
 /// Starts every task of a node but the operators' interface, in the order in which each needs the others.
@@ -138,11 +134,7 @@ pub async fn start(
         trust.identity.society()
     );
     let pseudonyms = Pseudonyms::new(trust_folder.pseudonym_secret(&*fill)?);
-    let store: Arc<dyn Store> = Arc::new(open_store(&config)?);
-    if engine::rebuild_is_due(&*store)? {
-        tracing::warn!("a rebuild of the views was interrupted; it is done again");
-        engine::rebuild(config.society, &*store, |_| {})?;
-    }
+    let store: Arc<dyn Store> = Arc::new(stores::prepare(&config)?);
     let signer: Arc<dyn Signer + Send + Sync> = trust.signing.clone();
     let (policy, policy_seen) = watch::channel(Arc::new(policy_of(&config)));
     let (engine, handle) = Engine::new(engine::Parts {
@@ -220,10 +212,19 @@ pub async fn start(
     let desk = Desk::new(config.society, handle.clone(), around.clock.clone(), posts, metrics);
     let duties = supervisor.spawner(Phase::Link);
     duties.spawn("duty desk", desk.keep(duties.token()));
+    let parts = feed::Parts {
+        engine: handle.clone(),
+        clock: around.clock.clone(),
+        entropy: around.entropy.clone(),
+        metrics: link.metrics.clone(),
+    };
+    let (public, board) = feed::start(supervisor, &config, parts).await?;
+    let feeds = Arc::new(Feeds { public, board });
     let society = config.society;
     let upkeep = start_upkeep(supervisor, &config, &link, &packages, &pseudonyms, &policy);
     Ok(Node {
         society,
+        feeds,
         duty,
         config,
         engine: handle,
@@ -360,6 +361,8 @@ pub fn serve_operators(
         links: Arc::new(Links(node.link.statuses.clone())),
         upkeep: Arc::new(Keeping(node.upkeep.clone())),
         packages: node.packages.clone(),
+        origins: Arc::new(Origins { link: node.link.clone(), packages: node.packages.clone() }),
+        feeds: node.feeds.clone(),
         data_dir: config.data_dir.clone(),
         started_at: around.clock.now(),
         spawner: supervisor.spawner(Phase::Listeners),

@@ -1,21 +1,21 @@
 //! The life of an alert between real nodes: drafted, approved, published, updated twice, cancelled, redacted; and posts
 //! on duty that are called when nobody acknowledges it.
 
-use std::{path::Path, time::Duration};
+use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use passerelle_domain::{
     alert::{Alert, AlertDraft, When, life::State},
     catalogue::{RedactReason, Role, Severity},
     decide::{Caller, Command, Reply},
-    entry::{Actor, Body, DraftSource, HookOutcome},
+    entry::{Actor, Body, DraftSource, Entry, HookOutcome},
     facts::Facts as _,
-    ids::AlertId,
+    ids::{AlertId, Epoch},
     refusal::{Code, Refusal},
 };
 use passerelle_node::{
     engine::{self, export},
     run::Node,
-    store::{Store, memory::MemoryStore},
+    store::{Batch, Store, keys, memory::MemoryStore},
     trust::Ed25519Verifier,
 };
 use passerelle_proto::v1::{self, alert_service_client::AlertServiceClient};
@@ -118,14 +118,31 @@ async fn an_alert_lives_from_its_draft_to_its_redaction_at_three_nodes() -> anyh
         moved_elsewhere(node)?;
     }
     assert!(view(&senegal, id).await?.erasures.iter().all(|one| one.state == "erased"));
+    let mut lives = BTreeMap::new();
+    for (code, node) in [("SN", &senegal), ("GM", &gambia), ("ML", &mali)] {
+        assert!(
+            folder_holds(world.site(code)?.folder(), SECRET)?,
+            "the log of {code} may hold it: else nothing is shown"
+        );
+        lives.insert(code, life(node)?);
+    }
     drop((senegal, gambia, mali));
     for code in ["SN", "GM", "ML"] {
         world.site(code)?.restart().await?;
         let node = world.node(code)?;
+        // The start has made the store anew: the engine's log held the text until then.
+        assert!(!folder_holds(world.site(code)?.folder(), SECRET)?, "a byte search of {code} finds it");
+        assert_eq!(life(&node)?, lives[code], "it is the same life, of the same journal");
         engine::rebuild(node.society, &**node.engine.store(), |_| {})?;
         assert_eq!(state(&node, id)?, Some(State::Redacted));
     }
     world.end().await
+}
+
+/// The epoch of the node, and its first entries; later ones may come at any time.
+fn life(node: &Node) -> anyhow::Result<(Epoch, Vec<Entry>)> {
+    let head = node.engine.view().head()?.expect("a journal");
+    Ok((head.epoch, journal(node)?.into_iter().take(6).collect()))
 }
 
 /// Whether any value of the store holds a text.
@@ -144,7 +161,7 @@ fn holds(bytes: &[u8], text: &str) -> bool {
 
 /// Exports the journal, imports it into another store, and finds it whole there and the text gone.
 fn moved_elsewhere(node: &Node) -> anyhow::Result<()> {
-    let note = node.engine.store().get(passerelle_node::store::keys::CHECKPOINT)?.unwrap_or_default();
+    let note = node.engine.store().get(keys::CHECKPOINT)?.unwrap_or_default();
     let note = String::from_utf8(note.to_vec())?;
     let size = node.engine.view().head()?.map_or(0, |head| head.frontier.size());
     let span = export::Span { from: passerelle_domain::ids::EntryIndex(0), size };
@@ -155,7 +172,7 @@ fn moved_elsewhere(node: &Node) -> anyhow::Result<()> {
     })?;
     assert!(!holds(&file, SECRET));
     let other = MemoryStore::new();
-    let epoch = passerelle_domain::ids::Epoch::new(now(), entropy());
+    let epoch = Epoch::new(now(), entropy());
     let keys = [node.link.signer.public_key()];
     export::import(node.society, &other, &file[..], epoch, &keys, &Ed25519Verifier)?;
     Ok(())
@@ -231,6 +248,11 @@ async fn posts_on_duty_are_called_in_turn_once_each_also_over_a_restart() -> any
     assert!(view(&mali, id).await?.ack_overdue);
     let at_origin = view(&senegal, id).await?;
     assert_eq!((at_origin.unacknowledged, at_origin.ack_overdue), (vec!["ML".to_owned()], true));
+    // Nobody asked for the status: the desk keeps the figure by itself, at both ends.
+    for node in [&senegal, &mali] {
+        let figure = "passerelle_answers_overdue{peer=\"ML\"} 1";
+        wait_until("the figure says so", || Ok(node.link.metrics.to_text().contains(figure))).await?;
+    }
     drop((senegal, mali));
     world.site("ML")?.restart().await?;
     tokio::time::sleep(Duration::from_millis(2_500)).await;
@@ -239,5 +261,94 @@ async fn posts_on_duty_are_called_in_turn_once_each_also_over_a_restart() -> any
     assert_eq!(calls, 1, "a restart calls nobody twice");
     assert_eq!(std::fs::read_to_string(&called)?.lines().count(), 1);
     drop(mali);
+    world.end().await
+}
+
+/// Where the text of a redacted alert stands again after a restore, and who tells its node.
+async fn forgets_again(restored: &str, only_gambia_had_heard: bool) -> anyhow::Result<()> {
+    let mut world = World::started(&["SN", "GM", "ML"]).await?;
+    world.joined().await?;
+    let id = raise(&*world.node("SN")?, valid(draft(&format!("Group at {SECRET}"))?)?).await?;
+    for code in ["GM", "ML"] {
+        let node = world.node(code)?;
+        wait_until("it has arrived", || has_alert(&node, id)).await?;
+    }
+    {
+        let senegal = world.node("SN")?;
+        wait_until("it is receipted", || receipted(&senegal, id)).await?;
+    }
+    let copy = world.folder().join("copy");
+    world.site(restored)?.stop().await?;
+    world.site(restored)?.back_up(&copy)?;
+    world.site(restored)?.start().await?;
+    world.joined().await?;
+    if only_gambia_had_heard {
+        world.site("ML")?.stop().await?;
+    }
+    let heard = if only_gambia_had_heard { 1 } else { 2 };
+    {
+        let senegal = world.node("SN")?;
+        redact(&senegal, id).await?;
+        wait_until("who is there has obeyed", || erased_by(&senegal, id, heard)).await?;
+    }
+    world.site(restored)?.stop().await?;
+    world.site(restored)?.restore(&copy)?;
+    world.site(restored)?.start().await?;
+    if only_gambia_had_heard {
+        world.site("ML")?.start().await?;
+    }
+    for code in ["SN", "GM", "ML"] {
+        let node = world.node(code)?;
+        wait_until("it is redacted everywhere", || Ok(state(&node, id)? == Some(State::Redacted))).await?;
+        assert!(!rows_say(&**node.engine.store(), SECRET)?, "no row of {code} says it");
+    }
+    let senegal = world.node("SN")?;
+    wait_until("the origin knows that both have obeyed", || erased_by(&senegal, id, 2)).await?;
+    drop(senegal);
+    world.end().await
+}
+
+fn erased_by(origin: &Node, id: AlertId, holders: usize) -> anyhow::Result<bool> {
+    let row = origin.engine.view().alert(id)?;
+    Ok(row.and_then(|row| row.redacted).is_some_and(|redacted| redacted.erased.len() == holders))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_holder_restored_from_before_a_redaction_is_told_of_it_again() -> anyhow::Result<()> {
+    forgets_again("GM", false).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_origin_restored_from_before_its_redaction_gets_it_back_from_a_holder() -> anyhow::Result<()> {
+    forgets_again("SN", false).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_origin_tells_the_holder_that_had_not_heard_of_its_redaction() -> anyhow::Result<()> {
+    forgets_again("SN", true).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn views_of_another_release_are_made_anew_at_the_start() -> anyhow::Result<()> {
+    let mut world = World::started(&["SN"]).await?;
+    let id = raise(&*world.node("SN")?, valid(draft("Convoy due")?)?).await?;
+    {
+        // As a release would leave it whose fold kept the severity elsewhere.
+        let senegal = world.node("SN")?;
+        let mut batch = Batch::new();
+        batch.put(keys::VIEWS_MADE, (engine::VIEWS_VERSION - 1).to_be_bytes())?;
+        batch.put(keys::alert(id), *b"another shape")?;
+        senegal.engine.store().commit(batch)?;
+        let scratch = MemoryStore::new();
+        let signed_by = [senegal.link.signer.public_key()];
+        let store = &**senegal.engine.store();
+        let report = engine::verify(senegal.society, store, &scratch, &signed_by, &Ed25519Verifier, |_| {})?;
+        assert_eq!((report.faults, report.rebuild_due), (Vec::new(), true));
+    }
+    world.site("SN")?.restart().await?;
+    let senegal = world.node("SN")?;
+    assert_eq!(state(&senegal, id)?, Some(State::Active));
+    assert!(!verified(&senegal)?.rebuild_due);
+    drop(senegal);
     world.end().await
 }

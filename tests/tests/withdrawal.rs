@@ -5,7 +5,9 @@ use std::{fs, path::Path};
 
 use anyhow::Context as _;
 use passerelle_domain::{facts::Facts as _, ids::HandoverId};
-use passerelle_tests::world::{Handovers, World, copy_folder, Needle, needles, plaintexts, search, vault_files, verified};
+use passerelle_tests::world::{
+    Handovers, Needle, World, copy_folder, needles, plaintexts, search, vault_files, verified,
+};
 use tonic_types::StatusExt as _;
 
 fn count(folder: &Path) -> anyhow::Result<usize> {
@@ -38,7 +40,8 @@ async fn erasure_is_one_no_byte_of_the_package_is_left_anywhere() -> anyhow::Res
     let mut world = World::started(&["GM", "ML"]).await?;
     let folders = [world.site("GM")?.folder().to_owned(), world.site("ML")?.folder().to_owned()];
     let plain = plaintexts()?;
-    let nothing_of = |needles: &[Needle], when: &str| folders.iter().try_for_each(|folder| search(folder, needles, when));
+    let nothing_of =
+        |needles: &[Needle], when: &str| folders.iter().try_for_each(|folder| search(folder, needles, when));
     let gambia = Handovers::of(&*world.node("GM")?).await?;
     let mali = Handovers::of(&*world.node("ML")?).await?;
     let case = gambia.record_consent().await?;

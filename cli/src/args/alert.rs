@@ -163,8 +163,8 @@ pub enum AlertCommand {
     /// Check CAP documents in files against the CAP 1.2 standard; needs no node
     ///
     /// Says for each document what it is (cap-1.2, cap-1.1, cap-1.0, atom, edxl-de, other), whether it is valid, and
-    /// what was found in it, with the line of each finding. Nothing that a document names is fetched. A signature is
-    /// reported as present, not verified, and never makes a document invalid.
+    /// what was found in it, with the line of each finding. Nothing that a document names is fetched. A signature
+    /// never makes a document invalid; it is verified where --trust-cert says by whom it may be.
     #[command(after_long_help = alert_check::HELP)]
     Check(alert_check::CheckArgs),
     /// Say an alert in one line: how many, when, where; women, children, wounded; languages; bus or boat
@@ -225,12 +225,26 @@ pub enum AlertCommand {
         #[arg(long)]
         public: bool,
     },
+    /// The public feed of this node, and the sources of warnings that it polls
+    Feed {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: FeedCommand,
+    },
     /// List the codes that alerts are written in, with their labels
     #[command(after_long_help = "Example:\n  passerelle alert codes event")]
     Codes {
         /// Only this vocabulary, such as event, need or segment
         vocabulary: Option<String>,
     },
+}
+
+/// What can be done with feeds.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum FeedCommand {
+    /// Show how the feeds are: what is in the public one, and when each source was asked, with what result
+    #[command(after_long_help = "Example:\n  passerelle alert feed status")]
+    Status,
 }
 
 /// Which alert is told: one of the node, or one in a file, for which no node is asked.

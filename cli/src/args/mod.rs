@@ -9,10 +9,13 @@ mod peer;
 mod place;
 mod retention;
 mod safeguard;
+mod subject;
 
 use std::{path::PathBuf, time::Duration};
 
-pub use alert::{AlertCommand, CancelReason, ContentArgs, ExportFormat, ExportMessage, MapArgs, TextArgs, Told};
+pub use alert::{
+    AlertCommand, CancelReason, ContentArgs, ExportFormat, ExportMessage, FeedCommand, MapArgs, TextArgs, Told,
+};
 pub use alert_check::CheckArgs;
 pub use audit::AuditCommand;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
@@ -23,6 +26,7 @@ pub use peer::PeerCommand;
 pub use place::{PlaceCommand, PlaceKind};
 pub use retention::{HoldArgs, HoldCommand, ReportCommand, RetentionCommand};
 pub use safeguard::{GroupCommand, MemberArg, OverrideCommand};
+pub use subject::{AskArgs, BreachArgs, BreachCommand, CardArgs, CardCommand, CaseCommand, SubjectCommand};
 
 use crate::failure::EXIT_CODES;
 
@@ -146,6 +150,18 @@ pub enum Command {
     /// Going on without consent when a life is at stake: ask, approve, review
     #[command(subcommand)]
     Override(OverrideCommand),
+    /// What a person asks for with a card: access, rectification, erasure, objection, restriction, a complaint
+    #[command(subcommand)]
+    Subject(SubjectCommand),
+    /// The card that a person carries
+    #[command(subcommand)]
+    Card(CardCommand),
+    /// Cases: who received or read what
+    #[command(subcommand)]
+    Case(CaseCommand),
+    /// Breaches of personal data: whose it touched, and the record of it
+    #[command(subcommand)]
+    Breach(BreachCommand),
     /// The gazetteer: crossings, landing sites, towns and areas; needs no node
     #[command(subcommand)]
     Place(PlaceCommand),

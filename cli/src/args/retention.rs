@@ -75,6 +75,8 @@ pub enum HoldKind {
     LegalHold,
     /// Not purged, not read, not released
     BreachFreeze,
+    /// At the wish of the person: not read, not released; stands in the way of no erasure
+    Restriction,
 }
 
 impl HoldKind {
@@ -84,6 +86,7 @@ impl HoldKind {
         match self {
             Self::LegalHold => "legal_hold",
             Self::BreachFreeze => "breach_freeze",
+            Self::Restriction => "restriction",
         }
     }
 }

@@ -12,7 +12,7 @@ use passerelle_proto::v1::{
     consent_service_client::ConsentServiceClient, handover_service_client::HandoverServiceClient,
     peer_service_client::PeerServiceClient, retention_service_client::RetentionServiceClient,
     safeguard_service_client::SafeguardServiceClient, status_service_client::StatusServiceClient,
-    watch_service_client::WatchServiceClient,
+    subject_service_client::SubjectServiceClient, watch_service_client::WatchServiceClient,
 };
 use tokio::net::UnixStream;
 use tonic::{
@@ -77,6 +77,7 @@ impl Client {
         safeguards: SafeguardServiceClient,
         retention: RetentionServiceClient,
         status: StatusServiceClient,
+        subjects: SubjectServiceClient,
         watch: WatchServiceClient,
     }
 

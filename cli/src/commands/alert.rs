@@ -10,7 +10,9 @@ use passerelle_proto::v1::{
     RedactAlertResponse, UpdateAlertRequest, UpdateAlertResponse, VocabularyCode,
 };
 
-use super::{Session, alert_content, alert_draft, alert_text, audit::new_file, given_or_new, pages, status::bytes};
+use super::{
+    Session, alert_content, alert_draft, alert_feed, alert_text, audit::new_file, given_or_new, pages, status::bytes,
+};
 use crate::{
     args::{AlertCommand, ExportFormat},
     failure::{Exit, Failure},
@@ -100,6 +102,7 @@ pub(super) async fn run(command: AlertCommand, session: &mut Session<'_, '_>) ->
             let answer = client.call(client.alerts().export_alert(request)).await?;
             write_out(&answer.content, out.as_deref(), session)
         }
+        AlertCommand::Feed { command } => alert_feed::run(command, session).await,
         AlertCommand::Codes { vocabulary } => {
             let request = ListCodesRequest { vocabulary: vocabulary.unwrap_or_default() };
             let answer = client.call(client.alerts().list_codes(request)).await?;

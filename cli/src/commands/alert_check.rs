@@ -6,7 +6,7 @@ use std::{
 };
 
 use passerelle_domain::{
-    cap::{self, Finding, Report, Verdict},
+    cap::{self, Finding, Report, Severity, Verdict},
     limits::CAP_CHECK_BYTES_MAX,
 };
 use serde_json::{Value, json};
@@ -16,10 +16,13 @@ use crate::{
     console::Console,
     failure::{Exit, Failure},
     files,
+    signature::{State, Trusted},
 };
 
 /// What files in folders are called that may hold an alert.
 const EXTENSIONS: [&str; 6] = ["xml", "cap", "atom", "rss", "edxl", "edxlde"];
+/// The largest file of certificates.
+const CERTIFICATES_BYTES_MAX: usize = 1024 * 1024;
 /// How deep folders are searched.
 const FOLDERS_DEEP_MAX: usize = 64;
 
@@ -29,6 +32,7 @@ const FOLDERS_DEEP_MAX: usize = 64;
 /// `usage` when a path is not there, cannot be read, or leads to no document at all.
 pub(crate) fn run(args: CheckArgs, output: Output, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let paths = documents(args.paths)?;
+    let trusted = trusted(&args.trust_cert, console)?;
     let mut tally = Tally::default();
     let mut all = Vec::new();
     for path in &paths {
@@ -37,11 +41,12 @@ pub(crate) fn run(args: CheckArgs, output: Output, console: &mut Console<'_>) ->
         let report = cap::check(&bytes);
         let name = if files::is_stdin(path) { "-".to_owned() } else { path.display().to_string() };
         tally.count(report.verdict);
+        let signature = signature(&report, &bytes, trusted.as_ref());
         match output {
-            Output::Table => console.stdout.write_all(lines(&name, &report).as_bytes())?,
-            Output::Json => all.push(object(&name, &report)),
+            Output::Table => console.stdout.write_all(lines(&name, &report, signature).as_bytes())?,
+            Output::Json => all.push(object(&name, &report, signature)),
             Output::Jsonl => {
-                writeln!(console.stdout, "{}", object(&name, &report))?;
+                writeln!(console.stdout, "{}", object(&name, &report, signature))?;
                 console.stdout.flush()?;
             }
         }
@@ -53,6 +58,37 @@ pub(crate) fn run(args: CheckArgs, output: Output, console: &mut Console<'_>) ->
     }
     console.stdout.flush()?;
     Ok(if tally.invalid > 0 { Exit::Refused } else { Exit::Ok })
+}
+
+/// The certificates that the command line names; none when it names no file.
+fn trusted(paths: &[PathBuf], console: &mut Console<'_>) -> Result<Option<Trusted>, Failure> {
+    let mut certificates = Vec::new();
+    for path in paths {
+        let bytes = files::read(path, CERTIFICATES_BYTES_MAX, console)?;
+        let found = Trusted::parse(&bytes).ok_or_else(|| {
+            let name = path.display();
+            Failure::usage(
+                format!("{name} holds no X.509 certificate that can be used"),
+                "Give certificates in PEM or DER.",
+            )
+        })?;
+        certificates.extend(found);
+    }
+    Ok((!certificates.is_empty()).then(|| Trusted::new(certificates)))
+}
+
+/// What is to be said of the signatures of a document.
+fn signature(report: &Report, bytes: &[u8], trusted: Option<&Trusted>) -> &'static str {
+    // What is no good XML, or has a document type, is not given to another reader.
+    let readable = !report
+        .findings
+        .iter()
+        .any(|finding| finding.rule.severity() == Severity::Error && finding.rule.as_str().starts_with("cap.xml."));
+    match trusted {
+        _ if report.signatures == 0 => "absent",
+        Some(trusted) if readable => trusted.state_of(bytes).as_str(),
+        _ => State::NotVerified.as_str(),
+    }
 }
 
 /// The files that are meant, those of folders in the order of their names.
@@ -129,7 +165,7 @@ impl Tally {
 }
 
 /// What people read of one document: a line, and one more for each finding.
-fn lines(name: &str, report: &Report) -> String {
+fn lines(name: &str, report: &Report, signature: &str) -> String {
     let mut text = format!("{name}: {} ({})", report.verdict.as_str(), report.format.as_str());
     let more = [
         report.msg_type.clone(),
@@ -140,6 +176,10 @@ fn lines(name: &str, report: &Report) -> String {
     for more in more.into_iter().flatten() {
         text.push_str(", ");
         text.push_str(&printable(&more));
+    }
+    if report.signatures > 0 {
+        text.push_str(", signature ");
+        text.push_str(signature);
     }
     text.push('\n');
     for finding in &report.findings {
@@ -165,7 +205,7 @@ fn printable(text: &str) -> String {
 }
 
 /// What programs read of one document.
-fn object(name: &str, report: &Report) -> Value {
+fn object(name: &str, report: &Report, signature: &str) -> Value {
     let finding = |finding: &Finding| {
         json!({
             "code": finding.rule.as_str(),
@@ -176,7 +216,6 @@ fn object(name: &str, report: &Report) -> Value {
             "message": finding.message,
         })
     };
-    let state = if report.signatures > 0 { "present, not verified" } else { "absent" };
     json!({
         "file": name,
         "format": report.format.as_str(),
@@ -190,6 +229,6 @@ fn object(name: &str, report: &Report) -> Value {
         "sent": report.sent,
         "status": report.status,
         "msgType": report.msg_type,
-        "signature": { "present": report.signatures > 0, "count": report.signatures, "state": state },
+        "signature": { "present": report.signatures > 0, "count": report.signatures, "state": signature },
     })
 }

@@ -5,6 +5,7 @@ use std::fs;
 use passerelle_domain::{
     alert::{Alert, Place, life::Shown},
     brief::{self, Subject},
+    cap,
     catalogue::{Mode, PlaceRole, Sensitivity, labels},
 };
 use serde_json::json;
@@ -37,8 +38,8 @@ pub(super) fn draw(args: &MapArgs, known: &Known, printer: Printer, console: &mu
     fs::write(path, &bytes)
         .map_err(|error| Failure::usage(format!("cannot write {name}: {error}"), "Check the path and its rights."))?;
     let pinned = sheet.marks.iter().filter(|mark| mark.point.is_some()).count();
-    let places = sheet.marks.len();
-    let value = json!({"file": name.to_string(), "bytes": bytes.len(), "places": places, "on_the_map": pinned});
+    let (places, shapes) = (sheet.marks.len(), sheet.shapes.len());
+    let value = json!({"file": name.to_string(), "bytes": bytes.len(), "places": places, "on_the_map": pinned, "shapes": shapes});
     printer.own(&value, |page| page.line(format!("Drawn: {name}, {pinned} of {places} places on the map.")), console)
 }
 
@@ -71,6 +72,8 @@ fn sheet(subject: Subject<'_>, language: &'static str) -> Sheet {
         ),
         banner: (alert.sensitivity != Sensitivity::Public).then_some(Banner { text: banner, strong }),
         marks: alert.places.iter().map(|place| mark(place, label("place_role", place.role.as_str()))).collect(),
+        // What was imported has shapes of its own; in the alert each is a point and a reach.
+        shapes: alert.original.as_ref().map(|original| cap::polygons(&original.bytes)).unwrap_or_default(),
         language,
     }
 }

@@ -12,9 +12,9 @@ use passerelle_domain::{
 use passerelle_proto::v1::{
     AcceptHandoverRequest, AcceptHandoverResponse, ApproveHandoverRequest, ApproveHandoverResponse, GetHandoverRequest,
     GetHandoverResponse, HandoverEvent, HandoverView, Letter, ListHandoversRequest, ListHandoversResponse,
-    OfferHandoverRequest, OfferHandoverResponse, ReadPackageRequest, ReadPackageResponse, RejectHandoverRequest,
-    RejectHandoverResponse, ReleaseHandoverRequest, ReleaseHandoverResponse, ReportHandoverRequest,
-    ReportHandoverResponse, SendHandoverRequest, SendHandoverResponse,
+    ListPeersRequest, OfferHandoverRequest, OfferHandoverResponse, ReadPackageRequest, ReadPackageResponse,
+    RejectHandoverRequest, RejectHandoverResponse, ReleaseHandoverRequest, ReleaseHandoverResponse,
+    ReportHandoverRequest, ReportHandoverResponse, SendHandoverRequest, SendHandoverResponse,
 };
 use serde_json::Value;
 
@@ -33,7 +33,7 @@ pub(super) async fn run(command: HandoverCommand, session: &mut Session<'_, '_>)
             let (id, _) = given_or_new::<HandoverId>(id.as_deref(), (session.console.now)())?;
             let id = id.to_string();
             let draft_json = offer(&file, consent.as_deref(), session)?;
-            say_where(&draft_json, yes, session)?;
+            say_where(&draft_json, yes, session).await?;
             let request = OfferHandoverRequest {
                 id: id.clone(),
                 case_id,
@@ -145,11 +145,18 @@ pub(super) fn offer(file: &Path, consent: Option<&str>, session: &mut Session<'_
 }
 
 /// Says in which country the data will lie, before anything goes there.
-fn say_where(draft_json: &str, yes: bool, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+async fn say_where(draft_json: &str, yes: bool, session: &mut Session<'_, '_>) -> Result<(), Failure> {
     let to = json::document(draft_json).and_then(|draft| draft.get("to")?.as_str()?.parse::<Society>().ok());
     let Some(to) = to else { return Ok(()) };
+    let client = session.client.clone();
+    let peers = client.call(client.peers().list_peers(ListPeersRequest {})).await?.peers;
+    let held = peers.iter().any(|peer| peer.society == to.code() && peer.hold_at_origin);
     let console = &mut session.console;
-    console.say(format!("After release the data will lie in {}, under the laws of that country.", to.country()));
+    console.say(if held {
+        format!("The data will stay here; nothing will be stored in {}, where it is read over the link.", to.country())
+    } else {
+        format!("After release the data will lie in {}, under the laws of that country.", to.country())
+    });
     if !yes && console.terminals.stdin && !console.confirm("Offer it?", "Repeat it with --yes.")? {
         return Err(Failure::usage("not confirmed; nothing was offered", ""));
     }
@@ -167,6 +174,9 @@ impl Answer for OfferHandoverResponse {
             "draft" => page.line("Written down; it waits for the approval of others, then to be sent."),
             "ready" => page.line("Written down; it waits to be sent."),
             _ => page.line(format!("Offered; after release the data will be in {}.", self.data_will_be_in)),
+        }
+        if self.held_at_origin {
+            page.line("The package will stay here: it is read over the link, and the other Society stores nothing.");
         }
         page.pairs([
             ("id", self.id.clone()),
@@ -208,6 +218,9 @@ impl Answer for ReleaseHandoverResponse {
         page.line(format!("Released, by entry {} of the journal.", self.entry_index));
         if !self.data_will_be_in.is_empty() {
             page.line(format!("The data will lie in {}.", self.data_will_be_in));
+        }
+        if self.held_at_origin {
+            page.line("The package stays here: it is read over the link, and the other Society stores nothing.");
         }
         page.pairs([("sections", self.sections.join(", "))]);
     }
@@ -251,7 +264,7 @@ impl Answer for GetHandoverResponse {
             ("expires", time::utc_with_age(view.expires_at.as_ref(), now)),
             ("consent", consent),
             ("sections released", view.sections.join(", ")),
-            ("package", if view.package_here { "in this node's vault".to_owned() } else { String::new() }),
+            ("package", where_it_lies(view)),
             ("entry", view.entry_index.to_string()),
         ]);
         if let Some(offer) = json::document(&view.offer_json).filter(|offer| !offer.is_null()) {
@@ -266,6 +279,15 @@ impl Answer for GetHandoverResponse {
         };
         page.table(["TIME", "STEP", "BY", "STATE", "REASON"], view.history.iter().map(row).collect(), "none");
     }
+}
+
+/// Where the package of a handover lies.
+fn where_it_lies(view: &HandoverView) -> String {
+    if view.held_at_origin {
+        let country = |code: &str| code.parse::<Society>().map_or_else(|_| code.to_owned(), |one| one.country());
+        return format!("held at origin, in {}: nothing is stored in {}", country(&view.from), country(&view.to));
+    }
+    if view.package_here { "in this node's vault".to_owned() } else { String::new() }
 }
 
 impl Answer for ListHandoversResponse {
@@ -300,5 +322,20 @@ impl Answer for ReadPackageResponse {
             ("letters", self.letters.iter().map(|letter| letter.kind.as_str()).collect::<Vec<_>>().join(", ")),
             ("withheld from your roles", self.withheld.join(", ")),
         ]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_a_package_lies_is_said_by_country() {
+        let (from, to) = ("GM".to_owned(), "ML".to_owned());
+        let view = HandoverView { from, to, package_here: true, ..HandoverView::default() };
+        assert_eq!(where_it_lies(&view), "in this node's vault");
+        assert_eq!(where_it_lies(&HandoverView { package_here: false, ..view.clone() }), "");
+        let held = HandoverView { held_at_origin: true, ..view };
+        assert_eq!(where_it_lies(&held), "held at origin, in The Gambia: nothing is stored in Mali");
     }
 }

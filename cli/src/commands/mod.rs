@@ -4,10 +4,12 @@ pub mod alert;
 pub(crate) mod alert_check;
 mod alert_content;
 mod alert_draft;
+mod alert_feed;
 mod alert_map;
 mod alert_page;
 mod alert_text;
 pub mod audit;
+mod card;
 pub mod consent;
 mod consent_form;
 mod group;
@@ -17,6 +19,7 @@ pub mod peer;
 pub mod place;
 pub mod retention;
 pub mod status;
+pub mod subject;
 pub mod watch;
 
 use passerelle_domain::{
@@ -82,6 +85,10 @@ pub async fn run(command: Command, session: &mut Session<'_, '_>) -> Result<Exit
         Command::Consent(command) => consent::run(command, session).await,
         Command::Handover(command) => handover::run(command, session).await,
         Command::Override(command) => overrides::run(command, session).await,
+        Command::Subject(command) => subject::run(command, session).await,
+        Command::Card(command) => card::run(command, session).await,
+        Command::Case(command) => subject::case(command, session).await,
+        Command::Breach(command) => subject::breach(command, session).await,
         Command::Peer(command) => peer::run(command, session).await,
         Command::Retention(command) => retention::run(command, session).await,
         Command::Hold(command) => retention::hold(command, session).await,

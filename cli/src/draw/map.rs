@@ -20,6 +20,8 @@ pub struct Sheet {
     pub banner: Option<Banner>,
     /// What lies where.
     pub marks: Vec<Mark>,
+    /// Outlines of what it is about, each a closed ring of degrees north and east.
+    pub shapes: Vec<Vec<(f64, f64)>>,
     /// Language of the names of countries: fr, en, pt or ar.
     pub language: &'static str,
 }
@@ -71,14 +73,15 @@ struct View {
 }
 
 impl View {
-    /// What shows all points, with some land around them.
-    fn around(marks: &[Mark], top: f64) -> Self {
+    /// What shows all points and shapes, with some land around them.
+    fn around(sheet: &Sheet, top: f64) -> Self {
         let spread = |mark: &Mark| {
             let (latitude, longitude) = mark.point?;
             let reach = (mark.radius_km / DEGREE_KM).min(10.0);
             Some([latitude - reach, latitude + reach, longitude - reach, longitude + reach])
         };
-        let found: Vec<_> = marks.iter().filter_map(spread).collect();
+        let corners = sheet.shapes.iter().flatten().map(|(lat, lon)| [*lat, *lat, *lon, *lon]);
+        let found: Vec<_> = sheet.marks.iter().filter_map(spread).chain(corners).collect();
         // Without any point, the whole region.
         let all = if found.is_empty() { vec![[5.0, 36.0, -25.0, 24.0]] } else { found };
         let south = all.iter().map(|frame| frame[0]).fold(90.0, f64::min);
@@ -133,7 +136,7 @@ pub fn svg(sheet: &Sheet) -> String {
     let top = if sheet.banner.is_some() { 150.0 } else { 118.0 };
     let shown = sheet.marks.len().min(LEGEND_MAX);
     let footer = 62.0 + 26.0 * (shown.div_ceil(2)) as f64;
-    let view = View::around(&sheet.marks, top);
+    let view = View::around(sheet, top);
     let mut svg = Svg::new(WIDTH, top + MAP_HEIGHT + footer);
     svg.rect(0.0, 0.0, WIDTH, top + MAP_HEIGHT + footer, r##"fill="#ffffff""##);
     svg.raw(&format!(
@@ -288,8 +291,13 @@ fn towns(sheet: &Sheet, view: &View, taken: &mut Taken, svg: &mut Svg) {
     }
 }
 
-/// Where the places may be, as circles.
+/// Outlines, and where the places may be, as circles.
 fn areas(sheet: &Sheet, view: &View, svg: &mut Svg) {
+    let rings: Vec<Vec<(f64, f64)>> = sheet.shapes.iter().map(|ring| outline(ring, view)).collect();
+    if !rings.is_empty() {
+        let style = r##"fill="#b3261e" fill-opacity="0.14" stroke="#b3261e" stroke-width="1.5""##;
+        svg.path(&rings, true, style);
+    }
     for mark in &sheet.marks {
         let Some((latitude, longitude)) = mark.point else { continue };
         let (x, y) = view.pixel(longitude, latitude);
@@ -300,6 +308,19 @@ fn areas(sheet: &Sheet, view: &View, svg: &mut Svg) {
             svg.circle(x, y, radius, &style);
         }
     }
+}
+
+/// A ring in pixels, without the points that cannot be told from the one before.
+fn outline(ring: &[(f64, f64)], view: &View) -> Vec<(f64, f64)> {
+    const TELLING_PIXELS: f64 = 0.7;
+    let mut drawn: Vec<(f64, f64)> = Vec::new();
+    for (latitude, longitude) in ring {
+        let point = view.pixel(*longitude, *latitude);
+        if drawn.last().is_none_or(|last| away(*last, point) >= TELLING_PIXELS) {
+            drawn.push(point);
+        }
+    }
+    drawn
 }
 
 /// Something still to be drawn.
@@ -439,6 +460,17 @@ mod tests {
         );
         assert!(map.contains(">EXERCISE<") && map.contains("GeoNames") && map.contains(" km<"));
         assert!(!map.contains("<&>"));
+    }
+
+    #[test]
+    fn shapes_are_drawn_whole_and_without_points_that_nobody_sees() {
+        let fine = (0..5_000).map(|at| (f64::from(at) * std::f64::consts::TAU / 5_000.0).sin_cos());
+        let ring: Vec<(f64, f64)> = fine.map(|(sin, cos)| (20.0 + sin / 100.0, 1.0 + cos / 100.0)).collect();
+        let far = vec![(14.0, -5.0), (14.0, -4.0), (15.0, -4.0), (14.0, -5.0)];
+        let map = svg(&Sheet { shapes: vec![ring, far], ..sheet(&[None]) });
+        let drawn = map.lines().find(|line| line.contains(r#"fill-opacity="0.14""#)).expect("the shapes");
+        assert_eq!((drawn.matches('M').count(), drawn.matches('Z').count()), (2, 2));
+        assert!(drawn.matches('L').count() < 100, "{}", drawn.len());
     }
 
     #[test]

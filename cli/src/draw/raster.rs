@@ -15,7 +15,31 @@ const SIDE_MAX: u32 = 8_192;
 /// # Errors
 /// `unexpected` when it is no SVG or too large: pictures are made by this program.
 pub fn png(svg: &str, scale: f32) -> Result<Vec<u8>, Failure> {
-    let broken = |what: &dyn std::fmt::Display| Failure::unexpected(format!("the picture cannot be drawn: {what}"));
+    drawn(svg, scale)?.encode_png().map_err(|error| broken(&error))
+}
+
+/// A picture as rows of red, green and blue, one byte each; what is transparent is black.
+pub(super) struct Rgb {
+    /// Pixels of a row.
+    pub(super) width: u32,
+    /// Rows.
+    pub(super) height: u32,
+    /// The rows, from the top.
+    pub(super) bytes: Vec<u8>,
+}
+
+/// The pixels of a picture.
+pub(super) fn rgb(svg: &str, scale: f32) -> Result<Rgb, Failure> {
+    let pixels = drawn(svg, scale)?;
+    let bytes = pixels.data().chunks_exact(4).flat_map(|pixel| pixel.iter().copied().take(3)).collect();
+    Ok(Rgb { width: pixels.width(), height: pixels.height(), bytes })
+}
+
+fn broken(what: &dyn std::fmt::Display) -> Failure {
+    Failure::unexpected(format!("the picture cannot be drawn: {what}"))
+}
+
+fn drawn(svg: &str, scale: f32) -> Result<tiny_skia::Pixmap, Failure> {
     let mut options = usvg::Options { font_family: "DejaVu Sans".to_owned(), ..usvg::Options::default() };
     for font in FONTS {
         options.fontdb_mut().load_font_data(font.to_vec());
@@ -26,7 +50,7 @@ pub fn png(svg: &str, scale: f32) -> Result<Vec<u8>, Failure> {
         .and_then(|size| tiny_skia::Pixmap::new(size.width(), size.height()))
         .ok_or_else(|| broken(&"it is too large"))?;
     resvg::render(&tree, tiny_skia::Transform::from_scale(scale, scale), &mut pixels.as_mut());
-    pixels.encode_png().map_err(|error| broken(&error))
+    Ok(pixels)
 }
 
 #[cfg(test)]

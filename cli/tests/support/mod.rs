@@ -4,6 +4,7 @@
 
 mod node;
 mod safeguards;
+mod subject;
 
 use std::{
     ffi::OsString,

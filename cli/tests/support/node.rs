@@ -18,6 +18,7 @@ use passerelle_proto::v1::{
     retention_service_server::{RetentionService, RetentionServiceServer},
     safeguard_service_server::SafeguardServiceServer,
     status_service_server::{StatusService, StatusServiceServer},
+    subject_service_server::SubjectServiceServer,
     watch_service_server::{WatchService, WatchServiceServer},
     *,
 };
@@ -69,6 +70,7 @@ impl Node {
             .add_service(SafeguardServiceServer::new(self.clone()))
             .add_service(RetentionServiceServer::new(self.clone()))
             .add_service(StatusServiceServer::new(self.clone()))
+            .add_service(SubjectServiceServer::new(self.clone()))
             .add_service(WatchServiceServer::new(self))
     }
 
@@ -309,6 +311,27 @@ impl AlertService for Node {
         ok(ListAlertsResponse { alerts, next_page_token })
     }
 
+    async fn get_feeds(&self, request: Request<GetFeedsRequest>) -> Result<Response<GetFeedsResponse>, Status> {
+        self.take(request)?;
+        let failing = CapSource {
+            name: "anacim".into(),
+            url: "https://met.example/cap.atom".into(),
+            enabled: true,
+            polled_at: ago(60),
+            next_at: ago(0),
+            failures: 2,
+            error_code: "feed_unreachable".into(),
+            error: "nobody takes the connection".into(),
+            drafted: 7,
+            refused: 1,
+            cancelled: vec!["019ab0f2-1c00-7000-8000-000000000001".into()],
+            ..CapSource::default()
+        };
+        let off = CapSource { name: "meteo".into(), url: "https://other.example".into(), ..CapSource::default() };
+        let public = PublicFeed { url: "https://crs.example/feed.atom".into(), messages: 3, changed_at: ago(600) };
+        ok(GetFeedsResponse { public: Some(public), sources: vec![failing, off] })
+    }
+
     async fn list_codes(&self, request: Request<ListCodesRequest>) -> Result<Response<ListCodesResponse>, Status> {
         let vocabulary = self.take(request)?.vocabulary;
         let labels = [("fr", "Naufrage"), ("en", "Shipwreck")].map(|(key, label)| (key.to_owned(), label.to_owned()));
@@ -428,7 +451,7 @@ impl HandoverService for Node {
     ) -> Result<Response<OfferHandoverResponse>, Status> {
         let id = self.take(request)?.id;
         let (short_code, state, data_will_be_in) = ("4K7QX2M".into(), "offered".into(), "Mali".into());
-        ok(OfferHandoverResponse { id, entry_index: 12, short_code, state, data_will_be_in })
+        ok(OfferHandoverResponse { id, entry_index: 12, short_code, state, data_will_be_in, held_at_origin: false })
     }
 
     async fn accept_handover(
@@ -452,7 +475,12 @@ impl HandoverService for Node {
         request: Request<ReleaseHandoverRequest>,
     ) -> Result<Response<ReleaseHandoverResponse>, Status> {
         self.take(request)?;
-        ok(ReleaseHandoverResponse { entry_index: 15, sections: words(&["contact"]), data_will_be_in: "Mali".into() })
+        ok(ReleaseHandoverResponse {
+            entry_index: 15,
+            sections: words(&["contact"]),
+            data_will_be_in: "Mali".into(),
+            held_at_origin: false,
+        })
     }
 
     async fn report_handover(

@@ -34,6 +34,8 @@ vocabulary! {
         12 WithdrawalAnswer = "withdrawal_answer",
         13 ErasureReceipt = "erasure_receipt",
         14 GroupSplit = "group_split",
+        20 SubjectRequest = "subject_request",
+        21 SubjectAnswer = "subject_answer",
         8 Subscription = "subscription",
         9 AlertRedact = "alert_redact",
         10 AlertErased = "alert_erased",
@@ -180,7 +182,8 @@ pub fn sealed_bytes_max() -> u64 {
 
 /// Canonical CBOR of any of our types. Writing to memory cannot fail.
 pub(crate) fn to_cbor<T: Encode<()>>(value: &T) -> Vec<u8> {
-    let mut bytes = Vec::new();
+    // Room for an entry or a small envelope, so that the buffer seldom grows.
+    let mut bytes = Vec::with_capacity(512);
     // A `Vec` takes any byte, and our encoders return no error of their own.
     minicbor::encode(value, &mut bytes).expect("encoding to memory does not fail");
     bytes

@@ -3,10 +3,11 @@
 use crate::{
     aggregate::ReportRow,
     envelope::Lane,
-    handover::GroupId,
-    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position, ReportId},
+    handover::{CaseShortCode, GroupId},
+    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position, ReportId, RequestId},
     refusal::Refusal,
     retention::{HoldKind, HoldRow, KeepingRow, SuspensionRow},
+    rights::{CardRow, ReadsRow, RequestRow},
     rows::{
         AckRow, AlertRow, CaseAgeRow, CaseRow, ConsentRow, DraftRow, EnvelopeRow, GroupRow, HandoverRow, LaneIn,
         LaneItem, LaneOut, PeerRow, SafeguardRow, TombstoneRow, UseRow,
@@ -30,6 +31,10 @@ pub trait Facts {
     fn safeguard(&self, id: HandoverId) -> Result<Option<SafeguardRow>, Refusal>;
     fn case_age(&self, case: CaseId) -> Result<Option<CaseAgeRow>, Refusal>;
     fn group(&self, id: GroupId) -> Result<Option<GroupRow>, Refusal>;
+    /// Who read the package of a handover.
+    fn reads(&self, id: HandoverId) -> Result<Option<ReadsRow>, Refusal>;
+    fn card(&self, code: &CaseShortCode) -> Result<Option<CardRow>, Refusal>;
+    fn request(&self, id: RequestId) -> Result<Option<RequestRow>, Refusal>;
     /// What retention has to know of a handover; empty when nothing happened yet.
     fn keeping(&self, id: HandoverId) -> Result<KeepingRow, Refusal>;
     fn hold(&self, subject: EnvelopeId, kind: HoldKind) -> Result<Option<HoldRow>, Refusal>;

@@ -34,6 +34,8 @@ use crate::{
 };
 
 mod keeping;
+mod origin;
+mod rights;
 mod withdrawals;
 
 const NOW: Time = Time::from_millis(1_795_500_000_000);
@@ -272,6 +274,7 @@ fn handover_row() -> HandoverRow {
         sections: vec!["contact".into()],
         history: vec![event],
         frozen: true,
+        held_at_origin: None,
     }
 }
 

@@ -119,6 +119,8 @@ uuid_id! {
     EnvelopeId,
     /// An aggregate report.
     ReportId,
+    /// A request of a person about what is held of them.
+    RequestId,
     /// A handover; the end-to-end idempotency key of its exchange.
     HandoverId,
     /// One life of a store: renewed whenever a store is made or restored from a backup.
@@ -142,7 +144,7 @@ macro_rules! subject_ids {
         }
     )+};
 }
-subject_ids!(AlertId, HandoverId, ConsentId, ReportId);
+subject_ids!(AlertId, HandoverId, ConsentId, ReportId, RequestId);
 
 /// The place of an entry in the journal, counted from 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize)]

@@ -30,6 +30,7 @@ pub mod parcel;
 pub mod receipt;
 pub mod refusal;
 pub mod retention;
+pub mod rights;
 pub mod rows;
 pub mod signing;
 pub mod society;

@@ -56,6 +56,20 @@ pub const CAP_CHECK_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const XML_DEPTH_MAX: usize = 32;
 /// Elements of an imported document, so that a small file cannot grow into a large tree.
 pub const XML_ELEMENTS_MAX: usize = 50_000;
+/// Messages in the public feed: beyond this, the oldest are left out, and their readers have long had them.
+pub const FEED_ENTRIES_MAX: usize = 500;
+/// What the public feed quotes of a description, in characters: the document holds the rest.
+pub const FEED_SUMMARY_CHARS_MAX: usize = 280;
+/// Feeds of warnings that one node polls: the met services and civil protections of its neighbours, and a few more.
+pub const CAP_SOURCES_MAX: usize = 64;
+/// Entries of one polled feed that are read: the newest ones stand first.
+pub const POLLED_ENTRIES_MAX: usize = 1_000;
+/// Documents fetched in one poll; the rest follow in the next ones.
+pub const POLLED_FETCHES_MAX: usize = 50;
+/// Open drafts from one feed: beyond this, nobody has looked at them for long, and no more are taken.
+pub const POLLED_DRAFTS_MAX: usize = 200;
+/// An address on the web.
+pub const URL_BYTES_MAX: usize = 1024;
 /// Faults of one imported document that are told; beyond this, nobody reads on.
 pub const FAULTS_MAX: usize = 100;
 /// How long an update whose earlier alert has not arrived waits for it before it is shown.
@@ -108,6 +122,22 @@ pub const CONSENTS_A_CASE_MAX: usize = 64;
 pub const WITHDRAWAL_ANSWER_SECONDS_MAX: u64 = 24 * 3_600;
 /// A withdrawal that a holder has not followed by erasure in this time is an alarm.
 pub const ERASURE_SECONDS_MAX: u64 = 30 * 24 * 3_600;
+/// Readings an hour that a peer may ask of one origin: a busy team reads tens of cases a day.
+pub const READINGS_AN_HOUR_MAX: u32 = 120;
+/// How long a reading at the origin may take, to the last piece of its answer.
+pub const READING_SECONDS_MAX: u64 = 120;
+/// How long holders have to answer a request of a person.
+pub const REQUEST_DUE_SECONDS: u64 = 30 * 24 * 3_600;
+/// Wrong answers to a check question, after which none is taken for a day.
+pub const CHECK_WRONG_MAX: u32 = 3;
+/// How long no answer is taken then.
+pub const CHECK_LOCK_SECONDS: u64 = 24 * 3_600;
+/// Readings of a package that its row remembers, and that are told to the person; the journal has all.
+pub const READS_KEPT_MAX: usize = 32;
+/// A message about a request of a person: codes, and a few dozen readings; the node's own row of it is one value.
+pub const RIGHTS_MESSAGE_BYTES_MAX: usize = 12 * 1024;
+/// Holders that one request goes to.
+pub const REQUEST_HOLDERS_MAX: usize = 64;
 /// A short code or name: of a team, a role, an operator, a route.
 pub const NAME_BYTES_MAX: usize = 64;
 /// The CBOR of one trust bundle.

@@ -103,6 +103,39 @@ impl SignedReceipt {
     }
 }
 
+/// A receipt without rejections, without what its recipient knows: the two Societies and the running hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BriefReceipt {
+    /// The lane.
+    pub lane: Lane,
+    /// Every position up to and including this one is durable at the receiver.
+    pub position: Position,
+    /// The receiver's journal entry of the last of them.
+    pub entry: EntryIndex,
+    /// The signature over the whole receipt.
+    pub signature: Signature,
+}
+
+impl BriefReceipt {
+    /// The signed receipt, joined again: of `by` for `to`, with the running hash that `to` has at the position. When
+    /// that is not what was signed, the signature does not verify.
+    #[must_use]
+    pub fn restore(self, by: Society, to: Society, hash: Digest) -> SignedReceipt {
+        let Self { lane, position, entry, signature } = self;
+        let receipt = Receipt { by, to, lane, position, hash, entry, rejected: Vec::new() };
+        SignedReceipt { content: to_cbor(&receipt).into(), signature }
+    }
+}
+
+impl Receipt {
+    /// The brief form of this receipt, signed; `None` when it names rejections.
+    #[must_use]
+    pub fn brief(&self, signed: &SignedReceipt) -> Option<BriefReceipt> {
+        let Self { lane, position, entry, .. } = *self;
+        self.rejected.is_empty().then_some(BriefReceipt { lane, position, entry, signature: signed.signature })
+    }
+}
+
 /// The running hash of a lane after one more envelope.
 #[must_use]
 pub fn running_hash(before: &Digest, position: Position, envelope: &Digest) -> Digest {

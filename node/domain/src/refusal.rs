@@ -71,6 +71,7 @@ codes! {
         BadReference = "bad_reference": "Refer to an alert that this node knows and that its own Society issued.";
         NotCap = "not_cap": "Give a CAP 1.2 document in the namespace urn:oasis:names:tc:emergency:cap:1.2.";
         ConsentWitness = "consent_witness": "Have it witnessed by somebody independent: not the interpreter, an official, a relative or whoever organised the journey.";
+        CheckFailed = "check_failed": "Ask the person again for the code on the card and the answer; after three wrong ones none is taken for a day.";
         HardBlocked = "hard_blocked": "Take the blocked category out; it is never sent to anybody.";
     }
     Permission {
@@ -104,7 +105,8 @@ codes! {
         ApprovalRequired = "approval_required": "Draft it with `passerelle alert draft`, and have a second person approve it: `passerelle alert approve`.";
         PeerSuspended = "peer_suspended": "Lift the suspension of the peer first, if that is right.";
         NoTransferBasis = "no_transfer_basis": "Agree on a basis for transfers between the two countries and write it into the configuration as [[transfer_basis]].";
-        Frozen = "frozen": "A breach freeze is over it; the data protection officer lifts it with a reason.";
+        CheckLocked = "check_locked": "Wait a day; three wrong answers came with this code. A withdrawal needs no answer: `passerelle consent withdraw`.";
+        Frozen = "frozen": "A freeze is over it, after a breach or at the wish of the person; the data protection officer lifts it with a reason.";
         OnHold = "on_hold": "A hold keeps it; the data protection officer lifts it with a reason.";
         OwnApproval = "own_approval": "Have another person approve it: nobody approves what they proposed, or twice.";
         OverlappingReport = "overlapping_report": "Choose whole months of which no report was made yet; two over the same months could be subtracted.";
@@ -119,6 +121,7 @@ codes! {
         UnknownConsent = "unknown_consent": "Record the consent first with `passerelle consent record`.";
         UnknownReport = "unknown_report": "Make the report first: `passerelle report aggregate`.";
         UnknownSubject = "unknown_subject": "Name a case, handover, consent record or alert that this node has.";
+        UnknownRequest = "unknown_request": "List the requests of this node with `passerelle subject list`.";
         UnknownPeer = "unknown_peer": "Exchange bundles with that Society first: `passerelle peer add`.";
         UnknownEntry = "unknown_entry": "Choose an entry that the journal has; `passerelle audit list` shows them.";
         DuplicateId = "duplicate_id": "The id is taken by other content; use a new id for new content.";
@@ -144,6 +147,8 @@ codes! {
         BadSeal = "bad_seal": "The package was sealed to another key; exchange bundles again.";
         BadBundle = "bad_bundle": "The bundle is damaged or not signed by the key it must be; ask the peer for it again.";
         BadHandshake = "bad_handshake": "Connect with TLS 1.3 and HTTP/2, and finish the handshake within the limit.";
+        FeedUnreachable = "feed_unreachable": "Check the line and the address of the source; the node asks again by itself.";
+        FeedRefused = "feed_refused": "Look at what the source answers with a browser; correct its address, or tell whoever runs it.";
         PeerUnreachable = "peer_unreachable": "Check the line and the peer's address; the node goes on dialling by itself.";
         BadCertificate = "bad_certificate": "The certificate does not chain to that Society's root or has expired.";
     }

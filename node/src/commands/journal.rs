@@ -1,4 +1,4 @@
-//! `verify`, `rebuild`, `export`, `import`: the journal of a node that is not running.
+//! `verify`, `rebuild`, `compact`, `export`, `import`: the journal of a node that is not running.
 
 use std::{
     fs::File,
@@ -19,9 +19,9 @@ use crate::{
     config::Config,
     engine::{self, Progress, export},
     entropy::{Entropy as _, SystemEntropy},
-    run::open_store,
+    run::{open_store, store_options},
     store::{
-        Store as _, keys,
+        Store as _, compact, keys,
         sled::{SledOptions, SledStore},
         view::View,
     },
@@ -46,6 +46,9 @@ pub(super) fn verify(with: &WithConfig) -> anyhow::Result<ExitCode> {
         "{} entries, {} objects ({} removed by retention or erasure), {} rows; root {}",
         report.entries, report.objects, report.absent, report.rows, report.root
     ));
+    if report.rebuild_due {
+        tell("The views were made by another release, or a rebuild was interrupted: the next start makes them anew.");
+    }
     report.faults.iter().for_each(|fault| tell(fault));
     tell(if report.faults.is_empty() { "The journal holds." } else { "The journal does not hold." });
     Ok(if report.faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FAULTS) })
@@ -75,6 +78,15 @@ pub(super) fn rebuild(with: &WithConfig) -> anyhow::Result<()> {
     let store = open_store(&config)?;
     let entries = engine::rebuild(config.society, &store, show)?;
     tell(&format!("The views are made anew from {entries} entries."));
+    Ok(())
+}
+
+pub(super) fn compact(with: &WithConfig) -> anyhow::Result<()> {
+    let config = with.load()?;
+    let done = compact::compact(open_store(&config)?, store_options(&config))?;
+    let mib = |bytes: u64| bytes >> 20;
+    let (rows, before, after) = (done.rows, mib(done.bytes_before), mib(done.bytes_after));
+    tell(&format!("The store is made anew: {rows} rows, {after} MiB where it took {before}."));
     Ok(())
 }
 

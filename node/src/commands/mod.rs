@@ -41,6 +41,10 @@ enum Command {
     Verify(WithConfig),
     /// Drop the views of a node that is not running and fold them again from its journal.
     Rebuild(WithConfig),
+    /// Make the store of a node that is not running anew, so that nothing of what was erased stays in its files.
+    ///
+    /// Needs as much free room as the store takes. The journal, its views and its life stay the same.
+    Compact(WithConfig),
     /// Write the journal of a node that is not running to a file that does not depend on the store.
     Export(journal::Export),
     /// Read an exported journal into a new, empty store.
@@ -81,6 +85,7 @@ pub fn run_args(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::OperatorCertificate(issue) => issue.run().map(|()| ExitCode::SUCCESS),
         Command::Verify(with) => journal::verify(&with),
         Command::Rebuild(with) => journal::rebuild(&with).map(|()| ExitCode::SUCCESS),
+        Command::Compact(with) => journal::compact(&with).map(|()| ExitCode::SUCCESS),
         Command::Export(export) => export.run().map(|()| ExitCode::SUCCESS),
         Command::Import(import) => import.run().map(|()| ExitCode::SUCCESS),
         Command::Demo(demo) => demo.run(),

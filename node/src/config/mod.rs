@@ -7,6 +7,7 @@
 //! Peers and operators stand in the file only.
 
 mod fault;
+mod feeds;
 mod read;
 mod reader;
 mod retention;
@@ -29,6 +30,7 @@ use passerelle_domain::{
 };
 
 pub use fault::{ConfigFaults, Fault, Place};
+pub use feeds::{CapSource, Feed};
 pub use starting::{Starting, starting_config};
 pub use value::{Address, User};
 
@@ -58,6 +60,10 @@ pub struct Config {
     /// The tables `[[duty]]`, in the order in which the posts are called. None: nobody is called, and the alarm in
     /// the status is all.
     pub duty: Vec<Duty>,
+    /// Section `[feed]`; none while the node shows nothing to the public.
+    pub feed: Option<Feed>,
+    /// The tables `[[cap_sources]]`. None: nobody's warnings are polled.
+    pub cap_sources: Vec<CapSource>,
     /// Section `[log]`.
     pub log: Log,
     /// Section `[metrics]`.
@@ -71,6 +77,9 @@ pub struct Store {
     /// about 8 MiB of leaves on their way out, a segment of 8 MiB that is being written, and about 400 bytes for each
     /// leaf on the disk, and a node is meant to fit into 64 MB under load.
     pub cache_mib: u64,
+    /// Whether a store of moderate size is made anew at the start of the node when something was erased since the last
+    /// time, so that no byte of it stays in the store's log. `compact_at_start`, default true.
+    pub compact_at_start: bool,
 }
 
 /// The node's own keys and certificates, and those of its peers.
@@ -100,6 +109,8 @@ pub struct Peer {
     pub alerts: bool,
     /// Whether handovers are exchanged. `handovers`, default true.
     pub handovers: bool,
+    /// Whether our packages for it stay here, where it reads them over the link. `hold_at_origin`, default false.
+    pub hold_at_origin: bool,
     /// Whether the peer is suspended. `suspended`, default false: alerts still go both ways, handovers do not.
     pub suspended: bool,
 }

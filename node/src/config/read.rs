@@ -18,6 +18,7 @@ use toml::de::DeTable;
 use super::{
     Config, ConfigFaults, Duty, Identity, Link, Log, Metrics, Operator, OperatorInterface, Peer, Store, Trust,
     fault::Place,
+    feeds,
     reader::{Found, Reader, Section},
     retention,
     value::{Address, Listen, Mode, Name, Word},
@@ -25,7 +26,7 @@ use super::{
 
 /// A Unix socket's path fits into 107 bytes (`sun_path` of unix(7)).
 const SOCKET_PATH_BYTES_MAX: usize = 107;
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 13] = [
     "store",
     "trust",
     "link",
@@ -35,6 +36,8 @@ const SECTIONS: [&str; 11] = [
     "operator",
     "operators",
     "duty",
+    "feed",
+    "cap_sources",
     "log",
     "metrics",
 ];
@@ -96,10 +99,12 @@ fn read_all<'a>(reader: &mut Reader<'a>, document: &'a DeTable<'a>, base: &Path)
     let peers = peers(reader, document, society.as_ref().map(|found| found.value), link.listen.is_some());
     let operators = operators(reader, document);
     let duty = duty(reader, document);
+    let (feed, feed_listen) = feeds::feed(reader.section(document, "feed"), base);
+    let cap_sources = feeds::cap_sources(reader, document);
     let periods = retention::retention(reader.section(document, "retention"));
     let transfers = retention::transfers(reader, document, society.as_ref().map(|found| found.value));
 
-    refuse_shared_ports(reader, &[link_listen, operator_listen, metrics_listen]);
+    refuse_shared_ports(reader, &[link_listen, operator_listen, feed_listen, metrics_listen]);
     reader.refuse_leftover_variables();
     let society = society?.value;
     Some(Config {
@@ -114,13 +119,18 @@ fn read_all<'a>(reader: &mut Reader<'a>, document: &'a DeTable<'a>, base: &Path)
         operator,
         operators,
         duty,
+        feed,
+        cap_sources,
         log,
         metrics,
     })
 }
 
 fn store(mut section: Section<'_, '_>) -> Store {
-    let store = Store { cache_mib: section.within("cache_mib", 4..=4096, 8) };
+    let store = Store {
+        cache_mib: section.within("cache_mib", 4..=4096, 8),
+        compact_at_start: section.or("compact_at_start", true),
+    };
     section.refuse_unknown();
     store
 }
@@ -132,10 +142,14 @@ fn trust(mut section: Section<'_, '_>, base: &Path, data_dir: &Path) -> Trust {
 }
 
 /// A key with an address to listen on, for the comparison of ports.
-type Listening = (&'static str, Option<Found<SocketAddr>>);
+pub(super) type Listening = (&'static str, Option<Found<SocketAddr>>);
 
 /// Reads an address to listen on; its default has the place of its section.
-fn listen(section: &mut Section<'_, '_>, key: &'static str, default: Option<SocketAddr>) -> Option<Found<SocketAddr>> {
+pub(super) fn listen(
+    section: &mut Section<'_, '_>,
+    key: &'static str,
+    default: Option<SocketAddr>,
+) -> Option<Found<SocketAddr>> {
     let place = section.place.clone();
     let found = section.find::<Listen>(key).unwrap_or(Found { value: Listen(default), place });
     found.value.0.map(|value| Found { value, place: found.place })
@@ -223,6 +237,7 @@ fn peers<'a>(
             addresses: addresses.into_iter().map(|found: Found<Address>| found.value).collect(),
             alerts: section.or("alerts", true),
             handovers: section.or("handovers", true),
+            hold_at_origin: section.or("hold_at_origin", false),
             suspended: section.or("suspended", false),
         };
         section.refuse_unknown();

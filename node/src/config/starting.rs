@@ -62,6 +62,16 @@ roles = ["node_admin"]
 #society = "{other}"
 #addresses = ["passerelle.example.org:7443"]
 
+# Public alerts for the web, as an Atom feed behind a reverse proxy; off while this is commented out.
+#[feed]
+#listen = "127.0.0.1:8480"
+#base_url = "https://alerts.example.org"
+
+# A feed of CAP warnings, such as the met service's, that becomes drafts for an alert_approver; one such block each.
+#[[cap_sources]]
+#name = "met"
+#url = "https://met.example/cap/feed.atom"
+
 # On what legal basis cases may go between two countries; without one that holds today every handover is refused, as
 # safe as can be. One block for each direction, once the two Societies and their counsel have agreed on it:
 #[[transfer_basis]]

@@ -56,7 +56,8 @@ fn the_minimal_configuration_loads_with_the_defaults() {
 fn the_reference_shows_the_defaults_as_they_are() {
     let shown = parse(&uncommented()).expect("the reference, uncommented");
     let plain = parse(REFERENCE).expect("the reference");
-    let default = Peer { addresses: Vec::new(), alerts: true, handovers: true, suspended: false };
+    let default =
+        Peer { addresses: Vec::new(), alerts: true, handovers: true, hold_at_origin: false, suspended: false };
     for peer in shown.peers.values() {
         assert_eq!(Peer { addresses: Vec::new(), ..peer.clone() }, default);
     }
@@ -66,6 +67,8 @@ fn the_reference_shows_the_defaults_as_they_are() {
             operators: plain.operators.clone(),
             transfers: plain.transfers.clone(),
             duty: Vec::new(),
+            feed: None,
+            cap_sources: Vec::new(),
             ..shown
         },
         plain
@@ -288,7 +291,8 @@ fn a_starting_configuration_loads_whatever_the_paths_hold() {
 #[test]
 fn an_operator_is_a_person_unless_it_is_said_to_be_a_program() {
     let operator = |more: &str| format!("{MINIMAL}\n[[operators]]\nuser = 77\nroles = [\"dpo\"]\n{more}\n");
-    let automation = |more: &str| parse(&operator(more)).map(|config| config.operators.last().map(|one| one.automation));
+    let automation =
+        |more: &str| parse(&operator(more)).map(|config| config.operators.last().map(|one| one.automation));
     assert_eq!(automation(""), Ok(Some(false)));
     assert_eq!(automation("automation = true"), Ok(Some(true)));
     let faults = faults(&operator("automation = \"yes\""));
@@ -350,5 +354,45 @@ fn retention_and_bases_for_transfers_are_read_within_their_bounds() {
     for (text, expected) in cases {
         let found = faults(&format!("society = \"SN\"\n{text}\n"));
         assert_eq!(found, [expected], "{text}");
+    }
+}
+
+#[test]
+fn feeds_are_off_until_somebody_says_where_they_are() {
+    let config = parse(MINIMAL).expect("the minimal configuration");
+    assert_eq!((config.feed, config.cap_sources.len()), (None, 0));
+    let text = "society = \"SN\"\n[feed]\nfolder = \"public\"\nbase_url = \"https://crs.example/alerts/\"\n\
+                [[cap_sources]]\nname = \"anacim\"\nurl = \"http://met.example/cap\"\nevent = \"env.flood\"\n";
+    let config = parse(text).expect("a configuration");
+    let feed = config.feed.expect("a feed");
+    assert_eq!(feed.folder.as_deref(), Some(Path::new("/etc/passerelle/public")));
+    assert_eq!((feed.listen, feed.base_url.as_str()), (None, "https://crs.example/alerts"));
+    let source = &config.cap_sources[0];
+    assert_eq!((source.every.as_secs(), source.feed_bytes_max, source.allow_private), (300, 8 << 20, false));
+}
+
+#[test]
+fn what_is_wrong_with_feeds_is_told_with_its_line() {
+    let text = "society = \"SN\"\n[metrics]\nlisten = \"127.0.0.1:8480\"\n[feed]\nlisten = \"127.0.0.1:8480\"\n\
+                [[cap_sources]]\nname = \"a\"\nurl = \"ftp://met.example\"\nevery_seconds = 5\n\
+                [[cap_sources]]\nname = \"b\"\nurl = \"https://user@met.example\"\n\
+                [[cap_sources]]\nname = \"c\"\nurl = \"https://met.example:0/\"\nevent = \"rain\"\n\
+                [[cap_sources]]\nname = \"d\"\nurl = \"https://met.example\"\n\
+                [[cap_sources]]\nname = \"d\"\nurl = \"https://met.example\"\n\
+                [[cap_sources]]\n";
+    let found = faults(text).join("\n");
+    for expected in [
+        "4:1 `feed.base_url` is missing",
+        "3:10 `metrics.listen` and `feed.listen` share the port 8480",
+        "8:7 `cap_sources.url` is not an address on the web",
+        "9:17 `cap_sources.every_seconds` is out of bounds",
+        "12:7 `cap_sources.url` is not an address on the web",
+        "15:7 `cap_sources.url` is not an address on the web",
+        "16:9 `cap_sources.event` is not the code of an event",
+        "20:1 the source d is listed twice",
+        "23:1 `name` of this source is missing",
+        "23:1 `url` of this source is missing",
+    ] {
+        assert!(found.contains(expected), "{expected} in\n{found}");
     }
 }

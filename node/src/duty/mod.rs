@@ -5,7 +5,7 @@
 mod hook;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -28,6 +28,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    answers,
     clock::Clock,
     config::Duty,
     engine,
@@ -49,6 +50,10 @@ pub struct Desk {
     metrics: Metrics,
     /// When each alert is to be looked at again.
     due: BTreeMap<AlertId, Time>,
+    /// Alerts that ask to be acknowledged and still wait for somebody.
+    asking: BTreeSet<AlertId>,
+    /// Who owed an answer beyond its time when that was last counted.
+    overdue: BTreeSet<Society>,
     /// When the calls of the last hour were made, on the monotonic clock.
     calls: VecDeque<Duration>,
 }
@@ -63,7 +68,8 @@ impl Desk {
         posts: watch::Receiver<Arc<Vec<Duty>>>,
         metrics: Metrics,
     ) -> Self {
-        Self { own, engine, clock, posts, metrics, due: BTreeMap::new(), calls: VecDeque::new() }
+        let (due, asking, overdue, calls) = Default::default();
+        Self { own, engine, clock, posts, metrics, due, asking, overdue, calls }
     }
 
     /// Keeps the desk until `end`. What became due while the node was off is found by the first look.
@@ -89,6 +95,9 @@ impl Desk {
                     }
                 }
             }
+            if let Err(refusal) = self.count_overdue() {
+                tracing::error!(code = %refusal.code, "alerts that wait for an answer could not be counted");
+            }
             tokio::select! {
                 () = end.cancelled() => return,
                 () = tokio::time::sleep(LOOK_EVERY) => {}
@@ -103,14 +112,14 @@ impl Desk {
 
     /// Every alert of which something is due, now or later.
     async fn take_stock(&mut self) -> Result<(), Refusal> {
-        let (store, own) = (self.engine.store().clone(), self.own);
+        let (store, now) = (self.engine.store().clone(), self.clock.now());
         let found = tokio::task::spawn_blocking(move || {
             let (from, until) = keys::all(b'a');
             let mut found = Vec::new();
             for pair in store.scan(&from, &until, Direction::Forward) {
                 let (key, value) = pair?;
                 let row: AlertRow = decode(&value)?;
-                let may_be_due = row.ack.is_some() && row.origin != own || row.state == State::HeldOrphan;
+                let may_be_due = row.ack.is_some() && row.expires_at > now || row.state == State::HeldOrphan;
                 found.extend(keys::id_bytes(&key).filter(|_| may_be_due).map(AlertId::from_bytes));
             }
             Ok::<_, Refusal>(found)
@@ -139,12 +148,38 @@ impl Desk {
         }
     }
 
-    fn due_at(&self, id: AlertId) -> Result<Option<Time>, Refusal> {
-        let view = self.engine.view();
-        let Some(row) = view.alert(id)? else { return Ok(None) };
+    fn due_at(&mut self, id: AlertId) -> Result<Option<Time>, Refusal> {
+        let Some(row) = self.engine.view().alert(id)? else { return Ok(None) };
+        if row.ack.is_some() {
+            self.asking.insert(id);
+        }
         let orphan = row.held_since.filter(|_| row.state == State::HeldOrphan).map(orphan_wait_ends);
         let call = self.next_call(&row, id)?.map(|(_, at)| at);
         Ok(orphan.into_iter().chain(call).min())
+    }
+
+    /// Counts who owes answers beyond their time. What is settled is left out until something new is known of it.
+    fn count_overdue(&mut self) -> Result<(), Refusal> {
+        let (view, now) = (self.engine.view(), self.clock.now());
+        let (mut settled, mut counts) = (Vec::new(), BTreeMap::<Society, u64>::new());
+        for id in &self.asking {
+            let row = view.alert(*id)?;
+            let missing = row.as_ref().map(|row| answers::missing(&view, self.own, *id, row, now)).transpose()?;
+            match row.zip(missing).filter(|(_, missing)| !missing.is_empty()) {
+                None => settled.push(*id),
+                Some((row, missing)) if answers::are_due(&row, now) => {
+                    missing.into_iter().for_each(|society| *counts.entry(society).or_default() += 1);
+                }
+                Some(_) => {}
+            }
+        }
+        self.asking.retain(|id| !settled.contains(id));
+        for answered in self.overdue.iter().filter(|society| !counts.contains_key(society)) {
+            self.metrics.answers_overdue(*answered, 0);
+        }
+        counts.iter().for_each(|(society, alerts)| self.metrics.answers_overdue(*society, *alerts));
+        self.overdue = counts.into_keys().collect();
+        Ok(())
     }
 
     /// Which call comes next for an alert, and when.

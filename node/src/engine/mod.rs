@@ -28,7 +28,7 @@ use crate::{
     store::{Store, keys, view::View},
 };
 
-pub use verify::{Progress, Report, rebuild, rebuild_is_due, verify};
+pub use verify::{Due, Progress, Report, VIEWS_VERSION, rebuild, rebuild_due, verify};
 
 /// What is durable. A read of the store beside a commit may see more; whoever tells others of it,
 /// on a link or to automation, goes by this.

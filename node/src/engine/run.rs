@@ -22,7 +22,7 @@ use crate::store::{
     view::{View, decode, encode, failed},
 };
 
-use super::{Engine, Job, limiter::Limiter};
+use super::{Engine, Job, VIEWS_VERSION, limiter::Limiter};
 
 /// Replies that wait for the commit.
 type Waiting = Vec<(oneshot::Sender<Result<Reply, Refusal>>, Result<Reply, Refusal>)>;
@@ -64,6 +64,7 @@ impl Engine {
                 let head = first_head(self.parts.epoch);
                 let mut batch = Batch::new(self, head);
                 batch.decide(Command::Begin { epoch: self.parts.epoch }, &Policy::default())?;
+                batch.view.put(keys::VIEWS_MADE.to_vec(), VIEWS_VERSION.to_be_bytes().to_vec());
                 batch.commit()?.0
             }
         };
@@ -85,7 +86,8 @@ impl Engine {
             };
             let (name, actor, subject) = (command.name(), command.actor(), command.subject());
             // Operators' refusals are counted where they are given; those of peers and callers here.
-            let foreign = matches!(command, Command::RecordRefusal { .. }) && !matches!(actor, Actor::Operator(_) | Actor::Program(_));
+            let foreign = matches!(command, Command::RecordRefusal { .. })
+                && !matches!(actor, Actor::Operator(_) | Actor::Program(_));
             if foreign && limiter.admit(&actor, batch.now).is_none() {
                 batch.waiting.push((answer, Ok(Reply::Done { entry: batch.head.next() })));
                 continue;
@@ -214,6 +216,9 @@ impl<'a> Batch<'a> {
             }
             if let Some(object) = object {
                 self.view.put_object(index, &object);
+            }
+            if !residues.is_empty() {
+                self.view.put(keys::REMOVED.to_vec(), vec![1]);
             }
             for (index, residue) in residues {
                 self.view.replace_object(index, &residue.to_stored())?;

@@ -21,6 +21,9 @@ use crate::store::{
     view::{View, decode, failed},
 };
 
+/// The version of the fold and of the bytes of its rows. It rises with every change after which the same journal gives
+/// other rows; views of another version are made anew at the start of the node.
+pub const VIEWS_VERSION: u32 = 1;
 /// Entries folded before they are written to the scratch store, and between two reports.
 const STRIDE: u64 = 1_000;
 /// How often rows that a running node changed meanwhile are looked at again.
@@ -48,6 +51,8 @@ pub struct Report {
     pub absent: u64,
     /// Rows compared.
     pub rows: u64,
+    /// Whether the views were not compared, because they are to be made anew first.
+    pub rebuild_due: bool,
     /// Root hash over the entries checked.
     pub root: Digest,
     /// What is wrong, one line each, the first hundred; empty means that all is well.
@@ -75,7 +80,7 @@ pub fn verify(
     verifier: &dyn Verifier,
     mut progress: impl FnMut(Progress),
 ) -> Result<Report, Refusal> {
-    let mut report = Report::default();
+    let mut report = Report { rebuild_due: rebuild_due(store)?.is_some(), ..Report::default() };
     let mut walk = Walk::new(own, store, scratch, Some(Evidence::new(own, keys_of_own, verifier)));
     let mut suspects: Option<BTreeSet<Vec<u8>>> = None;
     for _ in 0..ROUNDS_MAX {
@@ -83,6 +88,7 @@ pub fn verify(
         walk.advance(head.frontier.size(), &mut report, &mut progress)?;
         check_head(own, store, &walk, &head, keys_of_own, verifier, &mut report)?;
         let differing = match suspects.take() {
+            _ if report.rebuild_due => BTreeSet::new(),
             None => compare_all(store, scratch, &mut report)?,
             Some(suspects) => compare_some(store, scratch, suspects)?,
         };
@@ -122,16 +128,32 @@ pub fn rebuild(own: Society, store: &dyn Store, mut progress: impl FnMut(Progres
     walk.advance(head.frontier.size(), &mut report, &mut progress)?;
     let mut done = Batch::default();
     done.delete(keys::REBUILDING.to_vec()).map_err(failed)?;
+    done.put(keys::VIEWS_MADE.to_vec(), VIEWS_VERSION.to_be_bytes()).map_err(failed)?;
     store.commit(done).map_err(failed)?;
     Ok(walk.next.0)
 }
 
-/// Whether a rebuild was interrupted.
+/// Why the views are to be made anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// A rebuild was interrupted.
+    Interrupted,
+    /// Another release made them, by another fold.
+    OtherVersion,
+}
+
+/// Whether the views are to be made anew, and why.
 ///
 /// # Errors
 /// When the store fails.
-pub fn rebuild_is_due(store: &dyn Store) -> Result<bool, Refusal> {
-    Ok(store.get(keys::REBUILDING).map_err(failed)?.is_some())
+pub fn rebuild_due(store: &dyn Store) -> Result<Option<Due>, Refusal> {
+    if store.get(keys::REBUILDING).map_err(failed)?.is_some() {
+        return Ok(Some(Due::Interrupted));
+    }
+    let made = store.get(keys::VIEWS_MADE).map_err(failed)?;
+    // A store without a journal has no views yet, and gets those of this release.
+    let other = made.as_deref() != Some(&VIEWS_VERSION.to_be_bytes()) && View::of(store).head()?.is_some();
+    Ok(other.then_some(Due::OtherVersion))
 }
 
 fn drop_all(store: &dyn Store, letter: u8) -> Result<(), Refusal> {

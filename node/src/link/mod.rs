@@ -4,27 +4,36 @@
 //! `passerelle_domain::link`.
 
 mod dialler;
+mod give_back;
+mod keep;
 mod listener;
 mod parcels;
+mod readings;
 mod registry;
 mod session;
 mod status;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use passerelle_domain::{
-    decide::{Policy, Pseudonyms},
+    catalogue::Field,
+    decide::{Context, Policy, Pseudonyms},
     digest::Digest,
+    entry::PackageRef,
     facts::Facts as _,
-    ids::{CaseId, Epoch, HandoverId},
+    handover::Question,
+    ids::{CaseId, EntryIndex, Epoch, HandoverId},
     refusal::Refusal,
     signing::{PublicKey, Signer},
     society::Society,
+    time::Time,
 };
 
 use tokio::sync::watch;
 
-use crate::{clock::Clock, engine, entropy::Entropy, metrics::Metrics, supervise::Spawner, trust::LiveTrust};
+use crate::{
+    clock::Clock, engine, entropy::Entropy, metrics::Metrics, store::view::View, supervise::Spawner, trust::LiveTrust,
+};
 
 pub use dialler::{Addresses, dial_for_ever};
 pub use listener::Listener;
@@ -45,6 +54,18 @@ pub trait Packages: Send + Sync + 'static {
     /// # Errors
     /// `vault_failed` when they cannot be read.
     fn outgoing(&self, digest: Digest) -> Result<Option<Vec<u8>>, Refusal>;
+
+    /// Restricts a package of ours to `fields` and seals it to the peer, for one reading: nothing of it is kept.
+    ///
+    /// # Errors
+    /// `package_absent` when it was erased or has nothing in these fields, `bad_bundle`, `vault_failed`.
+    fn seal_reading(
+        &self,
+        peer: Society,
+        question: &Question,
+        package: &PackageRef,
+        fields: &BTreeSet<Field>,
+    ) -> Result<Vec<u8>, Refusal>;
 
     /// Erases a case that was opened for a package which was then refused: its key and all its files.
     ///
@@ -96,6 +117,21 @@ impl Link {
         }
         let row = self.engine.view().peer(society).ok().flatten();
         row.map(|row| row.signing_keys.iter().map(|key| key.0).collect()).unwrap_or_default()
+    }
+
+    /// What a gate is asked with at `now`, as the engine sees it: journal time never runs backwards.
+    fn context<'a>(&'a self, view: &'a View<'a>, policy: &'a Policy, now: Time) -> Context<'a> {
+        let durable = self.engine.durable();
+        let durable = durable.borrow();
+        Context {
+            own: self.own,
+            now: now.max(durable.time),
+            next: EntryIndex(durable.entries),
+            facts: view,
+            signer: &*self.signer,
+            policy,
+            pseudonyms: &self.pseudonyms,
+        }
     }
 
     /// Whether the peer is one with whom a session may be.

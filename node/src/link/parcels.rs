@@ -1,12 +1,12 @@
 //! Parcels of our lanes to one peer, read from the store and the vault as the session asks for them.
 
 use passerelle_domain::{
-    decide::{Context, may_send},
+    decide::may_send,
     entry::{Body, EnvelopeMeta},
     envelope::{Kind, Lane, SignedEnvelope},
     facts::Facts as _,
     ids::{EntryIndex, Position},
-    link::Parcels,
+    link::{Parcels, Written},
     parcel,
     refusal::{Code, Refusal},
     rows::Ended,
@@ -32,17 +32,7 @@ impl Shelf<'_> {
     /// Asks the gate whether an envelope of ours may be sent at this moment.
     fn gate(&self, view: &View<'_>, meta: &EnvelopeMeta) -> Result<(), Refusal> {
         let policy = self.link.policy.borrow().clone();
-        let context = Context {
-            own: self.link.own,
-            // As the engine sees it: journal time never runs backwards.
-            now: self.now.max(self.link.engine.durable().borrow().time),
-            next: EntryIndex(self.link.engine.durable().borrow().entries),
-            facts: view,
-            signer: &*self.link.signer,
-            policy: &policy,
-            pseudonyms: &self.link.pseudonyms,
-        };
-        may_send(&context, meta)
+        may_send(&self.link.context(view, &policy, self.now), meta)
     }
 }
 
@@ -55,7 +45,7 @@ fn meta_of(view: &View<'_>, entry: EntryIndex) -> Result<Option<EnvelopeMeta>, R
 }
 
 impl Parcels for Shelf<'_> {
-    fn parcel(&mut self, lane: Lane, position: Position) -> Result<Option<Vec<u8>>, Refusal> {
+    fn parcel(&mut self, lane: Lane, position: Position) -> Result<Option<Written>, Refusal> {
         let view = self.link.engine.view();
         let Some(item) = view.lane_item(self.peer, lane, position)? else { return Ok(None) };
         if item.ended.is_none() && item.expires_at.is_some_and(|expires| expires <= self.now) {
@@ -78,24 +68,33 @@ impl Parcels for Shelf<'_> {
             self.withheld.push((lane, position));
             return Ok(None);
         }
+        let public = matches!(
+            item.kind,
+            Kind::Alert | Kind::AlertCancel | Kind::AlertAck | Kind::AlertRedact | Kind::AlertErased
+        );
+        let written = |bytes| Ok(Some(Written { bytes, public }));
         let object = view.object(item.entry)?;
         let signed = object.map(|object| SignedEnvelope::from_object(&object)).transpose()?;
         let Some(signed) = signed else {
             // Erased meanwhile: its place in the lane is kept by its digest.
-            return Ok(meta_of(&view, item.entry)?.map(|meta| parcel::write_expired(&meta.digest)));
+            return Ok(
+                meta_of(&view, item.entry)?.map(|meta| Written { bytes: parcel::write_expired(&meta.digest), public })
+            );
         };
         if matches!(item.ended, Some(Ended::Expired | Ended::Withheld)) {
-            return Ok(Some(parcel::write_expired(&signed.digest())));
+            return written(parcel::write_expired(&signed.digest()));
         }
         if item.kind != Kind::HandoverRelease {
-            return Ok(Some(parcel::write(&signed, &[])));
+            return written(parcel::write(&signed, &[]));
         }
-        let attachment = meta_of(&view, item.entry)?.and_then(|meta| meta.attachment);
-        let bytes = attachment.map(|named| self.link.packages.outgoing(named.digest)).transpose()?.flatten();
-        Ok(Some(match bytes {
+        let Some(named) = meta_of(&view, item.entry)?.and_then(|meta| meta.attachment) else {
+            // The package stays here.
+            return written(parcel::write(&signed, &[]));
+        };
+        written(match self.link.packages.outgoing(named.digest)? {
             Some(bytes) => parcel::write(&signed, &bytes),
             None => parcel::write_expired(&signed.digest()),
-        }))
+        })
     }
 
     fn may_go_on(&mut self, lane: Lane, position: Position) -> Result<bool, Refusal> {

@@ -11,8 +11,10 @@ use passerelle_domain::{
     society::Society,
     time::Time,
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
+
+use super::readings::{Ask, Rates};
 
 /// A session that was heard this lately is alive: a node in another life is then a second node.
 const ALIVE: std::time::Duration = std::time::Duration::from_secs(60);
@@ -35,6 +37,8 @@ struct Active {
     heard_at: Time,
     ticket: u64,
     end: CancellationToken,
+    /// Takes questions to the peer, if its node answers them.
+    questions: Option<mpsc::Sender<Ask>>,
 }
 
 #[derive(Default)]
@@ -50,6 +54,8 @@ struct Inner {
 pub struct Registry {
     inner: Mutex<Inner>,
     changed: Notify,
+    /// How many readings each peer has asked of us.
+    pub(super) readings: Rates,
 }
 
 /// The place of an admitted session; given back when it is dropped.
@@ -66,6 +72,19 @@ impl Registry {
     #[must_use]
     pub fn is_up(&self, peer: Society) -> bool {
         self.inner.lock().active.contains_key(&peer)
+    }
+
+    /// Where a question to the peer is to be put.
+    ///
+    /// # Errors
+    /// `peer_unreachable` without a session, `unsupported_version` when the peer's node does not answer questions.
+    pub(super) fn questions(&self, peer: Society) -> Result<mpsc::Sender<Ask>, Refusal> {
+        let inner = self.inner.lock();
+        let unreachable = || Refusal::new(Code::PeerUnreachable, format!("there is no link to {peer} now"));
+        let active = inner.active.get(&peer).ok_or_else(unreachable)?;
+        active.questions.clone().ok_or_else(|| {
+            Refusal::new(Code::UnsupportedVersion, format!("the node of {peer} does not answer readings at the origin"))
+        })
     }
 
     /// Waits until a session begins or ends.
@@ -99,7 +118,9 @@ impl Registry {
         }
         inner.tickets += 1;
         let (ticket, end) = (inner.tickets, CancellationToken::new());
-        inner.active.insert(peer, Active { direction, epoch, heard_at: now, ticket, end: end.clone() });
+        inner
+            .active
+            .insert(peer, Active { direction, epoch, heard_at: now, ticket, end: end.clone(), questions: None });
         self.changed.notify_waiters();
         Ok(Place { registry: self, peer, ticket, end })
     }
@@ -131,6 +152,15 @@ impl Registry {
 }
 
 impl Place<'_> {
+    /// The session takes questions to the peer.
+    pub(super) fn takes(&self, questions: mpsc::Sender<Ask>) {
+        if let Some(active) = self.registry.inner.lock().active.get_mut(&self.peer)
+            && active.ticket == self.ticket
+        {
+            active.questions = Some(questions);
+        }
+    }
+
     /// The peer was heard.
     pub fn heard(&self, now: Time) {
         if let Some(active) = self.registry.inner.lock().active.get_mut(&self.peer)
@@ -208,6 +238,20 @@ mod tests {
             lanes[1].partial.len()
         };
         assert_eq!([4, 5, 6].map(kept), [0, 2, 0], "4: what came whole was not durable; 6: another session went on");
+    }
+
+    #[test]
+    fn a_question_needs_a_session_with_a_node_that_answers() {
+        let registry = Registry::default();
+        let (own, peer, now) = (society("ML"), society("GM"), Time::from_millis(1_000));
+        let code = || registry.questions(peer).map(|_| ()).map_err(|refusal| refusal.code);
+        assert_eq!(code(), Err(Code::PeerUnreachable));
+        let place = registry.admit(own, peer, Direction::In, epoch(1), now).expect("nobody was there");
+        assert_eq!(code(), Err(Code::UnsupportedVersion), "an older node");
+        place.takes(mpsc::channel(1).0);
+        assert_eq!(code(), Ok(()));
+        drop(place);
+        assert_eq!(code(), Err(Code::PeerUnreachable));
     }
 
     #[test]

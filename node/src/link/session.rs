@@ -5,18 +5,17 @@ use std::time::Duration;
 
 use futures_util::{FutureExt as _, Stream, StreamExt as _, stream::FuturesOrdered};
 use passerelle_domain::{
-    decide::{Command, Opened, Reply, open},
+    decide::{Command, Reply, open},
     digest::Digest,
-    entry::{Actor, PackageRef},
+    entry::Actor,
     envelope::Lane,
     facts::Facts as _,
-    fold::Content,
-    handover::{Action, Side, transition},
     ids::{CaseId, Position},
     link::{Alarm, Arrival, Event, Frame, Hello, LocalLane, Session},
-    receipt::{Receipt, Rejection, SignedReceipt},
+    receipt::{BriefReceipt, Receipt, Rejection, SignedReceipt},
     refusal::{Code, Fault, Refusal},
     rows::LaneIn,
+    signing::PublicKey,
     society::Society,
 };
 use passerelle_proto::v1;
@@ -25,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::trust::Ed25519Verifier;
 
-use super::{Direction, Link, LinkState, parcels::Shelf, registry::Place};
+use super::{Direction, Link, LinkState, keep::keep_package, parcels::Shelf, readings::Conversation, registry::Place};
 
 /// Deliveries that may wait for the engine before the stream is read no further.
 const DELIVERIES_MAX: usize = 1_024;
@@ -50,9 +49,11 @@ type UnderWay<'a> =
 
 /// One session under way.
 pub(super) struct Driver<'a> {
-    link: &'a Link,
-    peer: Society,
-    session: Session,
+    pub(super) link: &'a Link,
+    pub(super) peer: Society,
+    pub(super) session: Session,
+    /// Readings of what lies at its origin, both ways.
+    pub(super) readings: Conversation,
     place: Option<Place<'a>>,
     direction: Direction,
     outgoing: mpsc::Sender<v1::Frame>,
@@ -105,6 +106,7 @@ impl<'a> Driver<'a> {
             link,
             peer,
             session,
+            readings: Conversation::default(),
             place: None,
             direction,
             outgoing,
@@ -175,6 +177,10 @@ impl<'a> Driver<'a> {
                     }
                     self.make_receipts();
                 }
+                Some(ask) = self.readings.asks.recv() => self.ask(ask),
+                Some((id, outcome)) = self.readings.answers.next(), if !self.readings.answers.is_empty() => {
+                    self.answer(id, outcome);
+                }
                 frame = incoming.next(), if self.under_way.len() < DELIVERIES_MAX => {
                     match frame {
                         Some(Ok(frame)) => if self.hear(frame).await? { return Ok(()); },
@@ -185,6 +191,7 @@ impl<'a> Driver<'a> {
                 changed = durable.changed() => {
                     changed.map_err(|_| Refusal::new(Code::ShuttingDown, "the node is shutting down"))?;
                     self.look_at_lanes()?;
+                    self.look_at_answer()?;
                 }
                 () = tokio::time::sleep(wake) => {}
             }
@@ -252,15 +259,22 @@ impl<'a> Driver<'a> {
         if let Some(place) = &self.place {
             place.heard(now);
         }
+        // The keys of one frame's parcels are looked up once.
+        let mut keys = None;
+        let mut restored = false;
         for event in self.session.on_frame(Frame::try_from(frame)?, now)? {
             match event {
-                Event::Ready(hello) => self.ready(&hello).await?,
-                Event::Alarm(alarm) => self.alarm(alarm),
+                Event::Ready(hello) => restored |= self.ready(&hello).await?,
+                Event::Alarm(alarm) => {
+                    restored |= matches!(alarm, Alarm::PeerRestored(_));
+                    self.alarm(alarm);
+                }
                 Event::Advance { lane, position, hash } => {
                     self.advance(lane, position, hash).await?;
                 }
-                Event::Arrived(arrival) => self.arrived(arrival).await?,
+                Event::Arrived(arrival) => self.arrived(arrival, &mut keys).await?,
                 Event::Receipt(signed) => self.receipt(signed).await?,
+                Event::BriefReceipt(brief) => self.brief_receipt(brief).await?,
                 Event::Clock { theirs, round_trip } => {
                     let ours = now.minus(round_trip / 2).millis() as i64;
                     self.link.statuses.update(self.peer, |status| {
@@ -268,12 +282,17 @@ impl<'a> Driver<'a> {
                         status.round_trip = Some(round_trip);
                     });
                 }
+                Event::Asked(question) => self.asked(question),
+                Event::Answered(id, outcome) => self.readings.answered(id, outcome),
                 Event::Goodbye(None) => return Ok(true),
                 Event::Goodbye(Some(code)) => {
                     self.told = true;
                     return Err(Refusal::new(code, "the peer ended the session"));
                 }
             }
+        }
+        if restored {
+            self.link.give_back_redactions(self.peer);
         }
         Ok(false)
     }
@@ -290,9 +309,13 @@ impl<'a> Driver<'a> {
         self.submit(command, Due::Advanced(lane)).await
     }
 
-    async fn ready(&mut self, hello: &Hello) -> Result<(), Refusal> {
+    /// The link is up; whether the peer's store is in another life than before.
+    async fn ready(&mut self, hello: &Hello) -> Result<bool, Refusal> {
         let now = self.link.clock.now();
         let place = self.link.registry.admit(self.link.own, self.peer, self.direction, hello.epoch, now)?;
+        if hello.readings {
+            place.takes(self.readings.asking.clone());
+        }
         self.place = Some(place);
         self.link.metrics.link_up(self.peer, true);
         self.link.statuses.update(self.peer, |status| {
@@ -311,7 +334,8 @@ impl<'a> Driver<'a> {
             self.submit(Command::MeetEpoch { peer: self.peer, epoch: hello.epoch }, Due::Other).await?;
         }
         self.repeat_receipts()?;
-        self.look_at_lanes()
+        self.look_at_lanes()?;
+        Ok(known.is_some_and(|known| known != hello.epoch))
     }
 
     /// The last receipts of an earlier session may never have arrived: they are given again.
@@ -340,9 +364,11 @@ impl<'a> Driver<'a> {
     }
 
     /// Opens a parcel, keeps its package, and has the engine judge it.
-    async fn arrived(&mut self, arrival: Arrival) -> Result<(), Refusal> {
-        let link = self.link;
-        let (opened, attachment) = open(&arrival.parcel, &|society| link.signing_keys(society), &Ed25519Verifier)?;
+    async fn arrived(&mut self, arrival: Arrival, keys: &mut Option<Vec<PublicKey>>) -> Result<(), Refusal> {
+        let (link, peer) = (self.link, self.peer);
+        let of_peer = keys.get_or_insert_with(|| link.signing_keys(peer));
+        let keys = |society| if society == peer { of_peer.clone() } else { link.signing_keys(society) };
+        let (opened, attachment) = open(&arrival.parcel, &keys, &Ed25519Verifier)?;
         let (package, opened_case) = keep_package(self.link, self.peer, &opened, attachment).await?;
         let command = Command::Deliver {
             peer: self.peer,
@@ -352,6 +378,18 @@ impl<'a> Driver<'a> {
             package,
         };
         self.submit(command, Due::Delivered(arrival.lane, opened_case)).await
+    }
+
+    async fn brief_receipt(&mut self, brief: BriefReceipt) -> Result<(), Refusal> {
+        let view = self.link.engine.view();
+        if brief.position <= view.lane_out(self.peer, brief.lane)?.receipted {
+            // Given again at the start of a session; its envelopes may be forgotten by now.
+            self.session.on_receipt(brief.lane, brief.position, self.link.clock.now());
+            return Ok(());
+        }
+        let unknown = || Refusal::new(Code::BadPosition, "the receipt is over envelopes that this node did not send");
+        let item = view.lane_item(self.peer, brief.lane, brief.position)?.ok_or_else(unknown)?;
+        self.receipt(brief.restore(self.peer, self.link.own, item.hash)).await
     }
 
     async fn receipt(&mut self, signed: SignedReceipt) -> Result<(), Refusal> {
@@ -411,7 +449,6 @@ impl<'a> Driver<'a> {
                 .filter(|(position, _)| *position > since)
                 .map(|(position, code)| Rejection { position, code })
                 .collect();
-            let names_rejections = !rejected.is_empty();
             self.receipted[at] = next.position;
             let receipt = Receipt {
                 by: self.link.own,
@@ -422,7 +459,9 @@ impl<'a> Driver<'a> {
                 entry: next.entry,
                 rejected,
             };
-            self.session.send_receipt(*lane, receipt.sign(&*self.link.signer), names_rejections);
+            let signed = receipt.sign(&*self.link.signer);
+            let brief = receipt.brief(&signed);
+            self.session.send_receipt(*lane, signed, brief);
             self.link.metrics.receipt_sent(self.peer);
         }
     }
@@ -441,42 +480,6 @@ impl<'a> Driver<'a> {
         }
         Ok(())
     }
-}
-
-/// Puts the package that came with a release into the vault, before the journal names it.
-async fn keep_package(
-    link: &Link,
-    peer: Society,
-    opened: &Opened,
-    attachment: Vec<u8>,
-) -> Result<(Option<Result<PackageRef, Refusal>>, Option<CaseId>), Refusal> {
-    let Ok(letter) = &opened.outcome else { return Ok((None, None)) };
-    let Content::Release(release) = &letter.content else { return Ok((None, None)) };
-    let known = link.engine.view().handover(release.id)?;
-    // A handover that is not ours to receive is refused by the engine; nothing of it is kept.
-    let Some(row) = known.filter(|row| row.to == link.own && row.from == peer) else { return Ok((None, None)) };
-    if let Some(package) = row.package {
-        return Ok((Some(Ok(package)), None));
-    }
-    if transition(row.state, Action::Release, Side::From).is_err() {
-        // Neither is what comes too late, after a withdrawal that overtook it.
-        return Ok((None, None));
-    }
-    let case = row.case.unwrap_or_else(|| link.pseudonyms.received(release.id));
-    let (packages, commitment) = (link.packages.clone(), release.package_commitment);
-    let handover = release.id;
-    let kept = tokio::task::spawn_blocking(move || packages.receive(peer, handover, case, &attachment))
-        .await
-        .map_err(|_| Refusal::new(Code::VaultFailed, "the vault did not finish"))?;
-    let opened_case = (kept.is_ok() && row.case.is_none()).then_some(case);
-    let package = kept.and_then(|found| {
-        if found == commitment {
-            Ok(PackageRef { case, commitment })
-        } else {
-            Err(Refusal::new(Code::BadDigest, "the package is not the one that the release commits to"))
-        }
-    });
-    Ok((Some(package), opened_case))
 }
 
 fn stream_broke() -> Refusal {

@@ -100,6 +100,8 @@ label_sets! {
     CommandLabels { kind: &'static str, result: Outcome }
     RefusalLabels { code: Reason, side: Side }
     ReasonLabels { code: Reason }
+    PollLabels { result: Outcome }
+    DocumentLabels { outcome: &'static str }
     RuleLabels { rule: &'static str }
     PeerLabels { peer: Peer }
     LaneLabels { peer: Peer, lane: &'static str }
@@ -130,6 +132,9 @@ pub struct Metrics {
     escalations: Family<EscalationLabels, Counter>,
     answers_overdue: Family<PeerLabels, Gauge>,
     days_left: Family<CredentialLabels, FloatGauge>,
+    feed_polls: Family<PollLabels, Counter>,
+    feed_documents: Family<DocumentLabels, Counter>,
+    public_feed: Gauge,
     disk_used: FloatGauge,
     purged: Family<RuleLabels, Counter>,
     purges_soon: Gauge,
@@ -161,6 +166,9 @@ impl Metrics {
             escalations: Family::default(),
             answers_overdue: Family::default(),
             days_left: Family::default(),
+            feed_polls: Family::default(),
+            feed_documents: Family::default(),
+            public_feed: Gauge::default(),
             disk_used: FloatGauge::default(),
             purged: Family::default(),
             purges_soon: Gauge::default(),
@@ -192,6 +200,10 @@ impl Metrics {
         r.register("escalations", help, self.escalations.clone());
         let help = "Alerts that hold and whose acknowledgement is overdue, by who owes it";
         r.register("answers_overdue", help, self.answers_overdue.clone());
+        r.register("feed_polls", "Polls of sources of warnings, by result", self.feed_polls.clone());
+        let help = "Documents of sources of warnings, by what became of them";
+        r.register("feed_documents", help, self.feed_documents.clone());
+        r.register("public_feed_messages", "Messages in the public feed", self.public_feed.clone());
         let help = "Handovers of which the peer is late with a withdrawal, by what is missing";
         r.register("withdrawals_late", help, self.withdrawals_late.clone());
         let help = "Days until it expires, by what it is and whose it is";
@@ -290,6 +302,21 @@ impl Metrics {
     pub fn answers_overdue(&self, society: Society, alerts: u64) {
         let labels = PeerLabels { peer: Peer(society) };
         self.answers_overdue.get_or_create(&labels).set(i64::try_from(alerts).unwrap_or(i64::MAX));
+    }
+
+    /// A source of warnings was asked.
+    pub fn feed_poll(&self, refused: Option<Code>) {
+        self.feed_polls.get_or_create(&PollLabels { result: Outcome(refused) }).inc();
+    }
+
+    /// Something became of a document of a source, such as `drafted`, `refused` or `known`.
+    pub fn feed_document(&self, outcome: &'static str) {
+        self.feed_documents.get_or_create(&DocumentLabels { outcome }).inc();
+    }
+
+    /// So many messages stand in the public feed.
+    pub fn public_feed(&self, messages: usize) {
+        self.public_feed.set(i64::try_from(messages).unwrap_or(i64::MAX));
     }
 
     /// These peers are late with withdrawals, in what and of how many handovers; nobody else is.

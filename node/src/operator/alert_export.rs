@@ -2,24 +2,20 @@
 //! objects; changes nothing.
 
 use passerelle_domain::{
-    alert::{Alert, life::State},
+    alert::Alert,
     cap::{
         self, CAP_MEDIA_TYPE,
-        write::{self, Alias, Issued, Message},
+        write::{self, Issued},
     },
     catalogue::Sensitivity,
-    envelope::{Envelope, SignedEnvelope},
-    facts::Facts as _,
-    fold::Content,
-    ids::{AlertId, EntryIndex},
+    ids::AlertId,
     refusal::{Code, Refusal},
-    rows::AlertRow,
     society::Society,
 };
 use passerelle_proto::{convert::timestamp, v1};
 
-use super::{Operator, entry_and_content, needed, optional};
-use crate::store::view::View;
+use super::{Operator, needed, optional};
+use crate::documents::{aliases, answer, cancellation, held};
 
 /// The one format that there is.
 const FORMAT: &str = "cap-1.2";
@@ -81,56 +77,6 @@ impl Operator {
         };
         Ok(v1::ExportAlertResponse { content, media_type: CAP_MEDIA_TYPE.to_owned(), original })
     }
-}
-
-/// An alert that this node still holds.
-fn held(view: &View<'_>, id: AlertId) -> Result<(AlertRow, Box<Alert>), Refusal> {
-    let unknown = || Refusal::new(Code::UnknownAlert, "this node has no such alert").at("id");
-    let row = view.alert(id)?.ok_or_else(unknown)?;
-    let content = if row.state == State::Redacted { None } else { entry_and_content(view, row.entry)? };
-    match content {
-        Some((_, Some(Content::Alert(alert)))) => Ok((row, alert)),
-        _ => Err(Refusal::new(Code::AlreadyEnded, "the alert is redacted; nothing of it is left").at("id")),
-    }
-}
-
-/// The names under which documents know the alerts that this one supersedes.
-fn aliases(view: &View<'_>, alert: &Alert) -> Result<Vec<Alias>, Refusal> {
-    let mut aliases = Vec::new();
-    for earlier in &alert.supersedes {
-        let Some(row) = view.alert(earlier.id)?.filter(|row| row.state != State::Redacted) else { continue };
-        if let Some((_, Some(Content::Alert(known)))) = entry_and_content(view, row.entry)? {
-            aliases.extend(alias(&Issued { id: earlier.id, origin: row.origin, alert: &known }));
-        }
-    }
-    Ok(aliases)
-}
-
-fn alias(issued: &Issued<'_>) -> Option<Alias> {
-    cap::imported(issued).map(|imported| imported.alias())
-}
-
-fn cancellation(view: &View<'_>, row: &AlertRow, issued: &Issued<'_>) -> Result<Vec<u8>, Refusal> {
-    let none = || Refusal::new(Code::WrongState, "the alert is not cancelled").at("message");
-    let (_, entry) = row.cancelled.ok_or_else(none)?;
-    let Some((_, Some(Content::Cancel(cancel)))) = entry_and_content(view, entry)? else { return Err(none()) };
-    let message = message(view, entry)?.ok_or_else(none)?;
-    Ok(write::cancel(&message, &cancel, issued, alias(issued).as_slice()))
-}
-
-fn answer(view: &View<'_>, society: Society, issued: &Issued<'_>) -> Result<Vec<u8>, Refusal> {
-    let none = || Refusal::new(Code::WrongState, format!("there is no answer of {society}")).at("society");
-    let row = view.ack(issued.id, society)?.ok_or_else(none)?;
-    let Some((_, Some(Content::Ack(ack)))) = entry_and_content(view, row.entry)? else { return Err(none()) };
-    let message = message(view, row.entry)?.ok_or_else(none)?;
-    Ok(write::answer(&message, ack.answer(), issued, alias(issued).as_slice()))
-}
-
-/// The envelope that carried a message.
-fn message(view: &View<'_>, entry: EntryIndex) -> Result<Option<Message>, Refusal> {
-    let Some(object) = view.object(entry)? else { return Ok(None) };
-    let envelope = Envelope::parse(&SignedEnvelope::from_object(&object)?.payload)?;
-    Ok(Some(Message { id: envelope.id, by: envelope.origin, at: envelope.created_at }))
 }
 
 /// What is shown of the document that an alert was imported from.

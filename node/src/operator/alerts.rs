@@ -214,6 +214,10 @@ impl AlertService for Operator {
         .await
     }
 
+    async fn get_feeds(&self, request: Request<v1::GetFeedsRequest>) -> Result<Response<v1::GetFeedsResponse>, Status> {
+        self.serve("get_feeds", request, |operator, _, _| async move { Ok(operator.feed_statuses()?) }).await
+    }
+
     async fn list_codes(
         &self,
         request: Request<v1::ListCodesRequest>,

@@ -40,6 +40,7 @@ pub(super) fn societies(body: &Body) -> Vec<Society> {
         societies
     };
     match body {
+        Body::Breach(breach) => vec![breach.node],
         Body::Genesis { society, .. } | Body::Peer { society, .. } => vec![*society],
         Body::Issued(meta) => of_meta(meta),
         Body::Received { peer, envelope, .. } => {
@@ -50,6 +51,7 @@ pub(super) fn societies(body: &Body) -> Vec<Society> {
         }
         Body::Receipted { peer, .. }
         | Body::Suspension { peer, .. }
+        | Body::ReadByPeer { peer, .. }
         | Body::DeliveryEnded { peer, .. }
         | Body::DeliveryWithheld { peer, .. }
         | Body::Replayed { peer, .. }
@@ -72,6 +74,7 @@ pub(super) fn societies(body: &Body) -> Vec<Society> {
         | Body::OverrideFollowed { .. }
         | Body::HandoverDropped { .. }
         | Body::PackageRead { .. }
+        | Body::Rights(_)
         | Body::Purged { .. }
         | Body::Hold { .. }
         | Body::Reviewed { .. }
@@ -100,6 +103,7 @@ pub(super) fn object_digest(body: &Body) -> String {
         Body::OverrideRequested { note, .. } => note.to_string(),
         Body::AlertDrafted { digest, .. } => digest.to_string(),
         Body::ConsentEvent { digest, .. } => digest.to_string(),
+        Body::Rights(entry) => entry.object().map(|digest| digest.to_string()).unwrap_or_default(),
         _ => String::new(),
     }
 }
@@ -138,9 +142,13 @@ pub(super) fn body(body: &Body) -> Value {
         Body::PackageRead { handover, sections, purpose } => {
             json!({"handover": handover, "sections": sections, "purpose": purpose})
         }
+        Body::ReadByPeer { handover, peer, roles, sections, purpose } => {
+            json!({"handover": handover, "peer": peer, "roles": roles, "sections": sections, "purpose": purpose})
+        }
         Body::Refused { request, code, subject, uncounted } => {
             json!({"request": request, "code": code, "subject": subject, "uncounted": uncounted})
         }
+        Body::Rights(_) | Body::Breach(_) => super::subject::entry_json(body),
         Body::Purged { rule, subjects, case } => json!({"rule": rule, "subjects": subjects, "case": case}),
         Body::Hold { subject, kind, lifted, reason } => {
             json!({"subject": subject, "kind": kind, "lifted": lifted, "reason": reason})

@@ -93,7 +93,7 @@ impl Operator {
             | Kind::GroupSplit => topics.handovers,
             Kind::Alert | Kind::AlertCancel | Kind::AlertAck | Kind::AlertRedact | Kind::AlertErased => topics.alerts,
             Kind::WithdrawalNotice | Kind::WithdrawalAnswer | Kind::ErasureReceipt => topics.handovers,
-            Kind::Subscription => false,
+            Kind::Subscription | Kind::SubjectRequest | Kind::SubjectAnswer => false,
         };
         let Some(subject) = meta.subject.filter(|_| wanted) else { return Ok(None) };
         let content = entry_and_content(view, entry.index)?.and_then(|(_, content)| content);
@@ -183,6 +183,8 @@ fn name(kind: Kind, content: Option<&Content>) -> &'static str {
         (Kind::WithdrawalAnswer, _) => "stopped",
         (Kind::ErasureReceipt, _) => "erased",
         (Kind::Subscription, _) => "subscribed",
+        (Kind::SubjectRequest, _) => "asked",
+        (Kind::SubjectAnswer, _) => "answered",
     }
 }
 

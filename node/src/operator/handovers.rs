@@ -62,7 +62,8 @@ impl HandoverService for Operator {
                 entry_index,
                 short_code: offer.map(|offer| offer.short_code.to_string()).unwrap_or_default(),
                 state: row.state.to_string(),
-                data_will_be_in: row.to.country(),
+                data_will_be_in: operator.will_lie_with(row.to).country(),
+                held_at_origin: operator.holds_for(row.to),
             })
         })
         .await
@@ -281,6 +282,7 @@ fn handover_view(id: HandoverId, row: &HandoverRow, offer: Option<&Offer>) -> v1
         approvals_missing: Vec::new(),
         group_reference: String::new(),
         frozen: row.frozen,
+        held_at_origin: row.held_at_origin.is_some(),
     }
 }
 

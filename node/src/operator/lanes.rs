@@ -61,6 +61,7 @@ impl Operator {
             bytes_received,
             alarms: alarms.into_iter().map(str::to_owned).collect(),
             suspended: self.is_suspended(society)?,
+            hold_at_origin: self.holds_for(society),
         })
     }
 }

@@ -8,13 +8,16 @@ mod audit;
 mod auth;
 mod codes;
 mod consents;
+mod disclosures;
 mod drafts;
 mod entry_json;
 mod errors;
 mod events;
+mod feeds;
 mod handovers;
 mod json;
 mod lanes;
+mod origin;
 mod overrides;
 mod packages;
 mod peers;
@@ -25,6 +28,7 @@ mod retention;
 mod safeguards;
 mod server;
 mod status;
+mod subject;
 #[cfg(test)]
 mod tests;
 mod thread;
@@ -37,9 +41,7 @@ use parking_lot::Mutex;
 use passerelle_domain::{
     catalogue::Role,
     decide::{Caller, Command, Context, Policy, Pseudonyms, Reply},
-    entry::{Actor, Entry},
-    facts::Facts as _,
-    fold::{self, Content},
+    entry::Actor,
     ids::EntryIndex,
     limits::LIST_PAGE_MAX,
     refusal::{Code, Fault, Refusal},
@@ -62,8 +64,9 @@ use crate::{
 pub use auth::{Operators, uid_of};
 pub use server::{Listening, bind, serve_tcp, serve_unix};
 
+use crate::documents::entry_and_content;
 use errors::Refused;
-use ports::{LinkView, Packages, PeerBook, Upkeeping};
+use ports::{FeedView, LinkView, OriginReader, Packages, PeerBook, Upkeeping};
 
 /// Roles that see cases: offers, consent records and where handovers stand. Node administrators do not.
 const CASE_ROLES: [Role; 9] = [
@@ -110,6 +113,10 @@ pub struct Parts {
     pub upkeep: Arc<dyn Upkeeping>,
     /// The vault.
     pub packages: Arc<dyn Packages>,
+    /// Packages that lie elsewhere.
+    pub origins: Arc<dyn OriginReader>,
+    /// The public feed, and the sources that are polled.
+    pub feeds: Arc<dyn FeedView>,
     /// Folder of the data, whose disk is watched, and where a verification keeps its scratch store.
     pub data_dir: PathBuf,
     /// When the node started.
@@ -193,9 +200,10 @@ impl Operator {
             Reply::Done { entry }
             | Reply::Alert { entry, .. }
             | Reply::Received { entry, .. }
+            | Reply::Reading { entry, .. }
             | Reply::Replayed { entry, .. } => entry,
-            // No operator asks for a call of a post on duty.
-            Reply::Escalated { .. } => EntryIndex(self.engine.durable().borrow().entries),
+            // No operator asks for a call of a post on duty, and what came of a check is looked at where it is made.
+            Reply::Escalated { .. } | Reply::CheckFailed { .. } => EntryIndex(self.engine.durable().borrow().entries),
         })
     }
 
@@ -226,13 +234,6 @@ impl Operator {
             pseudonyms: &self.pseudonyms,
         }
     }
-}
-
-/// The entry at `index` and the meaning of its object; that is absent when it was erased.
-fn entry_and_content(view: &View<'_>, index: EntryIndex) -> Result<Option<(Entry, Option<Content>)>, Refusal> {
-    let Some(entry) = view.entry(index)? else { return Ok(None) };
-    let content = view.object(index)?.map(|object| fold::content(&entry.body, &object)).transpose()?;
-    Ok(Some((entry, content)))
 }
 
 /// How many rows a page has.

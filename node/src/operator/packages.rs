@@ -23,8 +23,11 @@ use super::{Operator, each, errors::Refused, json, needed};
 /// What is ready to be released.
 struct Prepared {
     package: PackageRef,
-    attachment: Attachment,
+    /// The sealed bytes; none when the package stays here.
+    attachment: Option<Attachment>,
     sections: Vec<Section>,
+    /// What is to be discarded if nothing comes of the release.
+    unneeded: Option<PackageRef>,
 }
 
 impl Operator {
@@ -68,24 +71,28 @@ impl Operator {
         caller.require(permitted_roles(Action::Release))?;
         let (row, _) = self.known_handover(id)?;
         if let Some(last) = row.history.last().filter(|last| last.action == Action::Release && last.by == self.own) {
-            let (sections, data_will_be_in) = (row.sections, row.to.country());
-            return Ok(v1::ReleaseHandoverResponse { entry_index: last.entry.0, sections, data_will_be_in });
+            let held_at_origin = row.held_at_origin.is_some();
+            let data_will_be_in = if held_at_origin { row.from } else { row.to }.country();
+            let (entry_index, sections) = (last.entry.0, row.sections);
+            return Ok(v1::ReleaseHandoverResponse { entry_index, sections, data_will_be_in, held_at_origin });
         }
         transition(row.state, Action::Release, side_of(&row, self.own))?;
         let nothing = package_json.is_empty() && letters.is_empty();
         let given = if nothing { None } else { Some(canonical(&package_json, letters)?) };
-        let data_will_be_in = row.to.country();
-        let Prepared { package, attachment, sections } =
+        let to = row.to;
+        let Prepared { package, attachment, sections, unneeded } =
             self.blocking(move |operator| operator.prepare(id, &row, given)).await?;
         let names = sections.iter().map(ToString::to_string).collect();
         let entropy = self.entropy.id();
         let command = Command::ReleaseHandover { caller, entropy, id, package, attachment, sections };
         let outcome = self.submit_for_entry(command).await;
         if outcome.as_ref().is_err_and(Refused::changed_nothing) {
-            self.discard(Some(package)).await;
+            self.discard(unneeded).await;
         }
         let EntryIndex(entry_index) = outcome?;
-        Ok(v1::ReleaseHandoverResponse { entry_index, sections: names, data_will_be_in })
+        let held_at_origin = attachment.is_none();
+        let data_will_be_in = if held_at_origin { self.own } else { to }.country();
+        Ok(v1::ReleaseHandoverResponse { entry_index, sections: names, data_will_be_in, held_at_origin })
     }
 
     fn prepare(
@@ -109,7 +116,19 @@ impl Operator {
                 (kept, self.packages.get(&kept)?, false)
             }
         };
-        let sealed = self.seal(id, row, &whole, &bytes, &plan.fields);
+        let held = policy.of(row.to).hold_at_origin;
+        let sealed = self.seal(id, row, &whole, &bytes, &plan.fields, held);
+        if held {
+            return match sealed {
+                Ok(prepared) => Ok(Prepared { unneeded: temporary.then_some(whole), ..prepared }),
+                Err(refusal) => {
+                    if temporary {
+                        self.packages.discard(&whole)?;
+                    }
+                    Err(refusal)
+                }
+            };
+        }
         if temporary {
             self.packages.discard(&whole)?;
         }
@@ -123,6 +142,7 @@ impl Operator {
         whole: &PackageRef,
         bytes: &[u8],
         fields: &BTreeSet<Field>,
+        held: bool,
     ) -> Result<Prepared, Refusal> {
         let package = Package::from_cbor(bytes)?;
         let offer =
@@ -134,9 +154,12 @@ impl Operator {
             let message = "nothing in the package is both needed and covered by the consent";
             return Err(Refusal::new(Code::ConsentMissing, message));
         }
+        if held {
+            return Ok(Prepared { package: *whole, attachment: None, sections, unneeded: None });
+        }
         let restricted = Zeroizing::new(restricted.to_cbor()?);
         let (package, attachment) = self.packages.seal_for(row.to, id, whole, &restricted)?;
-        Ok(Prepared { package, attachment, sections })
+        Ok(Prepared { package, attachment: Some(attachment), sections, unneeded: Some(package) })
     }
 
     /// Opens a package after the reading is in the journal.
@@ -157,22 +180,31 @@ impl Operator {
         } else {
             (each("sections", &message.sections)?, Vec::new())
         };
+        let question = self.question_for(&caller, id, &row, &sections, purpose)?;
         let command = Command::ReadPackage { caller, id, sections: sections.clone(), purpose };
         let EntryIndex(entry_index) = self.submit_for_entry(command).await?;
-        let absent = || Refusal::new(Code::PackageAbsent, "this node has no package of the handover");
-        let package = self.view().handover(id)?.and_then(|row| row.package).ok_or_else(absent)?;
-        let bytes = self.blocking(move |operator| operator.packages.get(&package)).await?;
+        let at_origin = question.is_some();
+        let bytes = match question {
+            Some(question) => self.origins.read(row.from, question).await?,
+            None => {
+                let absent = || Refusal::new(Code::PackageAbsent, "this node has no package of the handover");
+                let package = self.view().handover(id)?.and_then(|row| row.package).ok_or_else(absent)?;
+                self.blocking(move |operator| operator.packages.get(&package)).await?
+            }
+        };
         let fields: BTreeSet<Field> =
             Field::ALL.iter().copied().filter(|field| sections.contains(&field.section())).collect();
         let package = Package::from_cbor(&bytes)?.kept_from_caregiver();
         let there = package.sections();
+        // The origin shows what was asked for alone; what else was released is known from the release.
+        let is_there = |section: &&Section| at_origin || there.contains(section);
         let shown = package.restrict(&fields);
         Ok(v1::ReadPackageResponse {
             package_json: json::write(&shown),
             sections: shown.sections().iter().map(ToString::to_string).collect(),
             entry_index,
             letters: shown.letters().iter().map(handover::letter).collect(),
-            withheld: withheld.iter().filter(|section| there.contains(section)).map(ToString::to_string).collect(),
+            withheld: withheld.iter().filter(is_there).map(ToString::to_string).collect(),
         })
     }
 }

@@ -5,6 +5,7 @@ use passerelle_domain::{
     decide::Caller,
     entry::PackageRef,
     envelope::Attachment,
+    handover::Question,
     ids::{CaseId, EntryIndex, HandoverId},
     refusal::Refusal,
     society::Society,
@@ -107,6 +108,15 @@ pub trait LinkView: Send + Sync + 'static {
     fn status(&self, peer: Society) -> LinkSnapshot;
 }
 
+/// How the feeds are.
+pub trait FeedView: Send + Sync + 'static {
+    /// The public feed, where there is one.
+    fn public(&self) -> Option<v1::PublicFeed>;
+
+    /// The sources of warnings, by name. Their alerts that were cancelled may have ended since.
+    fn sources(&self) -> Vec<v1::CapSource>;
+}
+
 /// What the last sweep of retention found and did.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Kept {
@@ -133,6 +143,22 @@ pub trait Upkeeping: Send + Sync + 'static {
     /// # Errors
     /// `store_failed`, `shutting_down`.
     async fn run(&self) -> Result<v1::RunRetentionResponse, Refusal>;
+}
+
+/// Packages that lie at their origin.
+#[tonic::async_trait]
+pub trait OriginReader: Send + Sync + 'static {
+    /// Whether the origin can be asked at this moment.
+    ///
+    /// # Errors
+    /// `peer_unreachable` without a link, `unsupported_version` when its node does not answer readings.
+    fn check(&self, origin: Society) -> Result<(), Refusal>;
+
+    /// Asks the origin for one reading; the canonical bytes of what it shows, which are to be kept nowhere.
+    ///
+    /// # Errors
+    /// As [`OriginReader::check`]; `busy` while another reading is under way; the origin's own refusal; `bad_seal`.
+    async fn read(&self, origin: Society, question: Question) -> Result<Zeroizing<Vec<u8>>, Refusal>;
 }
 
 /// The case packages in the vault. Its calls wait for the disk, so they are made on threads that may.

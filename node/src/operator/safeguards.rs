@@ -44,7 +44,7 @@ impl SafeguardService for Operator {
             let command = SafeguardCommand::SendHandover { caller, entropy: operator.entropy.id(), id }.into();
             let EntryIndex(entry_index) = operator.submit_for_entry(command).await?;
             let (row, _) = operator.known_handover(id)?;
-            let data_will_be_in = row.to.country();
+            let data_will_be_in = operator.will_lie_with(row.to).country();
             Ok(v1::SendHandoverResponse { entry_index, state: row.state.to_string(), data_will_be_in })
         })
         .await

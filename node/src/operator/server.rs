@@ -16,7 +16,7 @@ use passerelle_proto::{
         consent_service_server::ConsentServiceServer, handover_service_server::HandoverServiceServer,
         peer_service_server::PeerServiceServer, retention_service_server::RetentionServiceServer,
         safeguard_service_server::SafeguardServiceServer, status_service_server::StatusServiceServer,
-        watch_service_server::WatchServiceServer,
+        subject_service_server::SubjectServiceServer, watch_service_server::WatchServiceServer,
     },
 };
 use tokio::{
@@ -166,6 +166,7 @@ where
         RetentionServiceServer,
         SafeguardServiceServer,
         StatusServiceServer,
+        SubjectServiceServer,
         WatchServiceServer
     );
     let described = || {
@@ -188,6 +189,7 @@ where
         .add_service(limited!(SafeguardServiceServer))
         .add_service(limited!(RetentionServiceServer))
         .add_service(limited!(StatusServiceServer))
+        .add_service(limited!(SubjectServiceServer))
         .add_service(limited!(WatchServiceServer))
         .serve_with_incoming_shutdown(incoming, end.clone().cancelled_owned());
     let overdue = async {

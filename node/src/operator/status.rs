@@ -54,17 +54,18 @@ impl Operator {
         if root_days_left < CREDENTIAL_ALARM_DAYS {
             alarms.push("root_ending".to_owned());
         }
+        if self.requests_late()? > 0 {
+            alarms.push("subject_request_late".to_owned());
+        }
         if self.reviews_late()? > 0 {
             alarms.push("override_review_late".to_owned());
         }
         let (alerts_active, overdue) = self.alerts_active()?;
-        for society in peers.iter().filter_map(|peer| peer.society.parse().ok()).chain([self.own]) {
-            self.metrics.answers_overdue(society, overdue.get(&society).copied().unwrap_or_default());
-        }
         for (society, alerts) in overdue {
             let alerts = if alerts == 1 { "1 alert".to_owned() } else { format!("{alerts} alerts") };
             alarms.push(format!("{society}: ack_overdue, {alerts}"));
         }
+        alarms.extend(self.feed_alarms()?);
         let kept = self.upkeep.snapshot();
         if kept.clock_in_doubt {
             alarms.push("clock_in_doubt".to_owned());

@@ -3,7 +3,6 @@
 
 use passerelle_domain::{
     alert::life::{Shown, shown, waited},
-    decide::waits_for_answer,
     entry::Body,
     facts::Facts as _,
     fold::Content,
@@ -16,7 +15,7 @@ use passerelle_domain::{
 use passerelle_proto::{convert::timestamp, v1};
 
 use super::entry_and_content;
-use crate::store::view::View;
+use crate::{answers, store::view::View};
 
 /// What an alert is shown as at the instant `now`.
 pub(super) fn shown_as(row: &AlertRow, now: Time) -> Shown {
@@ -41,13 +40,12 @@ impl Thread {
     /// Reads it.
     pub(super) fn of(view: &View<'_>, own: Society, id: AlertId, row: &AlertRow, now: Time) -> Result<Self, Refusal> {
         let redacted = row.redacted.as_ref().map(|redaction| view.entry(redaction.entry)).transpose()?.flatten();
-        let unacknowledged = unacknowledged(view, own, id, row, now)?;
-        let due = row.ack.and_then(|ack| ack.by).is_some_and(|by| now >= by);
+        let unacknowledged = answers::missing(view, own, id, row, now)?;
         Ok(Self {
             updates: updates(view, row)?.into_iter().map(|(id, _)| id).collect(),
             conflicts: conflicts(view, id, row, now)?,
             redacted_at: redacted.map(|entry| entry.time),
-            ack_overdue: due && !unacknowledged.is_empty(),
+            ack_overdue: answers::are_due(row, now) && !unacknowledged.is_empty(),
             unacknowledged,
         })
     }
@@ -91,29 +89,6 @@ fn conflicts(view: &View<'_>, id: AlertId, row: &AlertRow, now: Time) -> Result<
     }
     conflicts.sort_by_key(|(id, row)| std::cmp::Reverse((row.sent_at, *id)));
     Ok(conflicts.into_iter().map(|(id, _)| id).collect())
-}
-
-/// Who has not acknowledged an alert that asks for it and holds: recipients of ours, or we ourselves.
-fn unacknowledged(
-    view: &View<'_>,
-    own: Society,
-    id: AlertId,
-    row: &AlertRow,
-    now: Time,
-) -> Result<Vec<Society>, Refusal> {
-    if row.origin != own {
-        let answered = view.ack(id, own)?.is_some();
-        return Ok(if waits_for_answer(row, own, answered, now) { vec![own] } else { Vec::new() });
-    }
-    let mut silent = Vec::new();
-    if row.ack.is_some() && matches!(shown_as(row, now), Shown::Active | Shown::HeldOrphan) {
-        for delivery in &row.deliveries {
-            if view.ack(id, delivery.peer)?.is_none() {
-                silent.push(delivery.peer);
-            }
-        }
-    }
-    Ok(silent)
 }
 
 /// How far each holder has obeyed the redaction of an alert of ours.

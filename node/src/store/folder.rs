@@ -4,6 +4,7 @@
 use std::{
     fs::{self, File, TryLockError},
     io::{self, Write as _},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
@@ -149,10 +150,17 @@ fn lock(folder: &Path) -> Result<File, StoreError> {
     let file =
         File::options().create(true).truncate(false).write(true).open(&path).map_err(StoreError::io("open", &path))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        // Another process may have put another store in this one's place since the file was opened.
+        Ok(()) if is_still_at(&file, &path) => Ok(file),
+        Ok(()) => Err(StoreError::InUse { folder: folder.to_owned() }),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse { folder: folder.to_owned() }),
         Err(TryLockError::Error(error)) => Err(StoreError::io("lock", &path)(error)),
     }
+}
+
+fn is_still_at(file: &File, path: &Path) -> bool {
+    let place = |metadata: &fs::Metadata| (metadata.dev(), metadata.ino());
+    matches!((file.metadata(), fs::metadata(path)), (Ok(held), Ok(named)) if place(&held) == place(&named))
 }
 
 /// Makes `folder` and what is missing above it, each with its name synced in its parent.
@@ -168,7 +176,7 @@ fn create_durably(folder: &Path) -> Result<(), StoreError> {
     }
 }
 
-fn parent(folder: &Path) -> &Path {
+pub(super) fn parent(folder: &Path) -> &Path {
     match folder.parent() {
         Some(above) if above != Path::new("") => above,
         Some(_) => Path::new("."),

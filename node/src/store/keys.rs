@@ -18,6 +18,9 @@
 //! | `c` | consent id, 16 | `ConsentRow` | view |
 //! | `x` | case id, 16 | `CaseRow`: what belongs to a case; once it is erased, its tombstone | view |
 //! | `y` | consent id, 16 | `UseRow`: what rests on a consent record, and what was taken back | view |
+//! | `D` | handover id, 16 | `ReadsRow`: who read its package | view |
+//! | `R` | 1; request id, 16 | `RequestRow`: a request of a person | view |
+//! | `R` | 2; code, 7 | `CardRow`: a code on a card | view |
 //! | `h` | handover id, 16 | `HandoverRow` | view |
 //! | `j` | 1; handover id, 16 | `SafeguardRow` | view |
 //! | `j` | 2; case id, 16 | `CaseAgeRow` | view |
@@ -31,20 +34,23 @@
 //! | `i` | Society, 2; lane, 1; position, 8 | `LaneItem` | view |
 //! | `r` | Society, 2; lane, 1 | `LaneIn` | view |
 //! | `b` | Society, 2 | `Backoff` | local: not a view, harmless to lose |
+//! | `f` | `r` | something was removed from an object since the store was last made anew | until it is |
+//! | `f` | `v` | version of the fold that made the views, u32 big-endian | replaced by every rebuild |
+//! | `F` | name of a source, to 64 | `Polls` of node/src/feed: how polling it has gone | local: as `b` |
 
 use passerelle_domain::{
     envelope::Lane,
-    handover::GroupId,
-    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position, ReportId},
+    handover::{CaseShortCode, GroupId},
+    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position, ReportId, RequestId},
     retention::HoldKind,
     society::Society,
 };
 
-/// A key. The longest has 19 bytes.
+/// A key. The longest has 65 bytes, others 19.
 pub type Key = Vec<u8>;
 
 /// The letters of all views: what `rebuild` drops and folds again.
-pub const VIEWS: &[u8] = b"akdtvcxyhjglupqir";
+pub const VIEWS: &[u8] = b"akdtvcxyhjglupqirDR";
 
 /// The schema version.
 pub const SCHEMA: &[u8] = b"s";
@@ -52,6 +58,10 @@ pub const SCHEMA: &[u8] = b"s";
 pub const HEAD: &[u8] = b"m";
 /// There while the views are being rebuilt.
 pub const REBUILDING: &[u8] = b"w";
+/// There once an object was removed or shortened, until the store is made anew: the engine's log may still hold it.
+pub const REMOVED: &[u8] = b"fr";
+/// The version of the fold by which the views were made, u32 big-endian.
+pub const VIEWS_MADE: &[u8] = b"fv";
 /// The newest checkpoint.
 pub const CHECKPOINT: &[u8] = b"n";
 
@@ -194,6 +204,30 @@ pub fn keeping(id: HandoverId) -> Key {
     key(b'u', &[b"h", &id.bytes()])
 }
 
+/// Who read the package of a handover.
+#[must_use]
+pub fn reads(id: HandoverId) -> Key {
+    key(b'D', &[&id.bytes()])
+}
+
+/// A request of a person.
+#[must_use]
+pub fn request(id: RequestId) -> Key {
+    key(b'R', &[&[1], &id.bytes()])
+}
+
+/// The range of all requests of persons: from, until.
+#[must_use]
+pub fn requests() -> (Key, Key) {
+    (vec![b'R', 1], vec![b'R', 2])
+}
+
+/// A code on a card.
+#[must_use]
+pub fn card(code: &CaseShortCode) -> Key {
+    key(b'R', &[&[2], code.as_str().as_bytes()])
+}
+
 /// An aggregate report.
 #[must_use]
 pub fn report(id: ReportId) -> Key {
@@ -248,6 +282,12 @@ pub fn backoff(peer: Society) -> Key {
     key(b'b', &[&peer.bytes()])
 }
 
+/// How polling a source of warnings has gone; its name has at most 64 bytes.
+#[must_use]
+pub fn polls(source: &str) -> Key {
+    key(b'F', &[source.as_bytes()])
+}
+
 /// The 16 bytes of the id in a key of the kinds `a`, `d`, `c`, `h`, `x` and `y`.
 #[must_use]
 pub fn id_bytes(key: &[u8]) -> Option<[u8; 16]> {
@@ -283,10 +323,10 @@ mod tests {
         assert!(entry(EntryIndex(255)) < entry(EntryIndex(256)));
         assert_eq!(entry_index(&entry(EntryIndex(77))), Some(EntryIndex(77)));
         assert_eq!(entry_index(b"e123"), None);
-        let mut letters: Vec<u8> = VIEWS.iter().copied().chain(*b"smneobw").collect();
+        let mut letters: Vec<u8> = VIEWS.iter().copied().chain(*b"smneobwfF").collect();
         letters.sort_unstable();
         letters.dedup();
-        assert_eq!(letters.len(), VIEWS.len() + 7);
+        assert_eq!(letters.len(), VIEWS.len() + 9);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! batch. This file holds the trait and what both sides of it share, and touches nothing outside memory.
 //! Engines stand beside it: [`sled`] on a disk, [`memory`] for tests that crash it at every step.
 
+pub mod compact;
 pub mod disk;
 pub mod folder;
 pub mod keys;
@@ -196,6 +197,12 @@ pub enum StoreError {
         folder: PathBuf,
         /// What was found.
         detail: String,
+    },
+    /// A copy of the store does not hold what the store holds.
+    #[error("the copy of the store in {folder} is not equal to it; the store stays as it was")]
+    CopyDiffers {
+        /// The folder of the store.
+        folder: PathBuf,
     },
     /// A read or write went wrong while the store was open.
     #[error("the store failed to {step}: {detail}")]

@@ -146,6 +146,19 @@ impl SledStore {
         }
     }
 
+    /// Ends the engine, its threads and its files; what is left is the folder, which stays held.
+    #[must_use]
+    pub(super) fn close(self) -> HeldFolder {
+        let Self { db, cache, file, folder, .. } = self;
+        drop((cache, db, file));
+        folder
+    }
+
+    /// The folder of the store.
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Syncs what sled makes without syncing it: its configuration, and the names of its files.
     fn sync_all_files(&self) -> Result<(), StoreError> {
         let folder = self.folder.path();

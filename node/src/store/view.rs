@@ -4,17 +4,19 @@
 use std::collections::HashMap;
 
 use minicbor::{Decode, Encode};
+use parking_lot::Mutex;
 use passerelle_domain::{
     aggregate::ReportRow,
     entry::Entry,
     envelope::Lane,
     facts::Facts,
     fold::Residue,
-    handover::GroupId,
-    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position, ReportId},
+    handover::{CaseShortCode, GroupId},
+    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position, ReportId, RequestId},
     limits::STORE_VALUE_BYTES_MAX,
     refusal::{Code, Refusal},
     retention::{HoldKind, HoldRow, KeepingRow, SuspensionRow},
+    rights::{CardRow, ReadsRow, RequestRow},
     rows::{
         AckRow, AlertRow, CaseAgeRow, CaseRow, ConsentRow, DraftRow, EnvelopeRow, GroupRow, HandoverRow, HeadRow,
         LaneIn, LaneItem, LaneOut, PeerRow, Row, SafeguardRow, TombstoneRow, UseRow,
@@ -24,6 +26,9 @@ use passerelle_domain::{
 
 use super::{Batch, Direction, Store, StoreError, keys};
 
+/// The letter of peers.
+const PEER: u8 = b'p';
+
 /// What the store holds, and what a batch has put over it.
 pub struct View<'a> {
     store: &'a dyn Store,
@@ -31,6 +36,8 @@ pub struct View<'a> {
     journal: &'a dyn Store,
     /// What was put; `None` where the key was removed.
     overlay: HashMap<keys::Key, Option<Vec<u8>>>,
+    /// All peers, once they were asked for: every alert of a batch asks again, and they seldom change.
+    peers: Mutex<Option<Vec<(Society, PeerRow)>>>,
 }
 
 impl<'a> View<'a> {
@@ -43,7 +50,7 @@ impl<'a> View<'a> {
     /// Rows of `store` over the entries and objects of `journal`: a fold on the side.
     #[must_use]
     pub fn beside(journal: &'a dyn Store, store: &'a dyn Store) -> Self {
-        Self { store, journal, overlay: HashMap::new() }
+        Self { store, journal, overlay: HashMap::new(), peers: Mutex::default() }
     }
 
     /// Whether anything was put over the store.
@@ -54,6 +61,9 @@ impl<'a> View<'a> {
 
     /// Puts bytes under a key.
     pub fn put(&mut self, key: keys::Key, value: Vec<u8>) {
+        if key.first() == Some(&PEER) {
+            *self.peers.get_mut() = None;
+        }
         self.overlay.insert(key, Some(value));
     }
 
@@ -178,6 +188,9 @@ pub fn encode_row(row: &Row) -> (keys::Key, Vec<u8>) {
         Row::Safeguard(id, row) => (keys::safeguard(*id), encode(row)),
         Row::CaseAge(case, row) => (keys::case_age(*case), encode(row)),
         Row::Group(id, row) => (keys::group(*id), encode(row)),
+        Row::Reads(id, row) => (keys::reads(*id), encode(row)),
+        Row::Card(code, row) => (keys::card(code), encode(row)),
+        Row::Request(id, row) => (keys::request(*id), encode(row)),
         Row::Keeping(id, row) => (keys::keeping(*id), encode(row)),
         Row::Hold(subject, kind, row) => (keys::hold(*subject, *kind), encode(row)),
         Row::Suspension(peer, row) => (keys::suspension(*peer), encode(row)),
@@ -237,6 +250,19 @@ impl Facts for View<'_> {
     fn group(&self, id: GroupId) -> Result<Option<GroupRow>, Refusal> {
         self.row(&keys::group(id))
     }
+
+    fn reads(&self, id: HandoverId) -> Result<Option<ReadsRow>, Refusal> {
+        self.row(&keys::reads(id))
+    }
+
+    fn card(&self, code: &CaseShortCode) -> Result<Option<CardRow>, Refusal> {
+        self.row(&keys::card(code))
+    }
+
+    fn request(&self, id: RequestId) -> Result<Option<RequestRow>, Refusal> {
+        self.row(&keys::request(id))
+    }
+
     fn keeping(&self, id: HandoverId) -> Result<KeepingRow, Refusal> {
         Ok(self.row(&keys::keeping(id))?.unwrap_or_default())
     }
@@ -273,7 +299,11 @@ impl Facts for View<'_> {
     }
 
     fn peers(&self) -> Result<Vec<(Society, PeerRow)>, Refusal> {
-        let (from, until) = keys::all(b'p');
+        let mut known = self.peers.lock();
+        if let Some(peers) = &*known {
+            return Ok(peers.clone());
+        }
+        let (from, until) = keys::all(PEER);
         let mut peers = std::collections::BTreeMap::new();
         for pair in self.store.scan(&from, &until, Direction::Forward) {
             let (key, value) = pair.map_err(failed)?;
@@ -281,12 +311,14 @@ impl Facts for View<'_> {
                 peers.insert(society, decode::<PeerRow>(&value)?);
             }
         }
-        for (key, value) in self.overlay.iter().filter(|(key, _)| key.first() == Some(&b'p')) {
+        for (key, value) in self.overlay.iter().filter(|(key, _)| key.first() == Some(&PEER)) {
             if let (Some(society), Some(value)) = (keys::society(key), value) {
                 peers.insert(society, decode(value)?);
             }
         }
-        Ok(peers.into_iter().filter(|(_, row)| !row.removed).collect())
+        let peers: Vec<_> = peers.into_iter().filter(|(_, row)| !row.removed).collect();
+        *known = Some(peers.clone());
+        Ok(peers)
     }
 
     fn lane_out(&self, peer: Society, lane: Lane) -> Result<LaneOut, Refusal> {

@@ -25,6 +25,7 @@ mod socket;
 pub(crate) mod tests;
 mod tls;
 mod verifier;
+mod web;
 
 pub use acceptor::{HandshakeLimits, HandshakeRefused, OnRefused, incoming};
 pub use authority::{Authority, IssuedCertificate};
@@ -37,6 +38,7 @@ pub use live::{LiveTrust, TrustMaterial};
 pub use operator_tls::{OperatorInfo, operator_incoming};
 pub use socket::{Dialler, Listener, TcpDialler};
 pub use tls::Identity;
+pub use web::{web_client, web_roots};
 
 /// A source of random bytes: fills the slice that it is given.
 pub type Fill = dyn Fn(&mut [u8]) + Send + Sync;

@@ -185,7 +185,8 @@ fn no_tls() -> Refusal {
     Refusal::new(Code::StoreFailed, "the cryptography of this machine cannot do TLS 1.3")
 }
 
-struct NodeTime(Now);
+/// The node's clock, as TLS asks for it.
+pub(super) struct NodeTime(pub(super) Now);
 
 impl fmt::Debug for NodeTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

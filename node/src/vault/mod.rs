@@ -177,6 +177,15 @@ impl Vault {
         Ok(Outgoing { package, digest, length: sealed.len() })
     }
 
+    /// Seals bytes to a peer's X-Wing key and keeps nothing of them.
+    ///
+    /// # Errors
+    /// `too_large`; `bad_bundle` when the key is none.
+    pub fn seal_in_passing(&self, recipient: &[u8], info: &[u8], aad: &[u8], bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
+        check_size(bytes)?;
+        seal(recipient, info, aad, bytes, &*self.fill)
+    }
+
     /// The sealed bytes that wait for a peer.
     ///
     /// # Errors

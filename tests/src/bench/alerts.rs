@@ -15,6 +15,9 @@ pub(super) enum Filling {
     Bytes,
     /// Random words of six letters, as the description: they compress to a little more than half.
     Words,
+    /// Sentences of the kind that alerts are made of, with places, roads, times and counts that differ, as the
+    /// description: what a CAP document says in words.
+    CapText,
 }
 
 impl Filling {
@@ -22,6 +25,7 @@ impl Filling {
         match self {
             Self::Bytes => "random bytes",
             Self::Words => "random words",
+            Self::CapText => "CAP text",
         }
     }
 }
@@ -79,6 +83,10 @@ impl Maker {
             Filling::Bytes => {
                 draft.original = Some(Original { media_type: "application/octet-stream".to_owned(), bytes });
             }
+            Filling::CapText => {
+                let text = sentences(&bytes, self.room);
+                draft.texts.iter_mut().for_each(|one| one.description = Some(text.clone()));
+            }
             Filling::Words => {
                 let letter = |(at, byte): (usize, &u8)| match at % (WORD + 1) {
                     WORD => ' ',
@@ -97,6 +105,70 @@ impl Maker {
     }
 }
 
+const PLACES: [&str; 16] = [
+    "Rosso",
+    "Kayes",
+    "Diboli",
+    "Kidira",
+    "Gogui",
+    "Nioro",
+    "Mopti",
+    "Gao",
+    "Ansongo",
+    "Labbezanga",
+    "Tera",
+    "Dori",
+    "Djibo",
+    "Kaya",
+    "Tillabery",
+    "Sikasso",
+];
+const OPENINGS: [&str; 8] = [
+    "La piste entre",
+    "Le pont entre",
+    "La route nationale entre",
+    "Le bac entre",
+    "Le poste de controle entre",
+    "Le passage de la frontiere entre",
+    "Le camp de transit entre",
+    "Le trajet des convois entre",
+];
+const STATES: [&str; 16] = [
+    "est impraticable pour les camions",
+    "reste ouvert de jour seulement",
+    "est coupe par la crue du fleuve",
+    "est ferme jusqu'a nouvel ordre",
+    "est sous controle des forces de securite",
+    "manque d'eau potable et d'abris",
+    "accueille des personnes de retour au pays",
+    "connait une forte attente, prevoir deux jours",
+    "est de nouveau praticable avec prudence",
+    "est bloque par des vehicules en panne",
+    "est evite par les transporteurs",
+    "attend un convoi de retour demain matin",
+    "recoit une distribution de vivres",
+    "n'a plus de poste de sante en service",
+    "est signale dangereux apres la tombee de la nuit",
+    "voit arriver des familles a pied",
+];
+
+/// Sentences by the given bytes, cut at `room` characters. All of them are ASCII.
+fn sentences(bytes: &[u8], room: usize) -> String {
+    let mut text = String::with_capacity(room + 120);
+    for four in bytes.chunks(4).cycle() {
+        if text.len() >= room {
+            break;
+        }
+        let pick = |at: usize| usize::from(four.get(at).copied().unwrap_or_default());
+        let (from, to) = (PLACES[pick(0) % 16], PLACES[pick(0) / 16]);
+        let (opening, state) = (OPENINGS[pick(1) % 8], STATES[pick(2) % 16]);
+        let (hour, people) = (pick(1) / 8 % 24, pick(3) + 10);
+        text.push_str(&format!("{opening} {from} et {to} {state}; {people} personnes, vu vers {hour} heures. "));
+    }
+    text.truncate(room);
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,7 +177,7 @@ mod tests {
     fn an_alert_has_the_size_asked_for_and_keeps_every_rule() {
         let now: Time = "2026-11-24T06:30:00+00:00".parse().expect("a time");
         for (size, filling) in
-            [(300, Filling::Bytes), (1_024, Filling::Bytes), (300, Filling::Words), (1_024, Filling::Words)]
+            [(300, Filling::Bytes), (1_024, Filling::Bytes), (300, Filling::Words), (1_024, Filling::CapText)]
         {
             let maker = Maker::new(size, filling, now).expect("a size that can be had");
             for _ in 0..200 {

@@ -153,6 +153,8 @@ impl BenchNode {
         let child = Command::new(std::env::current_exe()?)
             .args([NODE, "run", "--config"])
             .arg(self.folder.join("node.toml"))
+            // As the service unit sets it.
+            .env("MALLOC_ARENA_MAX", "2")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)

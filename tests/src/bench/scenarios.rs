@@ -188,7 +188,7 @@ async fn wire(args: &Args, report: &mut Report) -> anyhow::Result<()> {
     let mut pair = pair(args).await?;
     let count = args.count.unwrap_or(400).min(2_000);
     for (size, filling) in
-        [(300, Filling::Bytes), (1_024, Filling::Bytes), (300, Filling::Words), (1_024, Filling::Words)]
+        [(300, Filling::Bytes), (1_024, Filling::Bytes), (1_024, Filling::Words), (1_024, Filling::CapText)]
     {
         let maker = maker(size, filling)?;
         raise_steadily(&mut pair, &maker, WIRE_PACE, 20).await?;

@@ -24,7 +24,8 @@ pub fn plaintexts() -> anyhow::Result<Vec<Needle>> {
     let package: toml::Table = toml::from_str(PLANTED)?;
     let text = |section: &str, field: &str| {
         let text = package.get(section).and_then(|section| section.get(field)).and_then(toml::Value::as_str);
-        text.map(|text| ("plaintext".to_owned(), text.as_bytes().to_vec())).with_context(|| format!("{section}.{field}"))
+        text.map(|text| ("plaintext".to_owned(), text.as_bytes().to_vec()))
+            .with_context(|| format!("{section}.{field}"))
     };
     Ok(vec![text("identity_core", "full_name")?, text("contact", "safe_phone")?])
 }

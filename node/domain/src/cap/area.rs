@@ -2,68 +2,61 @@
 
 use super::{
     finding::{Findings, Rule},
-    form::{child, children, pairs, text},
+    form::{child, children, text},
+    geography,
     schema::Path,
     xml::Element,
 };
-use crate::{
-    limits::{POINTS_MAX, POLYGONS_MAX},
-    society::MEMBERS,
-};
+use crate::limits::{POINTS_MAX, POLYGONS_MAX};
 
 /// Latitude and longitude in degrees.
-type Point = (f64, f64);
+pub(super) type Point = (f64, f64);
 
 /// Pairs of edges that are looked at in one document to find crossings; what lies beyond is not looked at.
 const PAIRS_MAX: usize = 10_000_000;
-/// The frame of the member countries, in degrees.
-const SAHEL_LATITUDES: std::ops::RangeInclusive<f64> = 4.0..=38.0;
-/// As above.
-const SAHEL_LONGITUDES: std::ops::RangeInclusive<f64> = -32.0..=25.0;
 
 /// What one document has used up.
 pub(super) struct Budget {
     polygons: usize,
     points: usize,
     pairs: usize,
+    /// Points that may still be looked up on the map.
+    looks: usize,
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { polygons: 0, points: 0, pairs: PAIRS_MAX }
+        Self { polygons: 0, points: 0, pairs: PAIRS_MAX, looks: geography::LOOKS_MAX }
     }
 }
 
-/// Holds one area to the standard. Whether its points lie in the country that it names is not looked at here.
+/// Holds one area to the standard, and its shapes to the map.
 pub(super) fn check(area: &Element, path: &Path<'_>, budget: &mut Budget, findings: &mut Findings) {
     for element in children(area, "areaDesc").filter(|name| name.text.trim().is_empty()).take(1) {
         findings.add(Rule::TextBlank, path.child("areaDesc", 0), element.at(), Rule::TextBlank.sentence());
     }
-    let elsewhere = pairs(area, "geocode").any(|(_, name, value)| {
-        name == "ISO3166-1"
-            && !MEMBERS
-                .iter()
-                .any(|one| one.alpha3.eq_ignore_ascii_case(value) || one.society.code().eq_ignore_ascii_case(value))
-    });
-    let mut swapped = None;
+    let countries = geography::stated(area);
+    let mut odd = None;
     for (index, element) in children(area, "polygon").enumerate() {
         let here = path.child("polygon", index + 1);
         if let Some(ring) = polygon(element, &here, budget, findings)
-            && looks_swapped(&ring)
+            && odd.is_none()
         {
-            swapped.get_or_insert((here.to_string(), element.at()));
+            odd = geography::oddity(&ring, &countries, &mut budget.looks).map(|rule| (rule, here.to_string(), element));
         }
     }
     for (index, element) in children(area, "circle").enumerate() {
         let here = path.child("circle", index + 1);
         if let Some(centre) = circle(element, &here, budget, findings)
-            && looks_swapped(&[centre])
+            && odd.is_none()
         {
-            swapped.get_or_insert((here.to_string(), element.at()));
+            odd = geography::oddity(&[centre], &countries, &mut budget.looks)
+                .map(|rule| (rule, here.to_string(), element));
         }
     }
-    if let Some((here, at)) = swapped.filter(|_| !elsewhere) {
-        findings.add(Rule::AreaSwapped, here, at, Rule::AreaSwapped.sentence());
+    // One for an area: what went wrong once went wrong in all its shapes.
+    if let Some((rule, here, element)) = odd {
+        findings.add(rule, here, element.at(), rule.sentence());
     }
     heights(area, path, findings);
 }
@@ -151,14 +144,6 @@ fn circle(element: &Element, path: &Path<'_>, budget: &mut Budget, findings: &mu
         _ => Err(Rule::AreaCircle),
     };
     found.map_err(|rule| findings.add(rule, path, element.at(), rule.sentence())).ok()
-}
-
-/// Whether a shape lies outside the frame of the members, and would lie inside with its coordinates exchanged.
-fn looks_swapped(points: &[Point]) -> bool {
-    let inside =
-        |latitude: f64, longitude: f64| SAHEL_LATITUDES.contains(&latitude) && SAHEL_LONGITUDES.contains(&longitude);
-    points.iter().all(|(latitude, longitude)| inside(*longitude, *latitude))
-        && !points.iter().any(|(latitude, longitude)| inside(*latitude, *longitude))
 }
 
 /// Whether two edges of a closed ring cross, in the plane of degrees: a sweep from west to east, so that only

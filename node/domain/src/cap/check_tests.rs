@@ -244,7 +244,7 @@ const BROKEN: &[(&str, &str, Rule, usize, &str)] = &[
         31,
         "alert/info[1]/area[1]/polygon[1]",
     ),
-    ("14,-5 14,-4 15,-4 14,-5", "-5,14 -4,14 -4,15 -5,14", Rule::AreaSwapped, 31, "alert/info[1]/area[1]/polygon[1]"),
+    ("14,-5 14,-4 15,-4 14,-5", "-5,14 -4,14 -4,15 -5,14", Rule::GeoSwapped, 31, "alert/info[1]/area[1]/polygon[1]"),
     ("<polygon>14,-5 14,-4 15,-4 14,-5<", "<polygon><", Rule::Empty, 31, "alert/info[1]/area[1]/polygon[1]"),
     ("<expires>2026-11-25", "<expires>2026-11-23", Rule::TimeOrder, 18, "alert/info[1]/expires"),
     ("<status>Actual", "<status>Exercise", Rule::NoteExercise, 6, "alert/status"),
@@ -340,6 +340,111 @@ fn findings_are_counted_beyond_a_hundred_and_errors_are_never_crowded_out() {
     let many = with("<code>x</code>", &"<code/>\n".repeat(300)).replace("<status>Actual", "<status>actual");
     let report = check(many.as_bytes());
     assert_eq!((report.verdict, report.findings_left_out), (Verdict::Invalid, 200));
+}
+
+#[test]
+fn a_document_that_breaks_off_is_still_known_by_its_beginning() {
+    let namespace = GOOD.find("cap:1.2").expect("there") + "cap:1.2".len();
+    let end = GOOD.rfind("</alert>").expect("there") + "</alert>".len();
+    let good = GOOD.as_bytes();
+    for length in 0..end {
+        let report = check(&good[..length]);
+        let expected = match length < namespace {
+            true => (Format::Other, Verdict::OtherFormat),
+            false => (Format::Cap12, Verdict::Invalid),
+        };
+        assert_eq!((report.format, report.verdict), expected, "cut after {length} bytes");
+        let errors: Vec<_> = report.findings.iter().filter(|one| one.rule.severity() == Severity::Error).collect();
+        assert!(errors.iter().any(|one| one.rule == Rule::XmlMalformed && one.line >= 1), "{length}: {errors:?}");
+    }
+    for (text, format) in [
+        (format!("\n{GOOD}"), Format::Cap12),
+        (format!("// not XML <- \n{GOOD}"), Format::Cap12),
+        (with("<alert ", "<c:alert xmlns = 'x' xmlns:c = ").replace("xmlns=\"urn", "\"urn"), Format::Cap12),
+        (
+            "<feed xmlns='http://www.w3.org/2005/Atom' xmlns:cap='urn:oasis:names:tc:emergency:cap:1.2".into(),
+            Format::Atom,
+        ),
+        ("<alert xmlns='urn:oasis:names:tc:emergency:cap:1.1' a=<".into(), Format::Cap11),
+        ("<alert xmlns='urn:oasis:names:tc:emergency:cap:1.".into(), Format::Other),
+        ("{\"alert\": 1 < 2}".into(), Format::Other),
+    ] {
+        let report = check(text.as_bytes());
+        assert_eq!(report.format, format, "{text}");
+        assert_eq!(report.verdict == Verdict::Invalid, format == Format::Cap12, "{text}");
+    }
+}
+
+#[test]
+fn every_wrong_way_to_write_a_time_or_a_point_is_found() {
+    for time in [
+        "2026-11-24T06:00:00Z",
+        "2026-11-24T06:00:00",
+        "2026-11-24T06:00:00.000+00:00",
+        "2026-11-24 06:00:00+00:00",
+        "2026-11-24T06:00+00:00",
+        "2026-11-24T06:00:00+0000",
+        "2026-11-24T06:00:00,00:00",
+        "2026-02-30T06:00:00+00:00",
+        "2026-11-24T25:00:00+00:00",
+        "2026-11-24T06:00:00+15:00",
+        "24/11/2026 06:00",
+        "Tue, 24 Nov 2026 06:00:00 GMT",
+        "1795500000",
+        "",
+    ] {
+        let text = with("<sent>2026-11-24T06:00:00+00:00", &format!("<sent>{time}"));
+        assert_eq!(found(&text), [(Rule::SchemaTime, 5, "alert/sent".to_owned())], "{time}");
+    }
+    for point in
+        ["NaN,-5", "inf,-5", "14,", "14", "14;-5", "14,-5,0", "14°,-5", "91,-5", "14,-181", "1e999,-5", "14, -5"]
+    {
+        let text = with("<polygon>14,-5 ", &format!("<polygon>{point} "));
+        let rules: Vec<Rule> = found(&text).into_iter().map(|one| one.0).collect();
+        assert_eq!(rules, [Rule::AreaPoint], "{point}");
+    }
+}
+
+#[test]
+fn shapes_are_held_to_the_map_of_the_country_that_the_area_names() {
+    let area = |shape: &str, codes: &[&str]| {
+        let codes: String = codes
+            .iter()
+            .map(|code| format!("<geocode><valueName>ISO 3166-1</valueName><value>{code}</value></geocode>"))
+            .collect();
+        let text = with("<polygon>14,-5 14,-4 15,-4 14,-5</polygon>\n<circle>14.5,-4.5 10</circle>", shape)
+            .replace("<geocode><valueName>ISO3166-1</valueName><value>MLI</value></geocode>", &codes);
+        let rules: Vec<Rule> = found(&text).into_iter().map(|one| one.0).collect();
+        assert_eq!(check(text.as_bytes()).verdict == Verdict::Valid, rules.is_empty());
+        rules
+    };
+    for (what, shape, codes, expected) in [
+        ("Bamako", "<circle>12.6,-8 20</circle>", &["ML"][..], &[][..]),
+        ("Bamako, said to be in Niger", "<circle>12.6,-8 20</circle>", &["NER"], &[Rule::GeoOutside]),
+        ("Bamako, of two countries", "<circle>12.6,-8 20</circle>", &["NER", "MLI"], &[]),
+        (
+            "Agadez, turned round, which is still in the Sahel",
+            "<circle>7.99,16.97 5</circle>",
+            &["NE"],
+            &[Rule::GeoSwapped],
+        ),
+        ("Dakar by its region", "<circle>14.7,-17.4 5</circle>", &["SN-DK"], &[]),
+        ("a boat off Dakar", "<circle>15.5,-21 5</circle>", &["SN"], &[]),
+        ("Rosso, turned round", "<circle>-15.81,16.51 5</circle>", &[], &[Rule::GeoSwapped]),
+        ("a form left empty", "<circle>0,0 0</circle>", &[], &[Rule::GeoZero]),
+        ("Nairobi", "<circle>-1.29,36.82 5</circle>", &[], &[]),
+        ("Nairobi, named", "<circle>-1.29,36.82 5</circle>", &["KEN"], &[]),
+        ("Kampala", "<circle>0.35,32.58 5</circle>", &[], &[]),
+        ("Dar es Salaam", "<circle>-6.8,39.28 5</circle>", &[], &[]),
+        ("Kigali", "<circle>-1.94,30.06 5</circle>", &[], &[]),
+        ("Khartoum", "<circle>15.5,32.55 5</circle>", &[], &[]),
+        ("Addis Ababa", "<circle>9.03,38.74 5</circle>", &[], &[]),
+        ("Mogadishu", "<circle>2.05,45.32 5</circle>", &[], &[]),
+        ("Antananarivo", "<circle>-18.88,47.5 5</circle>", &[], &[]),
+        ("Manila", "<circle>14.6,120.98 5</circle>", &[], &[]),
+    ] {
+        assert_eq!(area(shape, codes), expected, "{what}");
+    }
 }
 
 #[test]

@@ -98,6 +98,7 @@ rules! {
         ReferenceMissing = "cap.reference.missing", BadReference: "an Update, Cancel, Ack or Error refers to an earlier message";
         ReferenceForm = "cap.reference.form", BadReference: "a reference is sender,identifier,sent (CAP 1.2, 3.2.1)";
         ReferenceSelf = "cap.reference.self", BadReference: "a message does not refer to itself";
+        ReferenceFuture = "cap.reference.future", BadReference: "a message does not refer to one that was sent later than itself";
         AreaPoint = "cap.area.point", BadPlace: "a point is latitude,longitude in degrees (WGS 84), latitude first";
         AreaPolygon = "cap.area.polygon", BadPlace: "a polygon has four points or more and ends where it begins (CAP 1.2, 3.2.4)";
         AreaCircle = "cap.area.circle", BadPlace: "a circle is latitude,longitude and a radius in kilometres (CAP 1.2, 3.2.4)";
@@ -108,7 +109,6 @@ rules! {
         EncodingConflict = "cap.xml.encoding_conflict", MalformedFile: "the byte order mark and the declared encoding agree";
         Empty = "cap.empty", Malformed: "an optional element that says nothing is left out";
         RestrictionMissing = "cap.scope.restriction_missing", MissingField: "a message of scope Restricted says what the restriction is";
-        ReferenceFuture = "cap.reference.future", BadReference: "a message does not refer to one that was sent later than itself";
         TimeOrder = "cap.time.order", BadTimes: "a message expires after it was sent, took effect and began";
         NoteExercise = "cap.note.exercise", MissingField: "an Exercise names the exercise in its note";
         NoteError = "cap.note.error", MissingField: "an Error gives its reason in its note";
@@ -120,7 +120,9 @@ rules! {
         ResourceDeref = "cap.resource.deref", Malformed: "content inside the document is in base64";
         ResourceDigest = "cap.resource.digest", Malformed: "a digest is a SHA-1 in hexadecimal";
         AreaCrossing = "cap.area.crossing", BadPlace: "the edges of a polygon do not cross";
-        AreaSwapped = "cap.area.swapped", BadPlace: "latitude stands before longitude: exchanged, this shape would lie in the Sahel";
+        GeoSwapped = "cap.geo.swapped", BadPlace: "latitude and longitude seem to have changed places: the other way round it fits";
+        GeoOutside = "cap.geo.outside_country", BadPlace: "a shape lies in the country that its area names";
+        GeoZero = "cap.geo.zero", BadPlace: "a shape lies at 0,0, as if it had not been filled in";
         TextMarkup = "cap.text.markup", Malformed: "texts hold no HTML";
         TextSame = "cap.text.same", Malformed: "a text is not the same in two languages";
         LimitInfos = "cap.limit.infos", TooMany: "more info blocks than this network imports";
@@ -135,7 +137,7 @@ rules! {
         FormatWrapper = "cap.format.wrapper", NotCap: "the document is an EDXL-DE container; give the alert inside it";
         FormatOther = "cap.format.other", NotCap: "the root of the document is not alert of CAP 1.2";
         Instruction = "cap.xml.instruction", MalformedFile: "a processing instruction, such as a style sheet, was not followed";
-        Signature = "cap.signature", Malformed: "there is a signature; it is present, not verified";
+        Signature = "cap.signature", Malformed: "there is a signature; whether the document is valid does not hang on it";
         ProfileExpires = "cap.profile.expires", MissingField: "the profile SahelPlus:1.0 asks for expires in each block";
         ProfileLanguage = "cap.profile.language", MissingField: "the profile SahelPlus:1.0 asks for the language of each block";
         ProfileEvent = "cap.profile.event", MissingField: "the profile SahelPlus:1.0 asks for an eventCode SahelPlus:event:1";

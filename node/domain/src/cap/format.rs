@@ -2,6 +2,9 @@
 
 use super::CAP_NAMESPACE;
 
+/// How many things in angle brackets may stand before the first start tag of a document that cannot be read.
+const SNIFFED_MAX: usize = 100;
+
 /// What the root of a document says that it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -48,5 +51,25 @@ impl Format {
             }
             _ => Self::Other,
         }
+    }
+    /// What the beginning of a document that cannot be read says that it is: by its first start tag, whole or cut off.
+    pub(super) fn sniffed(text: &str) -> Self {
+        let tag = text.match_indices('<').take(SNIFFED_MAX).find_map(|(at, _)| {
+            let tag = &text[at + 1..];
+            tag.starts_with(|c: char| c.is_alphabetic() || c == '_').then_some(tag)
+        });
+        let Some(tag) = tag else { return Self::Other };
+        let tag = tag.split('>').next().unwrap_or_default();
+        let qualified = tag.split(|c: char| c.is_whitespace() || c == '/').next().unwrap_or_default();
+        let (declaration, name) = match qualified.split_once(':') {
+            Some((prefix, name)) => (format!("xmlns:{prefix}"), name),
+            None => ("xmlns".to_owned(), qualified),
+        };
+        let value = tag.match_indices(&declaration).find_map(|(at, _)| {
+            let value = tag[at + declaration.len()..].trim_start().strip_prefix('=')?.trim_start();
+            let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+            value[1..].split(quote).next()
+        });
+        Self::of(value, name)
     }
 }

@@ -13,7 +13,7 @@ const EARTH_KM: f64 = 6_371.0;
 const FARTHEST_KM: f64 = 20_000.0;
 
 /// Latitude and longitude in degrees.
-type Point = (f64, f64);
+pub(super) type Point = (f64, f64);
 
 /// How many shapes and points one alert has used up of what it may have.
 #[derive(Default)]
@@ -76,7 +76,7 @@ fn point(text: &str) -> Result<Point, Refusal> {
 }
 
 /// At least four points, the last of which is the first again, compared as numbers.
-fn polygon(text: &str, budget: &mut Budget) -> Result<Vec<Point>, Refusal> {
+pub(super) fn polygon(text: &str, budget: &mut Budget) -> Result<Vec<Point>, Refusal> {
     budget.polygons += 1;
     budget.points += text.split_whitespace().count();
     if budget.polygons > POLYGONS_MAX || budget.points > POINTS_MAX {

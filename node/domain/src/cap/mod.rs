@@ -5,19 +5,23 @@
 //! (parameters of other profiles, identifiers, addresses, `contact`, `web`) are not.
 
 mod area;
+pub mod atom;
 mod check;
 #[cfg(test)]
 mod check_tests;
 mod encoding;
+pub mod feed;
 mod finding;
 mod form;
 mod format;
+mod geography;
 mod geometry;
 mod info;
 mod names;
 mod original;
 mod params;
 mod places;
+pub mod polled;
 mod quote;
 mod rules;
 mod schema;
@@ -33,7 +37,7 @@ pub use check::{Report, Verdict, check};
 pub use finding::{Finding, Rule, Severity};
 use form::{Faults, cap_time, child, children, free_text, items, text};
 pub use format::Format;
-pub use original::{Imported, imported};
+pub use original::{Imported, imported, polygons};
 use xml::Element;
 
 use crate::{

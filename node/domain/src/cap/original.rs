@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     CAP_MEDIA_TYPE, CapHeader,
     form::{Faults, cap_time, child, children, items, one_line, shortened, text},
-    header, places, sender, sender_society,
+    geometry, header, places, sender, sender_society,
     write::{self, Alias, Issued},
     xml::{self, Element},
 };
@@ -66,6 +66,22 @@ pub fn imported(issued: &Issued<'_>) -> Option<Imported> {
     only_there.truncate(FAULTS_MAX);
     let sent_text = text(root, "sent").unwrap_or_default().to_owned();
     Some(Imported { header, sent_text, digest: Digest::of(&original.bytes), languages, only_there })
+}
+
+/// The polygons of a CAP document, each once, their points as latitude and longitude in degrees. What is no polygon is
+/// left out, and so is what is beyond the limits of an import.
+#[must_use]
+pub fn polygons(document: &[u8]) -> Vec<Vec<(f64, f64)>> {
+    let Some(document) = xml::alert(document) else { return Vec::new() };
+    let mut budget = geometry::Budget::default();
+    let mut seen = BTreeSet::new();
+    let areas = children(&document.root, "info").flat_map(|info| children(info, "area"));
+    areas
+        .flat_map(|area| children(area, "polygon"))
+        // The blocks of two languages name the same areas.
+        .filter(|shape| !shape.text.is_empty() && seen.insert(shape.text.as_str()))
+        .filter_map(|shape| geometry::polygon(&shape.text, &mut budget).ok())
+        .collect()
 }
 
 /// Elements whose words the alert may hold in another element, joined or shortened.

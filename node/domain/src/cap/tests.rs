@@ -58,6 +58,17 @@ fn the_shipped_sample_becomes_an_alert_with_its_bytes_beside_it() {
 }
 
 #[test]
+fn the_polygons_of_a_document_are_given_each_once() {
+    let ring = "<polygon>16,-15 16,-14 17,-14 16,-15</polygon>";
+    let area = |more: &str| format!("<area><areaDesc>x</areaDesc>{ring}{more}</area></info>");
+    let info = SAMPLE.matches("</info>").count();
+    assert!(info > 1, "two languages, one ring");
+    let text = SAMPLE.replace("</info>", &area("<polygon/><polygon>1,2 3,4</polygon>"));
+    assert_eq!(polygons(text.as_bytes()), [vec![(16.0, -15.0), (16.0, -14.0), (17.0, -14.0), (16.0, -15.0)]]);
+    assert!(polygons(b"<alert/>").is_empty());
+}
+
+#[test]
 fn an_update_is_read_with_its_references_blocks_and_parameters() {
     let Ok(CapImport::Alert { header, kind, draft }) = read(UPDATE.as_bytes(), now(), &CapOptions::default()) else {
         panic!("an update");

@@ -216,7 +216,8 @@ impl<'a> Builder<'a> {
     }
 
     fn finish(self) -> Document {
-        let format = self.format.unwrap_or(Format::Other);
+        // A document that breaks off before its root was read can still be known by its beginning.
+        let format = self.format.unwrap_or_else(|| Format::sniffed(self.place.text));
         Document { format, root_at: self.root_at, root: self.root, comments: self.comments }
     }
 

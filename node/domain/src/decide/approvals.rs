@@ -15,7 +15,7 @@ use crate::{
     rows::{GroupRow, HandoverRow, SafeguardRow},
 };
 
-use super::{Caller, Context, Decision, NewEntry, Reply, groups, handovers, overrides};
+use super::{Caller, Context, Decision, NewEntry, Reply, groups, handovers, offers, overrides};
 
 /// The name of a person who asks.
 ///
@@ -24,7 +24,9 @@ use super::{Caller, Context, Decision, NewEntry, Reply, groups, handovers, overr
 pub(super) fn person(caller: &Caller) -> Result<&str, Refusal> {
     match &caller.actor {
         Actor::Operator(name) => Ok(name),
-        Actor::Program(_) | Actor::Peer(_) | Actor::System => Err(Refusal::new(Code::NeedsPerson, "this is done by a person alone")),
+        Actor::Program(_) | Actor::Peer(_) | Actor::System => {
+            Err(Refusal::new(Code::NeedsPerson, "this is done by a person alone"))
+        }
     }
 }
 
@@ -49,7 +51,7 @@ pub(super) fn needs_nobody(offer: &Offer, sealed: bool) -> bool {
 }
 
 /// The entry that writes a handover down until others have approved it.
-pub(super) fn proposal(offering: &handovers::Offering, offer: Offer, sealed: bool) -> NewEntry {
+pub(super) fn proposal(offering: &offers::Offering, offer: Offer, sealed: bool) -> NewEntry {
     let object = offer.to_cbor();
     let body = Body::HandoverProposed(Proposal {
         id: offering.id,

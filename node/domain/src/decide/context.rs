@@ -153,13 +153,15 @@ pub struct PeerPolicy {
     pub alerts: bool,
     /// Whether handovers go there and are taken from there.
     pub handovers: bool,
+    /// Whether our packages for it stay here, and it reads them over the link.
+    pub hold_at_origin: bool,
     /// Suspended: alerts still flow, nothing about a person does.
     pub suspended: bool,
 }
 
 impl Default for PeerPolicy {
     fn default() -> Self {
-        Self { alerts: true, handovers: true, suspended: false }
+        Self { alerts: true, handovers: true, hold_at_origin: false, suspended: false }
     }
 }
 

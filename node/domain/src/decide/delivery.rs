@@ -19,7 +19,7 @@ use crate::{
     society::Society,
 };
 
-use super::{Context, Decision, NewEntry, Reply, handovers, redact, withdrawals};
+use super::{Context, Decision, NewEntry, Reply, handovers, redact, rights, withdrawals};
 
 /// What a parcel turned out to be.
 #[derive(Clone, Debug)]
@@ -145,6 +145,12 @@ pub(super) fn deliver(
         Some(letter) if accepted => withdrawals::follow(context, &letter.content, letter.envelope.origin)?,
         _ => Vec::new(),
     };
+    let asked = match &letter {
+        Some(letter) if accepted && letter.envelope.origin != context.own => {
+            rights::follow(context, &letter.content, letter.envelope.origin)?
+        }
+        _ => Vec::new(),
+    };
     let body = Body::Received { peer, lane, position, digest, envelope: meta, verdict };
     let redaction = match &letter {
         Some(letter) if accepted => redact::obeyed(context, letter)?,
@@ -159,6 +165,7 @@ pub(super) fn deliver(
         entries.push(NewEntry::bare(Body::PackageKept { handover: handover.into(), package }));
     }
     entries.extend(follows);
+    entries.extend(asked);
     let reply = Reply::Received { position, hash, entry: context.next, rejected, accepted };
     Ok(Decision { entries, reply })
 }
@@ -243,6 +250,8 @@ fn judge_content(
             _ => Err(Refusal::new(Code::BadReference, "the alert is not ours, or not redacted")),
         },
         Content::Subscription(_) => Ok(()),
+        Content::Rights(message) if by != context.own => rights::judge(context, message, by),
+        Content::Rights(_) => Ok(()),
         Content::Offer(_)
         | Content::Answer(_)
         | Content::Release(_)
@@ -254,6 +263,8 @@ fn judge_content(
         | Content::Consent(_)
         | Content::Note(_)
         | Content::Event(_)
+        | Content::Request(_)
+        | Content::Card(_)
         | Content::Residue(_)
         | Content::Draft(_) => Err(Refusal::new(Code::Malformed, "this does not travel in an envelope")),
     }
@@ -278,6 +289,7 @@ pub(super) fn about(envelope: &Envelope, content: &Content) -> (Option<EnvelopeI
         Content::Step(step) => (Some(step.id.into()), None),
         Content::Split(split) => (Some(split.handover.into()), None),
         Content::Withdrawal(message) => (Some(message.handover.into()), None),
+        Content::Rights(message) => (Some(message.request.id.into()), None),
         Content::Subscription(_)
         | Content::Receipt(_)
         | Content::Bundle(_)
@@ -285,6 +297,8 @@ pub(super) fn about(envelope: &Envelope, content: &Content) -> (Option<EnvelopeI
         | Content::Note(_)
         | Content::Draft(_)
         | Content::Event(_)
+        | Content::Request(_)
+        | Content::Card(_)
         | Content::Residue(_) => (None, None),
     }
 }

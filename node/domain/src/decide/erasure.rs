@@ -13,7 +13,7 @@ use crate::{
 };
 
 use super::{
-    Context, Decision, NewEntry, Reply, forget, handovers,
+    Context, Decision, NewEntry, Reply, forget, handovers, rights,
     withdrawals::{check_in_use, receipt},
 };
 
@@ -48,6 +48,7 @@ fn forget_letters(context: &Context<'_>, row: &CaseRow) -> Result<Vec<NewEntry>,
     for handover in row.handovers.iter().chain(row.owed.iter().map(|owed| &owed.handover)) {
         let Some(row) = context.facts.handover(*handover)? else { continue };
         letters.insert(row.entry);
+        letters.extend(rights::card_of(context, &row)?);
         let answers = row.history.iter().filter(|step| matches!(step.action, Action::Accept | Action::Reject));
         for step in answers {
             // A receipt that rejects an offer is evidence of the lane, and stays.

@@ -14,7 +14,7 @@ use crate::{
     society::Society,
 };
 
-use super::{Caller, Context, Decision, NewEntry, Reply, approvals, handovers};
+use super::{Caller, Context, Decision, NewEntry, Reply, approvals, handovers, offers};
 
 /// The group that binds a handover; none when it has none, or when that was split.
 pub(super) fn bound(context: &Context<'_>, offer: &Offer) -> Result<Option<(GroupId, GroupRow)>, Refusal> {
@@ -74,7 +74,7 @@ pub(super) fn offer(
     caller: &Caller,
     entropy: IdEntropy,
     reference: Tag,
-    members: Vec<handovers::Offering>,
+    members: Vec<offers::Offering>,
 ) -> Result<Decision, Refusal> {
     if !(2..=GROUP_MEMBERS_MAX).contains(&members.len()) {
         let message = format!("a group has 2 to {GROUP_MEMBERS_MAX} people");
@@ -86,9 +86,9 @@ pub(super) fn offer(
         let path = format!("members[{index}]");
         member.draft.group = Some(group.clone());
         let entropy = entropy_of(entropy, index);
-        match handovers::prepare(context, caller, entropy, member).map_err(|refusal| refusal.within(&path))? {
-            handovers::Prepared::Known(decision) => known = Some(decision),
-            handovers::Prepared::New(one) => prepared.push(*one),
+        match offers::prepare(context, caller, entropy, member).map_err(|refusal| refusal.within(&path))? {
+            offers::Prepared::Known(decision) => known = Some(decision),
+            offers::Prepared::New(one) => prepared.push(*one),
         }
     }
     check_members(context, &group, &prepared, known.is_some())?;
@@ -103,7 +103,7 @@ pub(super) fn offer(
 fn check_members(
     context: &Context<'_>,
     group: &Group,
-    prepared: &[handovers::New],
+    prepared: &[offers::New],
     some_known: bool,
 ) -> Result<(), Refusal> {
     let Some(first) = prepared.first() else { return Ok(()) };
@@ -115,7 +115,7 @@ fn check_members(
         if one.offer.to != first.offer.to {
             return Err(Refusal::new(Code::Malformed, "a group goes to one Society").at(path));
         }
-        let same = |other: &&handovers::New| other.offering.case == one.offering.case || other.offer.id == one.offer.id;
+        let same = |other: &&offers::New| other.offering.case == one.offering.case || other.offer.id == one.offer.id;
         if prepared.iter().take(index).any(|other| same(&other)) {
             return Err(Refusal::new(Code::Malformed, "each member has a case and a handover of their own").at(path));
         }

@@ -39,17 +39,21 @@ impl HoldScope {
     }
 }
 
-fn in_force(facts: &dyn Facts, subject: EnvelopeId, kind: HoldKind) -> Result<bool, Refusal> {
+pub(super) fn in_force(facts: &dyn Facts, subject: EnvelopeId, kind: HoldKind) -> Result<bool, Refusal> {
     Ok(facts.hold(subject, kind)?.is_some_and(|row| row.lifted.is_none()))
 }
 
-/// Whether a hold of either kind is over one of these.
+/// Whether a hold of any kind is over one of these: nothing of it is purged by its age.
 ///
 /// # Errors
 /// `store_failed`.
 pub fn is_held(facts: &dyn Facts, scopes: &[HoldScope]) -> Result<bool, Refusal> {
+    any_in_force(facts, scopes, HoldKind::ALL)
+}
+
+fn any_in_force(facts: &dyn Facts, scopes: &[HoldScope], kinds: &[HoldKind]) -> Result<bool, Refusal> {
     for scope in scopes {
-        for kind in HoldKind::ALL {
+        for kind in kinds {
             if in_force(facts, scope.subject(), *kind)? {
                 return Ok(true);
             }
@@ -58,8 +62,8 @@ pub fn is_held(facts: &dyn Facts, scopes: &[HoldScope]) -> Result<bool, Refusal>
     Ok(false)
 }
 
-/// Whether a hold of either kind keeps a case from being erased: one over the case, a handover of it, or a consent
-/// record that it or a handover of it rests on.
+/// Whether a hold keeps a case from the erasure that the person asks for: one over the case, a handover of it, or a
+/// consent record that it or a handover of it rests on. A restriction is at their own wish, and does not.
 ///
 /// # Errors
 /// `store_failed`.
@@ -72,7 +76,7 @@ pub fn is_case_held(facts: &dyn Facts, case: CaseId) -> Result<bool, Refusal> {
             scopes.extend(scopes_of(id, &row));
         }
     }
-    is_held(facts, &scopes)
+    any_in_force(facts, &scopes, &[HoldKind::LegalHold, HoldKind::BreachFreeze])
 }
 
 /// What a hold over a handover may be over.
@@ -84,10 +88,8 @@ pub(super) fn scopes_of(id: HandoverId, row: &HandoverRow) -> Vec<HoldScope> {
 
 /// Denies the reading and the release of what is frozen.
 pub(super) fn check_not_frozen(context: &Context<'_>, id: HandoverId, row: &HandoverRow) -> Result<(), Refusal> {
-    for scope in scopes_of(id, row) {
-        if in_force(context.facts, scope.subject(), HoldKind::BreachFreeze)? {
-            return Err(Refusal::new(Code::Frozen, "the handover, its case or its consent is frozen"));
-        }
+    if any_in_force(context.facts, &scopes_of(id, row), &[HoldKind::BreachFreeze, HoldKind::Restriction])? {
+        return Err(Refusal::new(Code::Frozen, "the handover, its case or its consent is frozen"));
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 mod aggregates;
 mod alerts;
 mod approvals;
+mod command;
 mod consents;
 mod context;
 mod delivery;
@@ -16,17 +17,21 @@ mod forget;
 mod groups;
 mod handovers;
 mod holds;
+mod offers;
+mod origin;
 mod overrides;
 mod peers;
 mod receipts;
 mod redact;
 mod retention;
+mod rights;
 mod safeguards;
 #[cfg(test)]
 mod tests;
 mod withdrawals;
 
 pub use approvals::missing_approvals;
+pub use command::Command;
 pub use context::{Caller, Context, PeerPolicy, Policy, Pseudonyms};
 pub use delivery::{Letter, Opened, open};
 pub use duty::waits_for_answer;
@@ -34,380 +39,21 @@ pub use erasure::may_send;
 pub use forget::forget;
 pub use handovers::{covered, recheck};
 pub use holds::{HoldScope, is_case_held, is_held};
+pub use origin::{Readable, may_read};
 pub use retention::{Target, evidence_of};
+pub use rights::{RightsCommand, held_here, may_see};
 pub use safeguards::{Member, SafeguardCommand};
 pub use withdrawals::{About, events as known_events};
 
 use crate::{
-    aggregate::ReportStep,
-    alert::{Alert, AlertAck, AlertCancel},
-    bundle::Bundle,
-    catalogue::{CollectionMethod, Purpose, RedactReason, Section, Segment},
-    consent::{Actor as ConsentActor, ConsentRecord, Scope},
     digest::Digest,
-    entry::{Body, DraftSource, EnvelopeMeta, HookOutcome, PackageRef},
-    envelope::{Attachment, Envelope, Lane},
+    entry::{Body, EnvelopeMeta},
+    envelope::Envelope,
     fold::{Content, Residue},
-    handover::{HandoverDraft, Note, Step, Verdict},
-    ids::{AlertId, CaseId, EntryIndex, EnvelopeId, Epoch, HandoverId, IdEntropy, Position, ReportId},
-    receipt::{Receipt, SignedReceipt},
+    ids::{AlertId, EntryIndex, EnvelopeId, Position},
     refusal::{Code, Refusal},
-    retention::HoldKind,
     society::Society,
 };
-
-/// What somebody asks of the node.
-#[derive(Clone, Debug)]
-pub enum Command {
-    /// The first command of a new store.
-    Begin {
-        /// This life of the store.
-        epoch: Epoch,
-    },
-    /// Publishes an alert, or an update of earlier ones.
-    RaiseAlert {
-        /// Who asks.
-        caller: Caller,
-        /// The alert's id: the same with the same content is answered the same.
-        id: AlertId,
-        /// What it says.
-        alert: Box<Alert>,
-    },
-    /// Cancels an alert of ours.
-    CancelAlert {
-        /// Who asks.
-        caller: Caller,
-        /// Entropy for the envelope's id.
-        entropy: IdEntropy,
-        /// Which, and why.
-        cancel: AlertCancel,
-    },
-    /// Drafts an alert, or drafts it anew; it goes nowhere.
-    DraftAlert {
-        /// Who asks.
-        caller: Caller,
-        /// The id that the alert will have.
-        id: AlertId,
-        /// What it says.
-        alert: Box<Alert>,
-        /// Where it comes from.
-        source: DraftSource,
-    },
-    /// Approves a draft of another person.
-    ApproveDraft {
-        /// Who asks.
-        caller: Caller,
-        /// The draft.
-        id: AlertId,
-        /// SHA-256 of the draft that the person has read, if they say so.
-        digest: Option<Digest>,
-    },
-    /// Publishes a draft that is ready.
-    PublishDraft {
-        /// Who asks.
-        caller: Caller,
-        /// The draft.
-        id: AlertId,
-    },
-    /// Gives a draft up.
-    DiscardDraft {
-        /// Who asks.
-        caller: Caller,
-        /// The draft.
-        id: AlertId,
-    },
-    /// Erases what an alert of ours says, here and at every holder.
-    RedactAlert {
-        /// Who asks.
-        caller: Caller,
-        /// Entropy for the envelope's id.
-        entropy: IdEntropy,
-        /// Which.
-        id: AlertId,
-        /// Why.
-        reason: RedactReason,
-    },
-    /// The next post on duty is to be called, for an alert that nobody here has acknowledged in time.
-    Escalate {
-        /// The alert.
-        alert: AlertId,
-        /// Which call it is, from 1.
-        step: u32,
-        /// The post.
-        post: String,
-    },
-    /// What became of calling a post on duty.
-    EndEscalation {
-        /// The alert.
-        alert: AlertId,
-        /// Which call it was.
-        step: u32,
-        /// What became of it.
-        outcome: HookOutcome,
-        /// Exit status of the command, where it had one.
-        status: Option<i32>,
-    },
-    /// An update has waited long enough for what it supersedes.
-    ReleaseOrphan {
-        /// The update.
-        alert: AlertId,
-    },
-    /// Answers a peer's alert.
-    AcknowledgeAlert {
-        /// Who asks.
-        caller: Caller,
-        /// Entropy for the envelope's id.
-        entropy: IdEntropy,
-        /// Which, and how.
-        ack: AlertAck,
-    },
-    /// Records a consent.
-    RecordConsent {
-        /// Who asks.
-        caller: Caller,
-        /// The local case.
-        case: CaseId,
-        /// The record.
-        record: Box<ConsentRecord>,
-    },
-    /// Takes a consent back, in whole or in part.
-    Withdraw {
-        /// Who asks.
-        caller: Caller,
-        /// Of what.
-        about: About,
-        /// Who takes it back: the person, or a representative.
-        by: ConsentActor,
-        /// How it was expressed.
-        method: Option<CollectionMethod>,
-        /// Which part; the whole when there is none.
-        scope: Option<Scope>,
-    },
-    /// A case that was to be erased is erased: its key is destroyed and its files are removed. Or it could not be.
-    CaseErased {
-        /// The case.
-        case: CaseId,
-        /// Whether a hold kept it, so that nothing of it is gone.
-        kept: bool,
-    },
-    /// Offers a handover.
-    OfferHandover {
-        /// Who asks.
-        caller: Caller,
-        /// The handover's id.
-        id: HandoverId,
-        /// The local case.
-        case: CaseId,
-        /// Entropy for the envelope's id.
-        entropy: IdEntropy,
-        /// What is drafted.
-        draft: Box<HandoverDraft>,
-        /// The package that waits in the vault, where it was given with the offer.
-        package: Option<PackageRef>,
-        /// Whether to release as soon as it is accepted.
-        release_on_acceptance: bool,
-    },
-    /// What others approve, what overrides consent, and who stays together.
-    Safeguard(SafeguardCommand),
-    /// Answers an offer.
-    AnswerHandover {
-        /// Who asks.
-        caller: Caller,
-        /// Entropy for the envelope's id.
-        entropy: IdEntropy,
-        /// The handover.
-        id: HandoverId,
-        /// Yes or no.
-        verdict: Verdict,
-    },
-    /// Releases the package of an accepted handover.
-    ReleaseHandover {
-        /// Who asks.
-        caller: Caller,
-        /// Entropy for the envelope's id.
-        entropy: IdEntropy,
-        /// The handover.
-        id: HandoverId,
-        /// The package, as it lies in the vault.
-        package: PackageRef,
-        /// The sealed bytes that travel.
-        attachment: Attachment,
-        /// The sections in it.
-        sections: Vec<Section>,
-    },
-    /// Reports a later step of a handover.
-    ReportHandover {
-        /// Who asks.
-        caller: Caller,
-        /// Entropy for the envelope's id.
-        entropy: IdEntropy,
-        /// The handover.
-        id: HandoverId,
-        /// The step.
-        step: Step,
-        /// A short note that identifies nobody.
-        note: Option<Note>,
-    },
-    /// Records that somebody reads a package, before they do.
-    ReadPackage {
-        /// Who asks.
-        caller: Caller,
-        /// The handover.
-        id: HandoverId,
-        /// The sections.
-        sections: Vec<Section>,
-        /// Why.
-        purpose: Purpose,
-    },
-    /// Places a hold over something, or lifts it.
-    Hold {
-        /// Who asks.
-        caller: Caller,
-        /// Over what.
-        scope: HoldScope,
-        /// What the hold does.
-        kind: HoldKind,
-        /// Whether it is to be lifted.
-        lift: bool,
-        /// Why.
-        reason: Note,
-    },
-    /// Suspends the exchange of cases with a peer, or resumes it.
-    SuspendPeer {
-        /// Who asks.
-        caller: Caller,
-        /// The peer.
-        peer: Society,
-        /// Whether it is to be suspended.
-        suspended: bool,
-        /// Why.
-        reason: Note,
-    },
-    /// Keeps a received package for another period, once.
-    ReviewPackage {
-        /// Who asks.
-        caller: Caller,
-        /// The handover.
-        handover: HandoverId,
-    },
-    /// Purges what a rule of retention says is due.
-    Purge {
-        /// What.
-        target: Target,
-    },
-    /// A step of an aggregate report.
-    Report {
-        /// Who asks.
-        caller: Caller,
-        /// The report.
-        id: ReportId,
-        /// The step.
-        step: ReportStep,
-    },
-    /// An envelope of a peer has arrived.
-    Deliver {
-        /// The peer.
-        peer: Society,
-        /// The lane.
-        lane: Lane,
-        /// Its place there.
-        position: Position,
-        /// What it turned out to be.
-        opened: Box<Opened>,
-        /// The package that came with it, as it lies in the vault now, or why it could not.
-        package: Option<Result<PackageRef, Refusal>>,
-    },
-    /// A verified receipt of a peer has arrived.
-    TakeReceipt {
-        /// The peer.
-        peer: Society,
-        /// What it says.
-        receipt: Receipt,
-        /// The exact bytes, as evidence.
-        signed: SignedReceipt,
-    },
-    /// What the envelope at a position rests on does not cover it any more: it is not sent.
-    EndWithheld {
-        /// The peer.
-        peer: Society,
-        /// The lane.
-        lane: Lane,
-        /// Its place there.
-        position: Position,
-    },
-    /// Envelopes that expired before they were delivered: their delivery ends.
-    EndExpired {
-        /// The peer.
-        peer: Society,
-        /// The lane.
-        lane: Lane,
-        /// The place there.
-        position: Position,
-    },
-    /// A peer's bundle is to be taken.
-    TakeBundle {
-        /// Who asks; the node itself when it reads its folder of bundles.
-        caller: Caller,
-        /// The bundle, its signature verified.
-        bundle: Box<Bundle>,
-        /// Its payload, as evidence.
-        payload: Vec<u8>,
-    },
-    /// A peer is to be one no more.
-    RemovePeer {
-        /// Who asks.
-        caller: Caller,
-        /// The peer.
-        society: Society,
-    },
-    /// Our Society wants alerts of these segments, or everything.
-    Subscribe {
-        /// Who asks.
-        caller: Caller,
-        /// Entropy for the envelope's id.
-        entropy: IdEntropy,
-        /// The segments; absent means everything.
-        segments: Option<Vec<Segment>>,
-    },
-    /// Puts envelopes into a peer's lanes again.
-    Replay {
-        /// Who asks.
-        caller: Caller,
-        /// The peer.
-        peer: Society,
-        /// Entries that issued them, at most [`REPLAY_MAX`].
-        entries: Vec<EntryIndex>,
-    },
-    /// A peer's Hello told of another life of its store.
-    MeetEpoch {
-        /// The peer.
-        peer: Society,
-        /// The life.
-        epoch: Epoch,
-    },
-    /// A peer holds more of a lane than we remember: our store was restored.
-    AdvanceLane {
-        /// The peer.
-        peer: Society,
-        /// The lane.
-        lane: Lane,
-        /// Last position that the peer holds.
-        position: Position,
-        /// Running hash there.
-        hash: Digest,
-    },
-    /// A refusal that was given outside the engine is to be recorded.
-    RecordRefusal {
-        /// Who was refused.
-        actor: crate::entry::Actor,
-        /// What they asked.
-        request: &'static str,
-        /// The code.
-        code: Code,
-        /// How many more like it were counted and not recorded.
-        uncounted: u32,
-    },
-}
 
 /// Envelopes that one replay command may name, so that its entry stays one value of the store.
 pub const REPLAY_MAX: usize = 1_000;
@@ -439,10 +85,22 @@ pub enum Reply {
         /// To whom it is on its way.
         recipients: Vec<Society>,
     },
+    /// The code on a card came with a wrong answer, or no card has it; that is written down.
+    CheckFailed {
+        /// Whether no answer is taken for a day.
+        locked: bool,
+    },
     /// A post on duty may be called.
     Escalated {
         /// Whether it is to be called: this step had not begun before, and is still due.
         call: bool,
+    },
+    /// A peer's reader may see something of a package that we hold as its origin.
+    Reading {
+        /// The entry that records it.
+        entry: EntryIndex,
+        /// What.
+        readable: Readable,
     },
     /// An envelope of a peer was judged.
     Received {
@@ -511,10 +169,11 @@ pub fn decide(context: &Context<'_>, command: Command) -> Result<Decision, Refus
         Command::CaseErased { case, kept } => erasure::erased(context, case, kept),
         Command::RecordConsent { caller, case, record } => consents::record(context, &caller, case, *record),
         Command::OfferHandover { caller, id, case, entropy, draft, package, release_on_acceptance } => {
-            let offer = handovers::Offering { id, case, draft: *draft, package, release_on_acceptance, entropy };
-            handovers::offer(context, &caller, entropy, offer)
+            let offer = offers::Offering { id, case, draft: *draft, package, release_on_acceptance, entropy };
+            offers::offer(context, &caller, entropy, offer)
         }
         Command::Safeguard(command) => safeguards::decide(context, command),
+        Command::Rights(command) => rights::decide(context, command),
         Command::AnswerHandover { caller, entropy, id, verdict } => {
             handovers::answer(context, &caller, entropy, id, verdict)
         }
@@ -528,6 +187,7 @@ pub fn decide(context: &Context<'_>, command: Command) -> Result<Decision, Refus
         Command::ReadPackage { caller, id, sections, purpose } => {
             handovers::read(context, &caller, id, sections, purpose)
         }
+        Command::AnswerReading { peer, question } => origin::answer(context, peer, &question),
         Command::Hold { caller, scope, kind, lift, reason } => {
             holds::hold(context, &caller, scope, kind, lift, &reason)
         }
@@ -625,10 +285,12 @@ impl Command {
             Self::RecordConsent { .. } => "record_consent",
             Self::OfferHandover { .. } => "offer_handover",
             Self::Safeguard(command) => command.name(),
+            Self::Rights(command) => command.name(),
             Self::AnswerHandover { .. } => "answer_handover",
             Self::ReleaseHandover { .. } => "release_handover",
             Self::ReportHandover { .. } => "report_handover",
             Self::ReadPackage { .. } => "read_package",
+            Self::AnswerReading { .. } => "answer_reading",
             Self::Hold { .. } => "hold",
             Self::SuspendPeer { .. } => "suspend_peer",
             Self::ReviewPackage { .. } => "review_package",
@@ -676,11 +338,13 @@ impl Command {
             | Self::RemovePeer { caller, .. }
             | Self::Subscribe { caller, .. }
             | Self::Replay { caller, .. } => caller.actor.clone(),
-            Self::Deliver { peer, .. }
+            Self::AnswerReading { peer, .. }
+            | Self::Deliver { peer, .. }
             | Self::TakeReceipt { peer, .. }
             | Self::MeetEpoch { peer, .. }
             | Self::AdvanceLane { peer, .. } => Actor::Peer(*peer),
             Self::Safeguard(command) => command.caller().actor.clone(),
+            Self::Rights(command) => command.caller().actor.clone(),
             Self::RecordRefusal { actor, .. } => actor.clone(),
             Self::Begin { .. }
             | Self::CaseErased { .. }
@@ -710,6 +374,7 @@ impl Command {
             Self::AcknowledgeAlert { ack, .. } => Some(ack.answer().alert.into()),
             Self::RecordConsent { record, .. } => Some(record.id.into()),
             Self::Safeguard(command) => command.handover().map(Into::into),
+            Self::Rights(command) => command.subject(),
             Self::Withdraw { about: About::Handover(id), .. } => Some((*id).into()),
             Self::Withdraw { about: About::Consent(id), .. } => Some((*id).into()),
             Self::OfferHandover { id, .. }
@@ -717,6 +382,7 @@ impl Command {
             | Self::ReleaseHandover { id, .. }
             | Self::ReportHandover { id, .. }
             | Self::ReadPackage { id, .. } => Some((*id).into()),
+            Self::AnswerReading { question, .. } => Some(question.handover.into()),
             Self::Hold { scope, .. } => Some(scope.subject()),
             Self::ReviewPackage { handover, .. } => Some((*handover).into()),
             Self::Report { id, .. } => Some((*id).into()),

@@ -14,7 +14,7 @@ use crate::{
     rows::{OverrideRow, SafeguardRow},
 };
 
-use super::{Caller, Context, Decision, NewEntry, Reply, approvals, consents, handovers, withdrawals};
+use super::{Caller, Context, Decision, NewEntry, Reply, approvals, consents, handovers, offers, withdrawals};
 
 /// What is asked for.
 pub(super) struct Overriding {
@@ -22,7 +22,7 @@ pub(super) struct Overriding {
     pub(super) reason: VitalReason,
     pub(super) note: Note,
     /// The handover to be written down with it; absent for one that is known.
-    pub(super) offering: Option<handovers::Offering>,
+    pub(super) offering: Option<offers::Offering>,
 }
 
 const MAY_ASK: [Role; 4] = [Role::Caseworker, Role::Supervisor, Role::Medical, Role::CpOfficer];
@@ -53,7 +53,7 @@ pub(super) fn request(context: &Context<'_>, caller: &Caller, asked: Overriding)
     Ok(Decision { entries, reply: Reply::Done { entry: context.next } })
 }
 
-fn write_down(context: &Context<'_>, mut offering: handovers::Offering) -> Result<Vec<NewEntry>, Refusal> {
+fn write_down(context: &Context<'_>, mut offering: offers::Offering) -> Result<Vec<NewEntry>, Refusal> {
     if context.facts.handover(offering.id)?.is_some() {
         return Err(Refusal::new(Code::DuplicateId, "a handover with this id exists").at("id"));
     }
@@ -62,9 +62,9 @@ fn write_down(context: &Context<'_>, mut offering: handovers::Offering) -> Resul
         approvals::may_release_by_itself(&offering.draft)?;
     }
     let record = consents::of_case(context, offering.draft.consent, offering.case)?;
-    let offer = handovers::draft_offer(context, &offering, &record)?;
+    let offer = offers::draft_offer(context, &offering, &record)?;
     let events = withdrawals::events(context, record.id)?;
-    let case = handovers::case_of(context, &offering, &offer, &record, &events);
+    let case = offers::case_of(context, &offering, &offer, &record, &events);
     let services: Vec<_> = offer.service_codes().collect();
     needed(&case, &services)?;
     let package = offering.package.map(|package| Body::PackageKept { handover: offering.id, package });

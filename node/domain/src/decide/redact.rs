@@ -55,25 +55,38 @@ fn said_of(context: &Context<'_>, id: AlertId, entry: EntryIndex) -> Result<Vec<
 }
 
 /// What follows at a holder from a redaction that it takes: what the alert says is removed, and the origin is told that
-/// nothing of it is left. What is our own, given back after a restore, needs no telling.
+/// nothing of it is left. What is our own, given back after a restore, is sent to all its holders anew: not all may have
+/// heard of it before.
 pub(super) fn obeyed(context: &Context<'_>, letter: &Letter) -> Result<Vec<NewEntry>, Refusal> {
     let Content::Redact(redact) = &letter.content else { return Ok(Vec::new()) };
     let origin = letter.envelope.origin;
     let held = context.facts.alert(redact.alert)?.filter(|row| row.origin == origin && row.redacted.is_none());
     let said = held.map(|row| said_of(context, redact.alert, row.entry)).transpose()?.unwrap_or_default();
+    let known = is_redacted(context, redact.alert, origin)?;
     let mut entries = forget(context, said, ForgetReason::Redacted)?;
-    if origin == context.own {
-        return Ok(entries);
-    }
-    let erased = AlertErased { alert: redact.alert };
     // A decision draws no chance: the id follows from the redaction that it answers.
-    let Digest(seed) = Digest::of_parts(&[b"passerelle/erased/v1\0", &letter.signed.digest().0, &context.own.bytes()]);
-    let mut entropy: IdEntropy = [0; 10];
-    entropy.copy_from_slice(&seed[..10]);
-    let id = EnvelopeId::new(context.now, entropy);
-    let envelope = urgent(context, id, vec![origin], Kind::AlertErased, erased.to_cbor());
-    entries.push(NewEntry::issued(context, &envelope, Content::Erased(erased)));
+    let Digest([a, b, c, d, e, f, g, h, i, j, ..]) =
+        Digest::of_parts(&[b"passerelle/erased/v1\0", &letter.signed.digest().0, &context.own.bytes()]);
+    let id = EnvelopeId::new(context.now, [a, b, c, d, e, f, g, h, i, j]);
+    if origin != context.own {
+        let erased = AlertErased { alert: redact.alert };
+        let envelope = urgent(context, id, vec![origin], Kind::AlertErased, erased.to_cbor());
+        entries.push(NewEntry::issued(context, &envelope, Content::Erased(erased)));
+    } else if !known {
+        let mut holders = letter.envelope.recipients.clone();
+        holders.retain(|society| *society != context.own);
+        let envelope = urgent(context, id, holders, Kind::AlertRedact, redact.to_cbor());
+        entries.push(NewEntry::issued(context, &envelope, Content::Redact(redact.clone())));
+    }
     Ok(entries)
+}
+
+/// Whether the redaction of an alert of `origin` is known, whether or not the alert is.
+fn is_redacted(context: &Context<'_>, id: AlertId, origin: Society) -> Result<bool, Refusal> {
+    let row = context.facts.alert(id)?.filter(|row| row.origin == origin);
+    let tombstone = context.facts.tombstone(id)?;
+    Ok(row.is_some_and(|row| row.redacted.is_some())
+        || tombstone.is_some_and(|row| row.of(origin).is_some_and(|claim| claim.redacted.is_some())))
 }
 
 /// What never expires and overtakes everything.

@@ -9,7 +9,7 @@ use crate::{
     refusal::Refusal,
 };
 
-use super::{Caller, Command, Context, Decision, approvals, groups, handovers, overrides};
+use super::{Caller, Command, Context, Decision, approvals, groups, offers, overrides};
 
 /// What is asked about approvals, overrides and groups.
 #[derive(Clone, Debug)]
@@ -107,9 +107,9 @@ pub struct Member {
 }
 
 impl Member {
-    fn offering(self, entropy: IdEntropy) -> handovers::Offering {
+    fn offering(self, entropy: IdEntropy) -> offers::Offering {
         let Self { id, case, draft, package } = self;
-        handovers::Offering { id, case, draft, package, release_on_acceptance: false, entropy }
+        offers::Offering { id, case, draft, package, release_on_acceptance: false, entropy }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     limits::LIST_MAX,
     receipt::{Receipt, SignedReceipt},
     refusal::{Code, Refusal},
+    rights::{CardSecret, RightsEntry, RightsMessage, SubjectRequest},
     withdrawal::WithdrawalMessage,
 };
 
@@ -35,6 +36,9 @@ pub enum Content {
     Note(Note),
     Withdrawal(Box<WithdrawalMessage>),
     Event(Box<ConsentEvent>),
+    Rights(Box<RightsMessage>),
+    Request(Box<SubjectRequest>),
+    Card(CardSecret),
     Subscription(Subscription),
     Receipt(Receipt),
     Bundle(Box<Bundle>),
@@ -74,6 +78,7 @@ pub fn object_named(body: &Body) -> Option<Named> {
         Body::OverrideRequested { note, .. } => Some(Named::Bytes(*note)),
         Body::AlertDrafted { digest, .. } => Some(Named::Bytes(*digest)),
         Body::ConsentEvent { digest, .. } => Some(Named::Bytes(*digest)),
+        Body::Rights(entry) => entry.object().map(Named::Bytes),
         Body::Peer { change: PeerChange::Bundle { digest, .. }, .. } => Some(Named::Bytes(*digest)),
         _ => None,
     }
@@ -117,6 +122,10 @@ pub fn content(body: &Body, object: &[u8]) -> Result<Content, Refusal> {
             let text = text.map_err(|_| Refusal::new(Code::Malformed, "the note is not text"))?;
             text.parse().map(Content::Note)
         }
+        Body::Rights(RightsEntry::CardMade { .. }) => CardSecret::from_cbor(object).map(Content::Card),
+        Body::Rights(RightsEntry::Taken { .. }) => {
+            SubjectRequest::from_cbor(object).map(|request| Content::Request(Box::new(request)))
+        }
         Body::ConsentEvent { .. } => ConsentEvent::from_cbor(object).map(|event| Content::Event(Box::new(event))),
         Body::Peer { .. } => Bundle::parse(object).map(|bundle| Content::Bundle(Box::new(bundle))),
         _ => Err(Refusal::new(Code::Malformed, "this kind of entry has no object")),
@@ -158,6 +167,13 @@ pub fn of_envelope(envelope: &Envelope) -> Result<Content, Refusal> {
                 return Err(Refusal::new(Code::Malformed, "the message is not of the kind that its envelope says"));
             }
             Content::Withdrawal(Box::new(message))
+        }
+        kind @ (Kind::SubjectRequest | Kind::SubjectAnswer) => {
+            let message = RightsMessage::from_cbor(body)?;
+            if message.kind() != kind {
+                return Err(Refusal::new(Code::Malformed, "the message is not of the kind that its envelope says"));
+            }
+            Content::Rights(Box::new(message))
         }
         Kind::Subscription => {
             let subscription: Subscription = from_cbor(body, "subscription")?;

@@ -43,6 +43,7 @@ impl Fold<'_> {
             sections: Vec::new(),
             history: Vec::new(),
             frozen: false,
+            held_at_origin: None,
         }
     }
 
@@ -105,7 +106,9 @@ impl Fold<'_> {
     pub(super) fn release(&mut self, release: &HandoverRelease, by: Society) -> Result<(), Refusal> {
         let until = release.obligations.retention_until;
         self.keeping(release.id, |row, _| row.retention_until = Some(until))?;
+        let held_at_origin = release.is_held_at_origin().then_some(self.entry.index);
         self.step_to(release.id, Action::Release, by, None, |row| {
+            row.held_at_origin = held_at_origin;
             row.sections = release.sections.iter().map(|section| section.as_str().to_owned()).collect();
         })
     }

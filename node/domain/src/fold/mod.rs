@@ -8,6 +8,7 @@ mod handovers;
 mod keeping;
 mod lanes;
 mod residue;
+mod rights;
 mod safeguards;
 mod withdrawals;
 
@@ -36,7 +37,13 @@ pub fn rows(own: Society, facts: &dyn Facts, entry: &Entry, content: Option<&Con
     let mut fold = Fold { own, facts, entry, rows: Vec::new() };
     match &entry.body {
         // What is forgotten leaves a residue that folds to the same rows.
-        Body::Genesis { .. } | Body::PackageRead { .. } | Body::Refused { .. } | Body::Forgotten { .. } => {}
+        Body::Genesis { .. }
+        | Body::Breach(_)
+        | Body::ReadByPeer { .. }
+        | Body::Refused { .. }
+        | Body::Forgotten { .. } => {}
+        Body::PackageRead { handover, sections, purpose } => fold.read(*handover, sections, purpose)?,
+        Body::Rights(step) => fold.rights(step, content)?,
         Body::Issued(meta) => {
             let deliveries = fold.enqueue_all(meta)?;
             fold.remember(meta);
@@ -159,6 +166,7 @@ impl Fold<'_> {
             Some(Content::Residue(residue)) => self.residue(meta, residue, by, deliveries),
             Some(Content::Release(release)) => self.release(release, by),
             Some(Content::Step(step)) => self.step(step, by),
+            Some(Content::Rights(message)) => self.rights_message(message, by, &deliveries),
             Some(Content::Withdrawal(message)) => self.withdrawal(message, by, &deliveries),
             Some(Content::Subscription(subscription)) => self.subscription(by, subscription),
             Some(Content::Split(split)) => self.split(split, by),
@@ -168,6 +176,8 @@ impl Fold<'_> {
                 | Content::Consent(_)
                 | Content::Note(_)
                 | Content::Event(_)
+                | Content::Request(_)
+                | Content::Card(_)
                 | Content::Draft(_),
             )
             | None => Ok(()),

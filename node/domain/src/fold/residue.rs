@@ -208,7 +208,7 @@ impl Residue {
                 Self::Answer(answer)
             }
             Content::Consent(record) => Self::Age(record.age_band),
-            Content::Receipt(_) | Content::Note(_) | Content::Draft(_) => Self::Nothing,
+            Content::Receipt(_) | Content::Note(_) | Content::Draft(_) | Content::Card(_) => Self::Nothing,
             Content::Redact(_)
             | Content::Erased(_)
             | Content::Release(_)
@@ -216,6 +216,8 @@ impl Residue {
             | Content::Split(_)
             | Content::Withdrawal(_)
             | Content::Event(_)
+            | Content::Rights(_)
+            | Content::Request(_)
             | Content::Subscription(_)
             | Content::Bundle(_)
             | Content::Residue(_) => return None,

@@ -19,6 +19,8 @@ pub enum Gate {
     Release,
     /// It is released again, after a restore or to a recipient that lost it.
     Replay,
+    /// The recipient reads what stayed at its origin.
+    Read,
     /// The recipient passes it on to a further one.
     Onward(Destination),
 }
@@ -34,6 +36,7 @@ impl Gate {
             Self::Accept => "accept",
             Self::Release => "release",
             Self::Replay => "replay",
+            Self::Read => "read",
             Self::Onward(_) => "onward",
         }
     }
@@ -47,7 +50,7 @@ impl Gate {
 pub fn check_gate(gate: &Gate, case: &Case<'_>, services: &[Service]) -> Result<ReleasePlan, Refusal> {
     match gate {
         Gate::Onward(to) => plan(case, services, &Destination { onward: true, ..to.clone() }),
-        Gate::Submit | Gate::Send | Gate::Retry | Gate::Accept | Gate::Release | Gate::Replay => {
+        Gate::Submit | Gate::Send | Gate::Retry | Gate::Accept | Gate::Release | Gate::Replay | Gate::Read => {
             plan(case, services, &Destination::of(case.offer))
         }
     }
@@ -66,7 +69,8 @@ mod tests {
         time::Time,
     };
 
-    const GATES: [Gate; 6] = [Gate::Submit, Gate::Send, Gate::Retry, Gate::Accept, Gate::Release, Gate::Replay];
+    const GATES: [Gate; 7] =
+        [Gate::Submit, Gate::Send, Gate::Retry, Gate::Accept, Gate::Release, Gate::Replay, Gate::Read];
     const SERVICES: [Service; 2] = [Service::TransportFamily, Service::Food];
 
     #[test]

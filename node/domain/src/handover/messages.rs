@@ -80,10 +80,11 @@ pub struct HandoverRelease {
     /// The salted commitment to the package, as the sender's journal has it.
     #[n(1)]
     pub package_commitment: Digest,
-    /// The digest of the sealed bytes.
+    /// The digest of the sealed bytes; zeros when there are none.
     #[n(2)]
     pub package_digest: Digest,
-    /// How many sealed bytes there are.
+    /// How many sealed bytes there are; none when the package stays at its origin, where the recipient reads it over
+    /// the link. (A node that knows no such release refuses it.)
     #[n(3)]
     pub sealed_bytes: u64,
     /// The sections that the package has.
@@ -120,6 +121,12 @@ impl HandoverRelease {
             obligations,
             basis: None,
         }
+    }
+
+    /// Whether the package stays at its origin: nothing travels with the release.
+    #[must_use]
+    pub fn is_held_at_origin(&self) -> bool {
+        self.sealed_bytes == 0 && self.package_digest == Digest::default()
     }
 }
 
@@ -262,7 +269,8 @@ impl HandoverRelease {
         let mut faults = Faults::default();
         faults.list("sections", &self.sections, 1, LIST_MAX);
         let sealed_bytes_max = PACKAGE_BYTES_MAX + SEAL_BYTES_MAX;
-        if self.sealed_bytes == 0 || self.sealed_bytes > sealed_bytes_max as u64 {
+        let none = self.sealed_bytes == 0 && !self.is_held_at_origin();
+        if none || self.sealed_bytes > sealed_bytes_max as u64 {
             faults.add(
                 Code::TooLarge,
                 "sealed_bytes",

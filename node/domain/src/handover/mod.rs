@@ -8,6 +8,7 @@ pub mod messages;
 pub mod offer;
 pub mod overrides;
 pub mod package;
+pub mod reading;
 pub mod release;
 pub mod safeguards;
 pub mod sections;
@@ -27,6 +28,7 @@ pub use messages::{HandoverAnswer, HandoverRelease, HandoverStep, Outcome, Step,
 pub use offer::{Arrival, Group, HandoverDraft, Offer, OfferContext, OfferFields, ServiceRequest};
 pub use overrides::{OverrideStep, plan_by_override};
 pub use package::{Attachment, AttachmentKind, MediaType, Package};
+pub use reading::Question;
 pub use release::{Case, Destination, ReleasePlan, plan, purpose_of};
 pub use safeguards::{Approval, Proposal, Stage};
 pub use text::{BirthDate, CaseShortCode, FreeText, Note, PhoneNumber};

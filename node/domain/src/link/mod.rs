@@ -3,19 +3,23 @@
 //! carries the frames, keeps the time and owns the store.
 
 mod backoff;
+mod deflate;
 mod incoming;
 mod outgoing;
 mod pace;
+mod reading;
 mod session;
 
 pub use backoff::{Backoff, Waiting};
-pub use session::{Alarm, Arrival, Event, LocalLane, Parcels, Session};
+pub use reading::{Answer, Part};
+pub use session::{Alarm, Arrival, Event, LocalLane, Parcels, Session, Written};
 
 use crate::{
     digest::Digest,
     envelope::Lane,
+    handover::Question,
     ids::{Epoch, Position},
-    receipt::SignedReceipt,
+    receipt::{BriefReceipt, SignedReceipt},
     refusal::Code,
     society::Society,
     time::Time,
@@ -35,7 +39,13 @@ pub enum Frame {
     Parcels(Piece),
     /// A signed receipt.
     Receipt(SignedReceipt),
-    /// Bytes of parcels that have arrived in this session, receipted or not.
+    /// The same in brief.
+    BriefReceipt(BriefReceipt),
+    /// Asks the origin of a package for a reading of it.
+    Question(Question),
+    /// A part of the answer.
+    Answer(Answer),
+    /// Bytes of parcels and of answers that have arrived in this session, receipted or not.
     Progress(u64),
     /// Asks for a pong.
     Ping(u64),
@@ -62,6 +72,10 @@ pub struct Hello {
     pub bundle_version: u64,
     /// Whether it reads deflated pieces.
     pub deflate: bool,
+    /// Whether it reads brief receipts.
+    pub brief_receipts: bool,
+    /// Whether it answers readings of what it holds as their origin.
+    pub readings: bool,
 }
 
 /// How one lane stands at the sender of a Hello.
@@ -88,6 +102,8 @@ pub struct Piece {
     pub offset: u64,
     /// The bytes.
     pub content: Vec<u8>,
+    /// Whether the bytes are the next part of the session's DEFLATE stream in this direction.
+    pub deflated: bool,
 }
 
 /// The place of a lane in arrays of three, urgent first.

@@ -4,7 +4,10 @@ use std::collections::VecDeque;
 
 use crate::{envelope::Lane, ids::Position, refusal::Refusal};
 
-use super::{Piece, session::Parcels};
+use super::{
+    Piece,
+    session::{Parcels, Written},
+};
 
 /// A shorter parcel is sent from its beginning: it may be that of an expired envelope, of 99 bytes, in the place of
 /// one of which the peer holds a part.
@@ -19,9 +22,10 @@ pub(super) struct Outgoing {
     queued: Position,
     /// The parcel that is being sent, with what of it was sent, and those already read after it.
     next: Position,
-    current: Vec<u8>,
+    current: Written,
     offset: usize,
-    /// Where each sent parcel ended in the session's bytes: a receipt for it acknowledges those.
+    /// Where the piece in which each sent parcel ended did so, in the session's bytes: a receipt for the parcel
+    /// acknowledges those.
     ends: VecDeque<(Position, u64)>,
 }
 
@@ -33,7 +37,7 @@ impl Outgoing {
             receipted: received,
             queued,
             next: received.next(),
-            current: Vec::new(),
+            current: Written::default(),
             offset: usize::try_from(offset).unwrap_or(usize::MAX),
             ends: VecDeque::new(),
         }
@@ -42,7 +46,7 @@ impl Outgoing {
     /// The parcel that is next is sent from its beginning, whatever the peer holds of it.
     pub(super) fn begin_anew(&mut self) {
         self.offset = 0;
-        self.current = Vec::new();
+        self.current = Written::default();
     }
 
     /// More may wait now.
@@ -60,50 +64,53 @@ impl Outgoing {
         self.queued.0.saturating_sub(self.receipted.0)
     }
 
-    /// The next piece, of at most `allowance` bytes.
-    pub(super) fn take(
-        &mut self,
-        allowance: u64,
-        sent_before: u64,
-        parcels: &mut dyn Parcels,
-    ) -> Result<Option<Piece>, Refusal> {
+    /// The next piece, of at most `allowance` bytes, and whether all of it may be deflated.
+    pub(super) fn take(&mut self, allowance: u64, parcels: &mut dyn Parcels) -> Result<Option<(Piece, bool)>, Refusal> {
         let allowance = usize::try_from(allowance).unwrap_or(usize::MAX);
-        let mut piece: Option<Piece> = None;
+        let mut piece: Option<(Piece, bool)> = None;
         let mut taken = 0;
-        if !self.current.is_empty() && !parcels.may_go_on(self.lane, self.next)? {
+        if !self.current.bytes.is_empty() && !parcels.may_go_on(self.lane, self.next)? {
             self.begin_anew();
         }
         while taken < allowance && self.has_more() {
-            if self.current.is_empty() {
+            if self.current.bytes.is_empty() {
                 match parcels.parcel(self.lane, self.next)? {
-                    Some(bytes) => self.current = bytes,
+                    Some(written) => self.current = written,
                     None => break,
                 }
                 // A peer may hold a part of a parcel that has since expired or been erased, or claim to hold more
                 // than there is; then it gets what there is now from its beginning.
-                if self.offset > self.current.len() || self.current.len() < RESUMED_BYTES_MIN {
+                if self.offset > self.current.bytes.len() || self.current.bytes.len() < RESUMED_BYTES_MIN {
                     self.offset = 0;
                 }
             }
-            let rest = &self.current[self.offset..];
+            if piece.as_ref().is_some_and(|(_, public)| *public != self.current.public) {
+                break;
+            }
+            let rest = &self.current.bytes[self.offset..];
             let part = &rest[..rest.len().min(allowance - taken)];
-            let piece = piece.get_or_insert_with(|| Piece {
-                lane: self.lane,
-                position: self.next,
-                offset: self.offset as u64,
-                content: Vec::new(),
+            let (piece, _) = piece.get_or_insert_with(|| {
+                let (lane, position, offset) = (self.lane, self.next, self.offset as u64);
+                (Piece { lane, position, offset, content: Vec::new(), deflated: false }, self.current.public)
             });
             piece.content.extend_from_slice(part);
             taken += part.len();
             self.offset += part.len();
-            if self.offset == self.current.len() {
-                self.ends.push_back((self.next, sent_before + taken as u64));
+            if self.offset == self.current.bytes.len() {
+                self.ends.push_back((self.next, u64::MAX));
                 self.next = self.next.next();
-                self.current = Vec::new();
+                self.current = Written::default();
                 self.offset = 0;
             }
         }
         Ok(piece)
+    }
+
+    /// The last piece ended at `end` in the session's bytes. A parcel that ended in it was whole with all of the piece.
+    pub(super) fn piece_ends(&mut self, end: u64) {
+        for (_, open) in self.ends.iter_mut().rev().take_while(|(_, open)| *open == u64::MAX) {
+            *open = end;
+        }
     }
 
     /// The peer receipted up to `position`: how many of the session's bytes that acknowledges.

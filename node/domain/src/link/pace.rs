@@ -23,6 +23,9 @@ const FRAME_TIME: Duration = Duration::from_millis(250);
 const FRAME_CONTENT_MIN: u64 = 2 * 1024;
 const FRAME_CONTENT_MAX: u64 = 15 * 1024;
 
+/// Bytes a second from which a path under load needs no compression: it then costs more time than it saves.
+const FAST: u64 = 1024 * 1024;
+
 /// One piece that was sent.
 struct Sent {
     /// Bytes sent in the session up to its end.
@@ -87,6 +90,12 @@ impl Pace {
     /// Bytes a second that the path delivers, by the best recent sample; 0 while unknown.
     fn rate(&self) -> u64 {
         self.rates.iter().copied().max().unwrap_or(0)
+    }
+
+    /// Whether the next bytes are worth the time that it takes to deflate them: they go alone, so that nothing waits
+    /// for the processor, or the path is slow, as it counts as long as nothing is known of it.
+    pub(super) fn is_deflation_worth(&self) -> bool {
+        self.in_flight() == 0 || self.rate() < FAST
     }
 
     fn frame(&self, rate: u64) -> u64 {

@@ -5,8 +5,9 @@ use std::{collections::VecDeque, time::Duration};
 use crate::{
     digest::Digest,
     envelope::Lane,
-    ids::{Epoch, Position},
-    receipt::SignedReceipt,
+    handover::Question,
+    ids::{EnvelopeId, Epoch, Position},
+    receipt::{BriefReceipt, SignedReceipt},
     refusal::{Code, Refusal},
     society::Society,
     time::Time,
@@ -14,10 +15,12 @@ use crate::{
 
 pub use super::incoming::Arrival;
 use super::{
-    Frame, Hello, PROTOCOL_MAX, PROTOCOL_MIN,
+    Frame, Hello, PROTOCOL_MAX, PROTOCOL_MIN, Piece,
+    deflate::{Deflater, Inflater},
     incoming::Incoming,
     outgoing::Outgoing,
     pace::{PROGRESS_EVERY, Pace},
+    reading::{Part, Readings},
     slot,
 };
 
@@ -32,14 +35,24 @@ const IDLE_DEAD_AFTER: Duration = Duration::from_secs(180);
 /// Of eight pieces at least one is from the bulk lane when it has any, so that it never starves.
 const BULK_SHARE: u32 = 8;
 
+/// A parcel, ready to be sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Its bytes, its length before it.
+    pub bytes: Vec<u8>,
+    /// Whether it may be deflated beside others. What is about a person may not: how well it packs beside a text that
+    /// somebody else chose would tell whoever counts the bytes on the line what is in it.
+    pub public: bool,
+}
+
 /// Where parcels come from: the shell reads them from the store.
 pub trait Parcels {
-    /// The bytes of the parcel at a position, its length before it; `None` when it cannot be read
+    /// The parcel at a position; `None` when it cannot be read
     /// now, which stops the lane until more is queued.
     ///
     /// # Errors
     /// When the store fails.
-    fn parcel(&mut self, lane: Lane, position: Position) -> Result<Option<Vec<u8>>, Refusal>;
+    fn parcel(&mut self, lane: Lane, position: Position) -> Result<Option<Written>, Refusal>;
 
     /// Whether the rest of a parcel that was begun may still be sent. If not, its place is begun anew with what
     /// [`Parcels::parcel`] then gives.
@@ -96,6 +109,12 @@ pub enum Event {
     Arrived(Arrival),
     /// A receipt arrived; it is to be verified and made durable.
     Receipt(SignedReceipt),
+    /// The same in brief: what was left out is to be joined to it first.
+    BriefReceipt(BriefReceipt),
+    /// The peer asks for a reading of what we hold as its origin.
+    Asked(Question),
+    /// What we asked is answered with sealed bytes, or refused.
+    Answered(EnvelopeId, Result<Vec<u8>, Code>),
     /// The peer's clock, as a pong told it, and the round trip.
     Clock {
         /// The peer's clock.
@@ -117,9 +136,16 @@ pub struct Session {
     incoming: [Incoming; 3],
     outgoing: [Outgoing; 3],
     local: [LocalLane; 3],
-    receipts: [Option<SignedReceipt>; 3],
+    /// Receipts to be sent, and whether they name rejections.
+    receipts: [Option<(Frame, bool)>; 3],
+    /// What the peer's Hello said that it reads.
+    reads_deflated: bool,
+    reads_brief: bool,
+    deflater: Option<Deflater>,
+    inflater: Option<Inflater>,
     replies: VecDeque<Frame>,
-    pace: Pace,
+    pub(super) readings: Readings,
+    pub(super) pace: Pace,
     received_bytes: u64,
     reported_bytes: u64,
     turn: u32,
@@ -154,8 +180,9 @@ impl Session {
             lanes: positions,
             clock: now,
             bundle_version,
-            // This release neither writes nor reads deflated pieces; a newer one asks before it sends any.
-            deflate: false,
+            deflate: true,
+            brief_receipts: true,
+            readings: true,
         };
         let mut local = lanes;
         let incoming = local.each_mut().map(|lane| Incoming::new(lane.received, std::mem::take(&mut lane.partial)));
@@ -170,7 +197,12 @@ impl Session {
             outgoing,
             local,
             receipts: [None, None, None],
+            reads_deflated: false,
+            reads_brief: false,
+            deflater: None,
+            inflater: None,
             replies: VecDeque::new(),
+            readings: Readings::default(),
             pace: Pace::new(now),
             received_bytes: 0,
             reported_bytes: 0,
@@ -198,10 +230,22 @@ impl Session {
             Frame::Hello(_) => Err(Refusal::new(Code::BadFrame, "a second Hello")),
             Frame::Parcels(piece) => {
                 self.received_bytes += piece.content.len() as u64;
+                let piece = self.inflated(piece)?;
                 let arrivals = self.incoming[slot(piece.lane)].take(piece)?;
                 Ok(arrivals.into_iter().map(Event::Arrived).collect())
             }
             Frame::Receipt(receipt) => Ok(vec![Event::Receipt(receipt)]),
+            Frame::BriefReceipt(receipt) => Ok(vec![Event::BriefReceipt(receipt)]),
+            Frame::Question(question) => {
+                Ok(self.readings.on_question(question).map(Event::Asked).into_iter().collect())
+            }
+            Frame::Answer(answer) => {
+                if let Part::Piece { content, .. } = &answer.part {
+                    self.received_bytes += content.len() as u64;
+                }
+                let answered = self.readings.on_answer(answer)?;
+                Ok(answered.map(|(id, outcome)| Event::Answered(id, outcome)).into_iter().collect())
+            }
             Frame::Progress(bytes) => {
                 self.pace.on_acknowledged(bytes, now);
                 Ok(Vec::new())
@@ -222,6 +266,14 @@ impl Session {
             },
             Frame::Goodbye(_) => Ok(Vec::new()),
         }
+    }
+
+    fn inflated(&mut self, piece: Piece) -> Result<Piece, Refusal> {
+        if !piece.deflated {
+            return Ok(piece);
+        }
+        let content = self.inflater.get_or_insert_with(Inflater::new).inflate(&piece.content)?;
+        Ok(Piece { content, deflated: false, ..piece })
     }
 
     fn on_hello(&mut self, hello: Hello) -> Result<Vec<Event>, Refusal> {
@@ -253,6 +305,9 @@ impl Session {
             self.outgoing[at] = Outgoing::new(lane, theirs.received, theirs.partial_bytes, ours.queued);
         }
         self.ready = true;
+        self.reads_deflated = hello.deflate;
+        self.reads_brief = hello.brief_receipts;
+        self.readings.peer_answers = hello.readings;
         events.insert(0, Event::Ready(hello));
         Ok(events)
     }
@@ -280,13 +335,18 @@ impl Session {
     }
 
     /// A receipt of ours, over what is durable here, is to be sent. It replaces one of the same lane
-    /// that is still to be sent unless that one names rejections.
-    pub fn send_receipt(&mut self, lane: Lane, receipt: SignedReceipt, names_rejections: bool) {
+    /// that is still to be sent unless that one names rejections. One that does has no `brief` form.
+    pub fn send_receipt(&mut self, lane: Lane, receipt: SignedReceipt, brief: Option<BriefReceipt>) {
         let waiting = &mut self.receipts[slot(lane)];
-        if names_rejections && let Some(earlier) = waiting.take() {
-            self.replies.push_back(Frame::Receipt(earlier));
+        if let Some((earlier, true)) = waiting.take() {
+            self.replies.push_back(earlier);
         }
-        *waiting = Some(receipt);
+        let names_rejections = brief.is_none();
+        let frame = match brief.filter(|_| self.reads_brief) {
+            Some(brief) => Frame::BriefReceipt(brief),
+            None => Frame::Receipt(receipt),
+        };
+        *waiting = Some((frame, names_rejections));
     }
 
     /// Ends the session with a reason, or in good order.
@@ -317,14 +377,23 @@ impl Session {
         if let Some(frame) = self.replies.pop_front() {
             return Ok(Some(frame));
         }
-        if let Some(receipt) = self.receipts.iter_mut().find_map(Option::take) {
-            // The sender takes a receipt for the end of its parcel's bytes: no report is needed too.
-            self.reported_bytes = self.received_bytes;
-            return Ok(Some(Frame::Receipt(receipt)));
+        if let Some((receipt, _)) = self.receipts.iter_mut().find_map(Option::take) {
+            // The sender takes a receipt for the end of its parcel's bytes: no report is needed too, unless bytes of an
+            // answer came after it.
+            if !self.readings.is_asking() {
+                self.reported_bytes = self.received_bytes;
+            }
+            return Ok(Some(receipt));
         }
         if self.received_bytes - self.reported_bytes >= PROGRESS_EVERY {
             self.reported_bytes = self.received_bytes;
             return Ok(Some(Frame::Progress(self.received_bytes)));
+        }
+        if let Some(question) = self.readings.next_question() {
+            return Ok(Some(Frame::Question(question)));
+        }
+        if let Some(refusal) = self.readings.next_refusal() {
+            return Ok(Some(Frame::Answer(refusal)));
         }
         if let Some(frame) = self.next_piece(now, parcels)? {
             return Ok(Some(frame));
@@ -339,16 +408,29 @@ impl Session {
         }
         self.turn = self.turn.wrapping_add(1);
         let order = if self.turn.is_multiple_of(BULK_SHARE) { [0, 2, 1] } else { [0, 1, 2] };
-        for at in order {
+        for (nth, at) in order.into_iter().enumerate() {
+            // Somebody waits for an answer, so it shares the line with the lanes; urgent pieces go before it.
+            if nth == 1
+                && self.turn.is_multiple_of(2)
+                && let Some(frame) = self.next_of_answer(allowance, now)
+            {
+                return Ok(Some(frame));
+            }
             if self.held[at] || !self.outgoing[at].has_more() {
                 continue;
             }
-            if let Some(piece) = self.outgoing[at].take(allowance, self.pace.sent(), parcels)? {
+            if let Some((mut piece, public)) = self.outgoing[at].take(allowance, parcels)? {
+                if public && self.reads_deflated && self.pace.is_deflation_worth() {
+                    piece.content = self.deflater.get_or_insert_with(Deflater::new).deflate(&piece.content)?;
+                    piece.deflated = true;
+                }
+                // What counts is what the line carries.
                 self.pace.on_sent(piece.content.len() as u64, now);
+                self.outgoing[at].piece_ends(self.pace.sent());
                 return Ok(Some(Frame::Parcels(piece)));
             }
         }
-        Ok(None)
+        Ok(self.next_of_answer(allowance, now))
     }
 
     fn next_ping(&mut self, now: Time) -> Option<Frame> {

@@ -165,7 +165,7 @@ fn digits(token: &[char]) -> usize {
 
 /// Whether any of `words` stands at the start of a word of `text`.
 pub(super) fn contains_word(text: &[char], words: &[&str]) -> bool {
-    !word_starts(text, words).is_empty()
+    (0..text.len()).any(|start| begins_word(text, start) && one_at(text, start, words).is_some())
 }
 
 /// Takes out UUIDs, by which texts refer to alerts: they hold digits and identify nobody.
@@ -193,17 +193,28 @@ pub(super) const BLANK: char = '\u{1}';
 
 /// Where any of `words` stands at the start of a word of `text`.
 fn word_starts(text: &[char], words: &[&str]) -> Vec<Range<usize>> {
-    let mut found = positions(text, words);
-    found.retain(|word| word.start == 0 || !is_word(text[word.start - 1]));
-    found
+    (0..text.len()).filter(|start| begins_word(text, *start)).filter_map(|start| one_at(text, start, words)).collect()
+}
+
+fn begins_word(text: &[char], start: usize) -> bool {
+    start == 0 || !is_word(text[start - 1])
 }
 
 /// Where any of `words` stands in `text`, in order.
 fn positions(text: &[char], words: &[&str]) -> Vec<Range<usize>> {
-    let words: Vec<Vec<char>> = words.iter().map(|word| word.chars().collect()).collect();
-    let at = |start: usize| {
-        let word = words.iter().find(|word| text[start..].starts_with(word))?;
-        Some(start..start + word.len())
-    };
-    (0..text.len()).filter_map(at).collect()
+    (0..text.len()).filter_map(|start| one_at(text, start, words)).collect()
+}
+
+/// The first of `words` that stands at `start`. Allocates nothing: it is asked for every character of every text.
+fn one_at(text: &[char], start: usize, words: &[&str]) -> Option<Range<usize>> {
+    words.iter().find_map(|word| {
+        let mut end = start;
+        for c in word.chars() {
+            if text.get(end) != Some(&c) {
+                return None;
+            }
+            end += 1;
+        }
+        Some(start..end)
+    })
 }

@@ -36,7 +36,7 @@ pub fn handover_due(row: &HandoverRow, keeping: &KeepingRow, own: Society, perio
         return Some(due(rule, if row.state.has_ended() { last } else { row.expires_at.max(last) }));
     }
     if row.from == own {
-        package_sent_due(row, keeping, last, due)
+        package_sent_due(row, keeping, last, periods, due)
     } else {
         package_received_due(row, keeping, last, periods)
     }
@@ -47,10 +47,14 @@ fn package_sent_due(
     row: &HandoverRow,
     keeping: &KeepingRow,
     last: Time,
+    periods: &Periods,
     due: impl Fn(Rule, Time) -> Due,
 ) -> Option<Due> {
     if keeping.purged_at.is_some() {
         return None;
+    }
+    if row.held_at_origin.is_some() {
+        return package_held_due(row, keeping, last, periods);
     }
     let released = row.history.iter().any(|event| event.action == Action::Release);
     match (keeping.delivered_at, keeping.failed_at) {
@@ -66,7 +70,22 @@ fn package_sent_due(
 /// A received package goes after completion; one of a handover that came to nothing as a dead payload; one that was
 /// revoked at once. None is kept beyond what its consent allows.
 fn package_received_due(row: &HandoverRow, keeping: &KeepingRow, last: Time, periods: &Periods) -> Option<Due> {
-    row.package?;
+    if row.package.is_none() && (row.held_at_origin.is_none() || keeping.purged_at.is_some()) {
+        return None;
+    }
+    use_due(row, keeping, last, periods)
+}
+
+/// A package that stayed at its origin goes there when it would have gone at the recipient.
+fn package_held_due(row: &HandoverRow, keeping: &KeepingRow, last: Time, periods: &Periods) -> Option<Due> {
+    use_due(row, keeping, last, periods).map(|due| match due.rule {
+        Rule::PackageReceived => Due { rule: Rule::PackageSent, ..due },
+        _ => due,
+    })
+}
+
+/// When the recipient's use of a package is over.
+fn use_due(row: &HandoverRow, keeping: &KeepingRow, last: Time, periods: &Periods) -> Option<Due> {
     let by_state = match row.state {
         State::Completed => {
             let since = keeping.reviewed_at.map_or(last, |reviewed| reviewed.max(last));

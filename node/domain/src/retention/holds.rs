@@ -6,10 +6,12 @@ use minicbor::{Decode, Encode};
 use crate::{catalogue::vocabulary, ids::EntryIndex, time::Time};
 
 vocabulary! {
-    /// What a hold does. Either keeps its subject from being purged.
+    /// What a hold does. Each keeps its subject from being purged by its age; a restriction, which is at the wish of the
+    /// person, stands in the way of no erasure that they ask for.
     HoldKind {
         1 LegalHold = "legal_hold",
         2 BreachFreeze = "breach_freeze",
+        3 Restriction = "restriction",
     }
 }
 

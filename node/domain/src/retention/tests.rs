@@ -52,6 +52,7 @@ fn row(state: State, steps: &[Action], package: bool) -> HandoverRow {
         sections: Vec::new(),
         history: steps.iter().map(event).collect(),
         frozen: false,
+        held_at_origin: None,
     }
 }
 

@@ -192,3 +192,21 @@ async fn a_flood_of_refusals_does_not_fill_the_journal() {
     }
     assert_eq!(node.entries(), 1 + most);
 }
+
+#[tokio::test]
+async fn feeds_are_shown_and_one_that_fails_is_an_alarm() {
+    let node = Node::new(&[Role::DutyOfficer]).await;
+    let feeds = node.alerts().get_feeds(v1::GetFeedsRequest {}).await.expect("shown").into_inner();
+    assert_eq!(feeds.public.map(|public| public.messages), Some(2));
+    let [source] = &feeds.sources[..] else { panic!("one source") };
+    // What the source has cancelled is no alert of this node any more.
+    assert_eq!((source.name.as_str(), source.failures, source.cancelled.len()), ("anacim", 7, 0));
+    let status = v1::status_service_client::StatusServiceClient::new(node.channel.clone())
+        .get_status(v1::GetStatusRequest {})
+        .await
+        .expect("shown");
+    assert!(status.into_inner().alarms.contains(&"feed anacim: failing (feed_unreachable)".to_owned()));
+    let nobody = Node::new(&[]).await;
+    let refused = nobody.alerts().get_feeds(v1::GetFeedsRequest {}).await.expect_err("refused");
+    assert_eq!(refusal(&refused).0, "unauthenticated");
+}

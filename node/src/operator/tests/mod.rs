@@ -3,6 +3,7 @@
 
 mod alerts;
 mod audit;
+mod drafts;
 mod handovers;
 mod retention;
 mod safeguards;
@@ -22,6 +23,7 @@ use passerelle_domain::{
     entry::PackageRef,
     envelope::{Attachment, Envelope, FORMAT_VERSION, Kind, Lane},
     fold::Content,
+    handover::Question,
     ids::{CaseId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
     receipt::Receipt,
     refusal::{Code, Refusal},
@@ -46,7 +48,10 @@ use zeroize::Zeroizing;
 
 use super::{
     Operator, Operators, Parts, bind,
-    ports::{AddedPeer, BundleFile, Kept, LinkSnapshot, LinkView, OwnCertificates, Packages, PeerBook, Upkeeping},
+    ports::{
+        AddedPeer, BundleFile, FeedView, Kept, LinkSnapshot, LinkView, OriginReader, OwnCertificates, Packages,
+        PeerBook, Upkeeping,
+    },
     serve_unix,
 };
 use crate::{
@@ -101,6 +106,41 @@ struct Links;
 impl LinkView for Links {
     fn status(&self, _: Society) -> LinkSnapshot {
         LinkSnapshot { state: "up", round_trip_ms: Some(640), alarms: vec!["restored_peer"], ..Default::default() }
+    }
+}
+
+/// What stands in for packages at their origin: no link is up.
+struct Elsewhere;
+
+#[tonic::async_trait]
+impl OriginReader for Elsewhere {
+    fn check(&self, origin: Society) -> Result<(), Refusal> {
+        Err(Refusal::new(Code::PeerUnreachable, format!("there is no link to {origin} now")))
+    }
+
+    async fn read(&self, origin: Society, _: Question) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+        self.check(origin).map(|()| Zeroizing::default())
+    }
+}
+
+/// What stands in for the feeds.
+struct Feeds;
+
+impl FeedView for Feeds {
+    fn public(&self) -> Option<v1::PublicFeed> {
+        Some(v1::PublicFeed { url: "https://crs.example/feed.atom".into(), messages: 2, changed_at: None })
+    }
+
+    fn sources(&self) -> Vec<v1::CapSource> {
+        let failing = v1::CapSource {
+            name: "anacim".into(),
+            enabled: true,
+            failures: 7,
+            error_code: "feed_unreachable".into(),
+            cancelled: vec!["019ab0f2-1c00-7000-8000-000000000001".into()],
+            ..v1::CapSource::default()
+        };
+        vec![failing]
     }
 }
 
@@ -220,8 +260,10 @@ impl Node {
             operators: Operators::resolve(&listed, |_| Ok(Some(uid))).expect("the operators are known"),
             peers: Arc::new(Book),
             links: Arc::new(Links),
+            feeds: Arc::new(Feeds),
             upkeep: Arc::new(Idle),
             packages: Arc::clone(&vault) as _,
+            origins: Arc::new(Elsewhere),
             data_dir: folder.path().to_owned(),
             started_at: NOW,
             spawner: spawner.clone(),

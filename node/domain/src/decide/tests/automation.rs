@@ -3,8 +3,8 @@
 use super::{
     safeguards::{
         a_child, accept, ambulance, approve, approve_override, caseworker, code, consented, cp_officer, draft,
-        duty_officer, entropy, for_a_child, id, named, offer, offered_family, put_off, rebuilds, release, request, send,
-        split, supervisor,
+        duty_officer, entropy, for_a_child, id, named, offer, offered_family, put_off, rebuilds, release, request,
+        send, split, supervisor,
     },
     world::*,
 };
@@ -94,7 +94,7 @@ fn a_program_approves_nothing_overrides_nothing_and_splits_nobody() {
 
     let id = ReportId::new(NOW, [2; 10]);
     let report = |caller, step| Command::Report { caller, id, step };
-    senegal.ask(report(named("awa", &Role::ALL), ReportStep::Proposed(aggregate()))).expect("proposed");
+    senegal.ask(report(named("awa", Role::ALL), ReportStep::Proposed(aggregate()))).expect("proposed");
     assert_eq!(code(senegal.ask(report(program(), ReportStep::Approved))), Some(Code::NeedsPerson));
 }
 
@@ -136,8 +136,7 @@ fn on_a_nearly_full_disk_what_is_new_waits_and_what_is_vital_goes_on() {
         id: ReportId::new(NOW, [2; 10]),
         step: ReportStep::Proposed(aggregate()),
     };
-    for waits in
-        [draft_of(2, plain()), publish(1), offer(caseworker(), 2, adult.clone(), false), group.into(), report]
+    for waits in [draft_of(2, plain()), publish(1), offer(caseworker(), 2, adult.clone(), false), group.into(), report]
     {
         let name = waits.name();
         assert_eq!(code(senegal.ask(waits)), Some(Code::DiskFull), "{name}");

@@ -237,7 +237,7 @@ impl History {
             Op::Release { which } => {
                 let Some((id, seed)) = pick(which, &self.handovers) else { return };
                 let (package, sections) = (package(seed as u8), vec![crate::catalogue::Section::Contact]);
-                let attachment = Attachment { digest: Digest::of(SEALED), bytes: SEALED.len() as u64 };
+                let attachment = Some(Attachment { digest: Digest::of(SEALED), bytes: SEALED.len() as u64 });
                 let command = Command::ReleaseHandover { caller, entropy, id, package, attachment, sections };
                 let _ = self.world.at("SN").ask(command);
             }

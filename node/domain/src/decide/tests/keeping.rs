@@ -60,7 +60,7 @@ fn accept() -> Command {
 }
 
 fn release() -> Command {
-    let attachment = Attachment { digest: Digest::of(SEALED), bytes: SEALED.len() as u64 };
+    let attachment = Some(Attachment { digest: Digest::of(SEALED), bytes: SEALED.len() as u64 });
     let (caller, id, package) = (as_operator("awa"), handover_id(), package(1));
     Command::ReleaseHandover { caller, entropy: [53; 10], id, package, attachment, sections: vec![Section::Contact] }
 }

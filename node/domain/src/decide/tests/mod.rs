@@ -1,10 +1,12 @@
 //! Decisions and their fold, in a world of three nodes: random histories that must keep every invariant,
 //! and each refusal reached once.
 
-mod histories;
 mod automation;
+mod histories;
 mod keeping;
+mod origin;
 mod refusals;
+mod rights;
 mod safeguards;
 mod threads;
 mod withdrawals;

@@ -91,7 +91,7 @@ fn accept(seed: u8) -> Command {
 }
 
 fn release(seed: u8, sections: Vec<Section>) -> Command {
-    let attachment = Attachment { digest: Digest::of(SEALED), bytes: SEALED.len() as u64 };
+    let attachment = Some(Attachment { digest: Digest::of(SEALED), bytes: SEALED.len() as u64 });
     let (caller, id, package) = (system(), handover_id(seed), package(1));
     Command::ReleaseHandover { caller, entropy: ENTROPY, id, package, attachment, sections }
 }

@@ -105,7 +105,7 @@ pub(super) fn accept(caller: Caller, seed: u8) -> Command {
 }
 
 pub(super) fn release(caller: Caller, seed: u8, section: Section) -> Command {
-    let attachment = Attachment { digest: Digest::of(SEALED), bytes: SEALED.len() as u64 };
+    let attachment = Some(Attachment { digest: Digest::of(SEALED), bytes: SEALED.len() as u64 });
     let (id, package, entropy, sections) = (id(seed), package(seed), entropy(seed + 140), vec![section]);
     Command::ReleaseHandover { caller, entropy, id, package, attachment, sections }
 }

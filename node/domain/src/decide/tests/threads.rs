@@ -224,6 +224,39 @@ fn what_is_redacted_is_gone_at_every_holder_and_does_not_come_back() {
 }
 
 #[test]
+fn an_origin_that_forgot_its_redaction_takes_it_back_from_a_holder_and_tells_all_of_them() {
+    let mut world = World::new();
+    world.at("SN").ask(raise(1, alert(false, vec![], NOW))).expect("raised");
+    world.settle("SN", "ML");
+    world.settle("SN", "GM");
+    let backup = world.at("SN").journal.clone();
+    world.at("SN").ask(redact(1)).expect("ours");
+    // Gambia hears of it; then Senegal is restored from before it, and Mali never heard.
+    world.settle("SN", "GM");
+    world.at("SN").journal = backup;
+    let entry = world.at("GM").journal.rows.alerts[&id(1)].redacted.as_ref().expect("redacted").entry;
+    let replay = Command::Replay { caller: Caller::system(), peer: society("SN"), entries: vec![entry] };
+    for _ in 0..2 {
+        world.at("GM").ask(replay.clone()).expect("given back");
+        world.exchange(2, 0);
+        let node = world.at("SN");
+        let row = &node.journal.rows.alerts[&id(1)];
+        assert_eq!(row.state, life::State::Redacted);
+        assert!(gone(&node.journal, row.entry));
+        assert_eq!(issued(&node.journal, Kind::AlertRedact).count(), 1, "once, however often it is given back");
+    }
+    world.settle("SN", "ML");
+    let row = world.at("ML").journal.rows.alerts[&id(1)].clone();
+    assert_eq!(row.state, life::State::Redacted);
+    assert!(gone(&world.at("ML").journal, row.entry));
+    let redaction = world.at("SN").journal.rows.alerts[&id(1)].redacted.clone().expect("redacted");
+    assert!(redaction.erased.iter().any(|(by, _)| *by == society("ML")));
+    for node in &world.nodes {
+        assert!(node.journal.rebuilt(node.own) == node.journal.rows, "{}", node.own);
+    }
+}
+
+#[test]
 fn an_update_held_for_its_parent_is_shown_when_its_time_is_over() {
     let mut world = World::new();
     world.at("SN").ask(raise(1, alert(false, vec![], NOW))).expect("raised");

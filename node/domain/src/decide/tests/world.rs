@@ -8,18 +8,22 @@ use crate::{
     alert::{Alert, AlertDraft, Reference},
     bundle::{Bundle, BundleContent, SEALING_KEY_BYTES},
     consent::{ConsentDraft, ConsentRecord, RecordContext, sample as consent_sample},
-    decide::{Caller, Command, Context, Opened, Policy, Pseudonyms, Reply, decide, forget, is_case_held, may_send, open, refused},
+    decide::{
+        Caller, Command, Context, Opened, Policy, Pseudonyms, Reply, decide, forget, is_case_held, may_send, open,
+        refused,
+    },
     digest::Digest,
     entry::{Actor, Body, Entry, ForgetReason, PackageRef},
     envelope::{Envelope, Kind, Lane, SignedEnvelope},
     facts::Facts,
     fold::{self, Content, check_object, object_named},
-    handover::{GroupId, State},
-    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position, ReportId},
+    handover::{CaseShortCode, GroupId, State},
+    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position, ReportId, RequestId},
     parcel,
     receipt::{Receipt, Rejection, SignedReceipt},
     refusal::Refusal,
     retention::{HoldKind, HoldRow, KeepingRow, SuspensionRow, Transfer, TransferGround},
+    rights::{CardRow, ReadsRow, RequestRow},
     rows::{
         AckRow, AlertRow, CaseAgeRow, CaseRow, ConsentRow, DraftRow, Ended, EnvelopeRow, GroupRow, HandoverRow, LaneIn,
         LaneItem, LaneOut, PeerRow, Row, SafeguardRow, TombstoneRow, UseRow,
@@ -74,6 +78,9 @@ pub(super) struct Rows {
     pub(super) ages: BTreeMap<CaseId, CaseAgeRow>,
     pub(super) groups: BTreeMap<GroupId, GroupRow>,
     pub(super) keeping: BTreeMap<HandoverId, KeepingRow>,
+    pub(super) reads: BTreeMap<HandoverId, ReadsRow>,
+    pub(super) cards: BTreeMap<CaseShortCode, CardRow>,
+    pub(super) requests: BTreeMap<RequestId, RequestRow>,
     pub(super) holds: BTreeMap<(EnvelopeId, HoldKind), HoldRow>,
     pub(super) suspensions: BTreeMap<Society, SuspensionRow>,
     pub(super) reports: BTreeMap<ReportId, ReportRow>,
@@ -101,6 +108,9 @@ impl Rows {
             }
             Row::Group(id, row) => drop(self.groups.insert(id, row)),
             Row::Keeping(id, row) => drop(self.keeping.insert(id, row)),
+            Row::Reads(id, row) => drop(self.reads.insert(id, row)),
+            Row::Card(code, row) => drop(self.cards.insert(code, row)),
+            Row::Request(id, row) => drop(self.requests.insert(id, row)),
             Row::Hold(subject, kind, row) => drop(self.holds.insert((subject, kind), row)),
             Row::Suspension(peer, row) => drop(self.suspensions.insert(peer, row)),
             Row::Report(id, row) => drop(self.reports.insert(id, row)),
@@ -163,6 +173,15 @@ impl Facts for Journal {
     }
     fn keeping(&self, id: HandoverId) -> Result<KeepingRow, Refusal> {
         Ok(self.rows.keeping.get(&id).cloned().unwrap_or_default())
+    }
+    fn reads(&self, id: HandoverId) -> Result<Option<ReadsRow>, Refusal> {
+        Ok(self.rows.reads.get(&id).cloned())
+    }
+    fn card(&self, code: &CaseShortCode) -> Result<Option<CardRow>, Refusal> {
+        Ok(self.rows.cards.get(code).cloned())
+    }
+    fn request(&self, id: RequestId) -> Result<Option<RequestRow>, Refusal> {
+        Ok(self.rows.requests.get(&id).cloned())
     }
     fn hold(&self, subject: EnvelopeId, kind: HoldKind) -> Result<Option<HoldRow>, Refusal> {
         Ok(self.rows.holds.get(&(subject, kind)).cloned())
@@ -371,7 +390,7 @@ impl Node {
         opened: Opened,
     ) -> Result<Reply, Refusal> {
         let package = opened.outcome.as_ref().ok().and_then(|letter| match &letter.content {
-            Content::Release(release) => self.keep(release.id, peer),
+            Content::Release(release) if !release.is_held_at_origin() => self.keep(release.id, peer),
             _ => None,
         });
         self.ask(Command::Deliver { peer, lane, position, opened: Box::new(opened), package })

@@ -1,22 +1,25 @@
 //! Two sessions joined by a line that is simulated: what is sent arrives whole, in order within its
 //! lane, once; what is urgent overtakes; what was cut is gone on with.
 
+mod readings;
+
 use proptest::prelude::*;
 
 use super::*;
-use crate::{link::Piece, parcel, signing::Signature, society::Society};
+use crate::{ids::EntryIndex, link::Piece, parcel, signing::Signature, society::Society};
 
 /// A sender's store: parcels by lane, position from 1.
 struct Shelf([Vec<Vec<u8>>; 3], Vec<(Lane, Position)>);
 
 impl Parcels for Shelf {
-    fn parcel(&mut self, lane: Lane, position: Position) -> Result<Option<Vec<u8>>, Refusal> {
+    fn parcel(&mut self, lane: Lane, position: Position) -> Result<Option<Written>, Refusal> {
         let at = usize::try_from(position.0).expect("small") - 1;
         Ok(self.0[slot(lane)].get(at).map(|bytes| {
             let mut framed = Vec::new();
             parcel::put_varint(&mut framed, bytes.len() as u64);
             framed.extend_from_slice(bytes);
-            framed
+            // Of every three parcels one is about a person, and all in the bulk lane are.
+            Written { bytes: framed, public: lane != Lane::Bulk && !position.0.is_multiple_of(3) }
         }))
     }
 
@@ -35,6 +38,20 @@ fn epoch(byte: u8) -> Epoch {
 
 fn receipt() -> SignedReceipt {
     SignedReceipt { content: vec![0; 100].into(), signature: Signature([0; 64]) }
+}
+
+fn hello_of(society_code: &str, protocol: (u32, u32)) -> Hello {
+    Hello {
+        protocol,
+        society: society(society_code),
+        epoch: epoch(2),
+        lanes: Default::default(),
+        clock: Time::default(),
+        bundle_version: 1,
+        deflate: false,
+        brief_receipts: false,
+        readings: true,
+    }
 }
 
 /// Everything that one side of the line has.
@@ -60,7 +77,7 @@ impl Side {
         for event in self.session.on_frame(frame, now).expect("an honest peer") {
             if let Event::Arrived(arrival) = &event {
                 self.arrived.push((arrival.lane, arrival.position, arrival.parcel.clone()));
-                self.session.send_receipt(arrival.lane, receipt(), false);
+                self.session.send_receipt(arrival.lane, receipt(), None);
             }
             self.events.push(event);
         }
@@ -184,6 +201,57 @@ fn what_is_withdrawn_while_it_is_sent_ends_there_and_a_placeholder_takes_its_pla
 }
 
 #[test]
+fn a_receipt_that_names_rejections_is_never_replaced() {
+    let signed = |byte: u8| SignedReceipt { content: vec![byte].into(), signature: Signature([byte; 64]) };
+    let brief = |byte: u8| BriefReceipt {
+        lane: Lane::Routine,
+        position: Position(byte.into()),
+        entry: EntryIndex(1),
+        signature: Signature([byte; 64]),
+    };
+    for (reads_brief, expected) in [
+        (true, [Frame::Receipt(signed(2)), Frame::BriefReceipt(brief(4))]),
+        (false, [Frame::Receipt(signed(2)), Frame::Receipt(signed(4))]),
+    ] {
+        let mut side = Side::new("SN", "ML", Default::default(), Default::default());
+        let first = side.session.next_frame(Time::default(), &mut side.shelf).expect("no store");
+        assert!(matches!(first, Some(Frame::Hello(_))));
+        let hello = hello_of("ML", (1, 1));
+        side.session
+            .on_frame(Frame::Hello(Hello { brief_receipts: reads_brief, ..hello }), Time::default())
+            .expect("fits");
+        for (byte, brief) in [(1, Some(brief(1))), (2, None), (3, Some(brief(3))), (4, Some(brief(4)))] {
+            side.session.send_receipt(Lane::Routine, signed(byte), brief);
+        }
+        for frame in expected {
+            assert_eq!(side.session.next_frame(Time::default(), &mut side.shelf).expect("no store"), Some(frame));
+        }
+    }
+}
+
+#[test]
+fn only_alerts_are_deflated_and_only_for_a_peer_that_reads_it_on_a_line_that_is_not_fast() {
+    // The shelf says that every third parcel is about a person.
+    let routine = vec![vec![b'a'; 500]; 9];
+    for (reads, deflated) in [(true, 6), (false, 0)] {
+        let mut side = Side::new("SN", "ML", [Vec::new(), routine.clone(), Vec::new()], Default::default());
+        let hello = Hello { deflate: reads, ..hello_of("ML", (1, 1)) };
+        side.session.on_frame(Frame::Hello(hello), Time::default()).expect("fits");
+        let mut pieces = Vec::new();
+        while let Some(frame) = side.session.next_frame(Time::default(), &mut side.shelf).expect("no store") {
+            if let Frame::Parcels(piece) = frame {
+                pieces.push(piece);
+            }
+        }
+        let packed = pieces.iter().filter(|piece| piece.deflated);
+        // Two alerts that follow one another go in one piece; a person's stands alone, as it is.
+        assert_eq!(packed.clone().count() * 2, deflated, "{pieces:?}");
+        assert!(packed.clone().all(|piece| piece.content.len() < 100));
+        assert!(pieces.iter().filter(|piece| !piece.deflated).all(|piece| piece.content.ends_with(&[b'a'; 500])));
+    }
+}
+
+#[test]
 fn a_restored_store_is_noticed_by_both_sides() {
     let mut a = Side::new("SN", "ML", Default::default(), Default::default());
     let lane = LocalLane { received: Position(7), ..LocalLane::default() };
@@ -208,24 +276,20 @@ fn a_silent_stream_is_dead_within_a_minute_when_traffic_waits() {
 #[test]
 fn what_breaks_the_protocol_is_refused() {
     let fresh = || Side::new("SN", "ML", Default::default(), Default::default()).session;
-    let hello = |society_code: &str, protocol| {
-        Frame::Hello(Hello {
-            protocol,
-            society: society(society_code),
-            epoch: epoch(2),
-            lanes: Default::default(),
-            clock: Time::default(),
-            bundle_version: 1,
-            deflate: false,
-        })
-    };
+    let hello = |society_code: &str, protocol| Frame::Hello(hello_of(society_code, protocol));
     let piece = |position, offset| {
-        Frame::Parcels(Piece { lane: Lane::Routine, position: Position(position), offset, content: vec![1, 2] })
+        Frame::Parcels(Piece {
+            lane: Lane::Routine,
+            position: Position(position),
+            offset,
+            content: vec![1, 2],
+            deflated: false,
+        })
     };
     let huge = {
         let mut content = Vec::new();
         parcel::put_varint(&mut content, parcel::parcel_bytes_max() + 1);
-        Frame::Parcels(Piece { lane: Lane::Bulk, position: Position(1), offset: 0, content })
+        Frame::Parcels(Piece { lane: Lane::Bulk, position: Position(1), offset: 0, content, deflated: false })
     };
     let cases = [
         (vec![Frame::Ping(1)], Code::BadFrame),
