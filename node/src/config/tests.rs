@@ -289,6 +289,17 @@ fn a_starting_configuration_loads_whatever_the_paths_hold() {
 }
 
 #[test]
+fn an_operator_is_a_person_unless_it_is_said_to_be_a_program() {
+    let operator = |more: &str| format!("{MINIMAL}\n[[operators]]\nuser = 77\nroles = [\"dpo\"]\n{more}\n");
+    let automation =
+        |more: &str| parse(&operator(more)).map(|config| config.operators.last().map(|one| one.automation));
+    assert_eq!(automation(""), Ok(Some(false)));
+    assert_eq!(automation("automation = true"), Ok(Some(true)));
+    let faults = faults(&operator("automation = \"yes\""));
+    assert!(faults.iter().any(|fault| fault.ends_with("`operators.automation` is not true or false")), "{faults:?}");
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_a_fault_with_the_way_out() {
     let missing = Config::load(Path::new("/nonexistent/node.toml"), std::iter::empty()).expect_err("no file");
     assert!(missing.to_string().contains("passerelle-node init"));

@@ -94,3 +94,33 @@ impl Operators {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_told_from_a_person_by_whatever_proves_who_it_is() {
+        let configured = [
+            (Identity::Certificate("import".into()), true),
+            (Identity::Certificate("awa".into()), false),
+            (Identity::User(User::Uid(7)), true),
+        ];
+        let operator = |(identity, automation)| Configured { identity, roles: vec![Role::Caseworker], automation };
+        let operators = Operators::resolve(&configured.map(operator), |_| Ok(None)).expect("no login to look up");
+        let by = |name: &str| {
+            let mut request = Request::new(());
+            request.extensions_mut().insert(OperatorInfo {
+                name: name.to_owned(),
+                address: ([127, 0, 0, 1], 9).into(),
+                serial: String::new(),
+                not_after: passerelle_domain::time::Time::default(),
+            });
+            operators.caller(&request).map(|caller| caller.actor).map_err(|(_, refusal)| refusal.code)
+        };
+        assert_eq!(by("import"), Ok(Actor::Program("import".into())));
+        assert_eq!(by("awa"), Ok(Actor::Operator("awa".into())));
+        assert_eq!(by("nobody"), Err(Code::Unauthenticated));
+        assert_eq!(operators.by_uid[&7].actor, Actor::Program("7".into()));
+    }
+}

@@ -40,6 +40,14 @@ impl Handovers {
         Ok(Self { channel: channel(&node.config.operator.socket).await? })
     }
 
+    /// Those of the node behind an operators' socket.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn at(socket: &std::path::Path) -> anyhow::Result<Self> {
+        Ok(Self { channel: channel(socket).await? })
+    }
+
     fn client(&self) -> HandoverServiceClient<Channel> {
         HandoverServiceClient::new(self.channel.clone())
     }
@@ -203,6 +211,26 @@ impl Handovers {
     pub async fn withdraw(&self, id: &str) -> anyhow::Result<v1::WithdrawConsentResponse> {
         let request = v1::WithdrawConsentRequest { handover_id: id.to_owned(), ..Default::default() };
         Ok(ConsentServiceClient::new(self.channel.clone()).withdraw_consent(request).await?.into_inner())
+    }
+
+    /// Takes back these purposes of it alone.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn narrow(&self, id: &str, purposes: &[&str]) -> anyhow::Result<()> {
+        let purposes = purposes.iter().map(|purpose| (*purpose).to_owned()).collect();
+        let request = v1::WithdrawConsentRequest { handover_id: id.to_owned(), purposes, ..Default::default() };
+        ConsentServiceClient::new(self.channel.clone()).withdraw_consent(request).await?;
+        Ok(())
+    }
+
+    /// The alarms of the node.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn alarms(&self) -> anyhow::Result<Vec<String>> {
+        let mut client = v1::status_service_client::StatusServiceClient::new(self.channel.clone());
+        Ok(client.get_status(v1::GetStatusRequest {}).await?.into_inner().alarms)
     }
 
     /// How far the withdrawal is of the consent that a handover rests on.

@@ -4,6 +4,7 @@
 mod alerts;
 mod cases;
 mod process;
+mod search;
 mod site;
 
 use std::{
@@ -39,7 +40,8 @@ use passerelle_node::{
 pub use alerts::{alert, cancel, draft, raise, raise_as, update_of};
 pub use cases::{Handovers, channel};
 pub use process::Process;
-pub use site::Site;
+pub use search::{Needle, files, needles, plaintexts, search, vault_files};
+pub use site::{Site, copy_folder};
 
 /// How long anything may take on a machine that does much else.
 pub const PATIENCE: Duration = Duration::from_secs(30);

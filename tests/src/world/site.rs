@@ -245,7 +245,10 @@ fn bases(own: Society) -> String {
 }
 
 /// Copies a folder with all below it, permissions included.
-fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {
+///
+/// # Errors
+/// When something cannot be read or written.
+pub fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(to)?;
     std::fs::set_permissions(to, std::fs::metadata(from)?.permissions())?;
     for entry in std::fs::read_dir(from)? {

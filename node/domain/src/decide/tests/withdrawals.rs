@@ -5,7 +5,7 @@ use super::world::*;
 use crate::{
     catalogue::{DataCategory, Purpose, Section, Service},
     consent::{Actor, Scope, sample as consent_sample},
-    decide::{About, Caller, Command, HoldScope, Reply},
+    decide::{About, Caller, Command, HoldScope, Reply, Target},
     digest::Digest,
     entry::Body,
     envelope::{Attachment, Kind, Lane},
@@ -353,6 +353,29 @@ fn held_then_erased(mut world: World, at: &str, scope: HoldScope, kind: HoldKind
     assert!(resting.erased_at.is_some() && resting.kept.iter().all(|kept| kept.reason != KeepReason::LegalHold));
     let rebuilt = world.at(at).journal.rebuilt(society(at));
     assert!(rebuilt == world.at(at).journal.rows, "the views of {at} follow from its journal");
+}
+
+#[test]
+fn no_rule_of_retention_takes_a_notice_that_still_waits() {
+    let mut world = world(7);
+    world.at("SN").ask(withdraw(About::Consent(consent_id()), None)).expect("recorded");
+    world.at("SN").erase_what_is_due();
+    // Mali is off for seven years.
+    let senegal = world.at("SN");
+    senegal.now = senegal.now.plus(std::time::Duration::from_secs(7 * 366 * 86_400));
+    let about = [Kind::WithdrawalNotice, Kind::ErasureReceipt];
+    let words: Vec<_> = about.iter().filter_map(|kind| issued(&senegal.journal, *kind).next()).collect();
+    let words: Vec<_> = words.into_iter().map(|entry| entry.index).collect();
+    assert_eq!(words.len(), 2);
+    for entry in &words {
+        let purge = Command::Purge { target: Target::Evidence(vec![*entry]) };
+        assert_eq!(code(senegal.ask(purge)), Some(Code::WrongState), "nothing of a withdrawal falls under a rule");
+    }
+    let _ = senegal.ask(Command::Purge { target: Target::Handover(id()) });
+    let _ = senegal.ask(Command::Purge { target: Target::Consent(consent_id()) });
+    assert!(words.iter().all(|entry| senegal.journal.objects.contains_key(entry)));
+    heal(&mut world);
+    assert_over(&mut world, "after seven years");
 }
 
 /// A copy of the journal as it was, under the lanes' rules of a restored store.

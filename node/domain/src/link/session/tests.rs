@@ -9,7 +9,7 @@ use super::*;
 use crate::{ids::EntryIndex, link::Piece, parcel, signing::Signature, society::Society};
 
 /// A sender's store: parcels by lane, position from 1.
-struct Shelf([Vec<Vec<u8>>; 3]);
+struct Shelf([Vec<Vec<u8>>; 3], Vec<(Lane, Position)>);
 
 impl Parcels for Shelf {
     fn parcel(&mut self, lane: Lane, position: Position) -> Result<Option<Written>, Refusal> {
@@ -21,6 +21,10 @@ impl Parcels for Shelf {
             // Of every three parcels one is about a person, and all in the bulk lane are.
             Written { bytes: framed, public: lane != Lane::Bulk && !position.0.is_multiple_of(3) }
         }))
+    }
+
+    fn may_go_on(&mut self, lane: Lane, position: Position) -> Result<bool, Refusal> {
+        Ok(!self.1.contains(&(lane, position)))
     }
 }
 
@@ -56,6 +60,8 @@ struct Side {
     shelf: Shelf,
     arrived: Vec<(Lane, Position, Vec<u8>)>,
     events: Vec<Event>,
+    /// When the first bulk parcel may not go on, and what stands in its place then.
+    withdrawn_at: Option<(u64, Vec<u8>)>,
 }
 
 impl Side {
@@ -64,7 +70,7 @@ impl Side {
             lane.queued = Position(parcels.len() as u64);
         }
         let session = Session::new(society(own), society(peer), epoch(1), 1, lanes, Time::from_millis(1_000));
-        Self { session, shelf: Shelf(shelf), arrived: Vec::new(), events: Vec::new() }
+        Self { session, shelf: Shelf(shelf, Vec::new()), arrived: Vec::new(), events: Vec::new(), withdrawn_at: None }
     }
 
     fn hear(&mut self, frame: Frame, now: Time) {
@@ -100,6 +106,10 @@ fn run_with(
             urgent = None;
             a.shelf.0[0].push(vec![3; 1_000]);
             a.session.on_queued(Lane::Urgent, Position(1));
+        }
+        if let Some((_, placeholder)) = a.withdrawn_at.take_if(|(due, _)| *due <= now) {
+            a.shelf.0[2][0] = placeholder;
+            a.shelf.1.push((Lane::Bulk, Position(1)));
         }
         while let Some(frame) = a.session.next_frame(at, &mut a.shelf).expect("a shelf never fails") {
             let bytes = match &frame {
@@ -175,6 +185,19 @@ fn what_expired_after_it_was_cut_is_sent_from_its_beginning() {
         assert_eq!(b.arrived, vec![(Lane::Routine, Position(1), placeholder.clone())], "{held} bytes were held");
         a = Side::new("SN", "ML", a.shelf.0, Default::default());
     }
+}
+
+#[test]
+fn what_is_withdrawn_while_it_is_sent_ends_there_and_a_placeholder_takes_its_place() {
+    let placeholder = vec![9; 98];
+    let mut a = Side::new("SN", "ML", [Vec::new(), Vec::new(), vec![vec![7; 300_000]]], Default::default());
+    let mut b = Side::new("ML", "SN", Default::default(), Default::default());
+    a.withdrawn_at = Some((9_000, placeholder.clone()));
+    run(&mut a, &mut b, 8_000, 60_000);
+    let sent = a.session.pace.sent();
+    assert!(sent > 20_000 && sent < 200_000, "{sent} bytes of it were sent, and no more from then on");
+    assert_eq!(b.arrived, vec![(Lane::Bulk, Position(1), placeholder)], "what had come of it is dropped");
+    assert!(b.session.into_partials()[2].1.is_empty());
 }
 
 #[test]
