@@ -229,3 +229,17 @@ fn a_flipped_bit_gives_an_error_or_rows_that_were_written_and_never_a_panic_or_a
     println!("40 flipped bits: {refused} refused when opened, {unreadable} when read, {shorter} with rows missing");
     assert!(refused + unreadable + shorter > 0, "the flips hit nothing");
 }
+
+#[test]
+fn a_database_that_an_earlier_store_has_not_let_go_of_yet_is_waited_for() {
+    let root = tempfile::tempdir().expect("a temporary folder");
+    drop(open(root.path()).expect("a fresh store"));
+    let file = std::fs::File::open(root.path().join("db")).expect("the database");
+    file.lock().expect("nobody else holds it for long");
+    let letting_go = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        drop(file);
+    });
+    open(root.path()).expect("the same store again, a moment later");
+    letting_go.join().expect("no panic");
+}

@@ -22,6 +22,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
 };
 
 use parking_lot::Mutex;
@@ -41,6 +42,9 @@ const DATABASE_FILE: &str = "db";
 const BLOB_FOLDER: &str = "blobs";
 /// Cannot be changed on an existing database. A quarter of it must exceed the largest leaf: 17 values and keys.
 const SEGMENT_BYTES: usize = 8 << 20;
+/// How often an engine is opened again whose file an earlier one of this process still holds, and the pause between.
+const LEFT_OVER_TRIES: u32 = 100;
+const LEFT_OVER_PAUSE: Duration = Duration::from_millis(50);
 /// How often sled flushes by itself and, what matters here, reclaims space.
 const FLUSH_EVERY_MS: u64 = 500;
 /// Tree and key that exist since the store was made; without them sled has started an empty database on damaged files.
@@ -114,7 +118,7 @@ impl SledStore {
             .flush_every_ms(Some(FLUSH_EVERY_MS))
             .segment_size(SEGMENT_BYTES);
         let damaged = |error| damaged(&folder, error);
-        let db = guarded("open", || config.open()).map_err(damaged)?;
+        let db = open_engine(&config).map_err(damaged)?;
         let path = folder.path().join(DATABASE_FILE);
         let file = File::open(&path).map_err(StoreError::io("open", &path))?;
         let cache = Cache::open(&db).map_err(damaged)?;
@@ -305,6 +309,27 @@ fn row_bytes(value_bytes: usize) -> usize {
 /// What the leaf around a row takes if all its rows are like it: leaves have 8 to 16.
 fn leaf_bytes(value_bytes: usize) -> usize {
     12 * row_bytes(value_bytes)
+}
+
+/// Opens the engine. The folder is ours alone by now, so a lock on the database file is one that an earlier store of
+/// this process has not let go of: sled frees its file with its other garbage, a moment after it was dropped.
+fn open_engine(config: &sled::Config) -> Result<sled::Db, StoreError> {
+    let mut tries = LEFT_OVER_TRIES;
+    loop {
+        match guarded("open", || config.open()) {
+            Err(StoreError::Io { source, .. }) if tries > 0 && is_locked(&source) => {
+                tries -= 1;
+                collect_garbage();
+                std::thread::sleep(LEFT_OVER_PAUSE);
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Whether sled found its file locked: it gives such an error no kind of its own.
+fn is_locked(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock || error.to_string().contains("could not acquire lock")
 }
 
 /// Calls into sled, with its panics and errors as errors of ours. They are told without sled's words, which may
