@@ -18,7 +18,7 @@ pub enum Exit {
     Usage = 2,
     /// The node cannot be reached.
     Unreachable = 3,
-    /// The caller may not do this, or is not known to the node.
+    /// The caller may not do this, or the node does not know the caller.
     NotPermitted = 4,
     /// The node cannot serve now; the same command may succeed later.
     CannotServe = 5,
@@ -35,7 +35,7 @@ Exit codes:
   1  the node refused: the request, the state of things, or a rule stands against it
   2  the command line, or a file that it names, is wrong; the node was not asked
   3  the node cannot be reached, or did not answer in time
-  4  not permitted, or not known to the node
+  4  not permitted to you, or the node does not know you
   5  the node cannot serve now; the same command may succeed later
   6  the verification found faults
   7  not published yet: kept as a draft until a second person has approved it";

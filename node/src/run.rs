@@ -3,7 +3,7 @@
 
 mod stores;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use passerelle_domain::{
@@ -195,14 +195,14 @@ pub async fn start(
         spawner: supervisor.spawner(Phase::Link),
     };
     if let Some(address) = config.link.listen {
-        let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen at {address}"))?;
+        let listener = TcpListener::bind(address).await.with_context(|| unheard(address, "link", "listen"))?;
         tracing::info!(address = %listener.local_addr()?, "peers may dial in");
         start_listener(supervisor, listener, link.clone());
     }
     let peers = Arc::new(Peers::new(bundles, trust.identity.clone(), own, link.clone(), config.clone()));
     peers.refresh().await?;
     if let Some(address) = config.metrics.listen {
-        let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen at {address}"))?;
+        let listener = TcpListener::bind(address).await.with_context(|| unheard(address, "metrics", "listen"))?;
         supervisor.spawn(
             Task::MetricsListener,
             metrics::serve(listener, metrics.clone(), supervisor.spawner(Phase::Listeners)),
@@ -237,6 +237,11 @@ pub async fn start(
         trust_folder,
         trust,
     })
+}
+
+/// What to do about an address that cannot be listened at.
+fn unheard(address: SocketAddr, section: &str, key: &str) -> String {
+    format!("cannot listen at {address}; give {key} under [{section}] another address, or \"off\"")
 }
 
 fn start_upkeep(
@@ -378,7 +383,8 @@ pub fn serve_operators(
     let served = operator::serve_unix(operator.clone(), listening, end.clone());
     supervisor.spawn(Task::OperatorSocket, async move { served.await.map_err(Into::into) });
     if let Some(address) = config.operator.tcp_listen {
-        let listener = std::net::TcpListener::bind(address).with_context(|| format!("cannot listen at {address}"))?;
+        let listener =
+            std::net::TcpListener::bind(address).with_context(|| unheard(address, "operator", "tcp_listen"))?;
         listener.set_nonblocking(true)?;
         let listener = TcpListener::from_std(listener)?;
         let metrics = metrics.clone();

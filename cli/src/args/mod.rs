@@ -51,7 +51,7 @@ Profiles stand in $XDG_CONFIG_HOME/passerelle/config.toml (by default ~/.config/
   [profiles.sn]
   socket = \"/run/passerelle/operator.sock\"
   [profiles.sn-remote]
-  address = \"node.sn.example:7443\"
+  address = \"node.sn.example:7444\"
   cert = \"operator.pem\"
   key = \"operator.key\"
   root = \"root.pem\"";

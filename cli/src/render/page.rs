@@ -125,12 +125,32 @@ fn scalar(value: &Value) -> Option<String> {
     }
 }
 
-/// A text of foreign origin without what could steer a terminal.
+/// A text of foreign origin without what could steer a terminal, or turn the text around it. Isolates that are closed
+/// where they were opened (Unicode TR9) turn nothing but what is in them, and Arabic needs them.
 fn clean(text: &str) -> String {
-    let steers = |c: char| {
-        (c.is_control() && c != '\n' && c != '\t') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    let closed = isolates_are_closed(text);
+    let steers = |c: char| match c {
+        '\u{202a}'..='\u{202e}' => true,
+        '\u{2066}'..='\u{2069}' => !closed,
+        c => c.is_control() && c != '\n' && c != '\t',
     };
     text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// Whether every isolate ends on the line that it began on.
+fn isolates_are_closed(text: &str) -> bool {
+    text.lines().all(|line| {
+        let mut open = 0_u32;
+        let joins = line.chars().all(|c| match c {
+            '\u{2066}'..='\u{2068}' => {
+                open += 1;
+                true
+            }
+            '\u{2069}' => open.checked_sub(1).map(|left| open = left).is_some(),
+            _ => true,
+        });
+        joins && open == 0
+    })
 }
 
 #[cfg(test)]
@@ -138,6 +158,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn isolates_pass_when_they_are_closed_and_nothing_else_that_turns_text() {
+        for (text, shown) in [
+            ("\u{2068}160\u{2069} أشخاص", "\u{2068}160\u{2069} أشخاص"),
+            ("\u{2068}160 أشخاص", "\u{fffd}160 أشخاص"),
+            ("a\u{2069}b\u{2068}", "a\u{fffd}b\u{fffd}"),
+            ("\u{2067}a\nb\u{2069}", "\u{fffd}a\nb\u{fffd}"),
+            ("\u{202e}gpj.exe", "\u{fffd}gpj.exe"),
+        ] {
+            assert_eq!(clean(text), shown);
+        }
+    }
 
     #[test]
     fn a_page_reads_well() {

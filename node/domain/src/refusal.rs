@@ -128,7 +128,7 @@ codes! {
         WrongState = "wrong_state": "See where it stands with `show`; the message says which step is possible now.";
         AlreadyEnded = "already_ended": "It has ended; start a new one if need be.";
         Expired = "expired": "It has expired; issue a new one if it is still true.";
-        PackageAbsent = "package_absent": "The package was erased or never arrived; ask the sender.";
+        PackageAbsent = "package_absent": "It has not been released yet, was erased, or never arrived; `passerelle handover show` says which.";
         SameSociety = "same_society": "A node does not peer with its own Society.";
         StaleBundle = "stale_bundle": "Ask the peer for its newest bundle; an older one than the known is never taken.";
         DataFolderInUse = "data_folder_in_use": "Stop the other node that uses this data folder, or choose another folder.";

@@ -43,7 +43,11 @@ pub(super) fn issue(context: &Context<'_>, id: AlertId, alert: Alert) -> Result<
         }
     }
     if context.now >= alert.expires_at {
-        return Err(Refusal::new(Code::BadTimes, "the alert has expired already").at("expires_at"));
+        return Err(Refusal::new(
+            Code::BadTimes,
+            "the alert has expired already; times such as +2d count from the instant in its id",
+        )
+        .at("expires_at"));
     }
     let recipients = recipients(context, &alert)?;
     let envelope = Envelope {
