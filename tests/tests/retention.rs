@@ -122,6 +122,44 @@ async fn a_crash_between_the_entry_and_the_key_leaves_nothing_after_the_next_sta
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_package_that_waits_in_the_lane_stays_while_the_configuration_suspends_its_peer() -> anyhow::Result<()> {
+    let mut world = World::started(&["SN", "ML"]).await?;
+    world.joined().await?;
+    let (ours, theirs) = (Handovers::of(&*world.node("SN")?).await?, Handovers::of(&*world.node("ML")?).await?);
+    let case = ours.record_consent().await?;
+    let id = ours.offer(&case, "ML").await?;
+    theirs.until(&id, "delivered").await?;
+    theirs.accept(&id).await?;
+    ours.until(&id, "accepted").await?;
+    drop(theirs);
+    world.site("ML")?.stop().await?;
+    ours.release(&id).await?;
+    drop(ours);
+    world.site("SN")?.stop().await?;
+    let suspended = "\n[[peers]]\nsociety = \"ML\"\nsuspended = true\n";
+    let site = world.site("SN")?;
+    site.configure(suspended);
+    site.start().await?;
+    world.site("ML")?.start().await?;
+    let mali = world.node("ML")?;
+    // What waits in the bulk lane goes with or after the first of them, and before the last.
+    for headline in ["Convoy due", "Convoy at the border", "Convoy gone"] {
+        let alert = raise(&*world.node("SN")?, alert(headline)?).await?;
+        wait_until("the alert is there", || has_alert(&mali, alert)).await?;
+    }
+    let theirs = Handovers::of(&mali).await?;
+    assert!(!theirs.until(&id, "accepted").await?.package_here, "no package came between them");
+
+    let site = world.site("SN")?;
+    site.stop().await?;
+    site.unconfigure(suspended);
+    site.start().await?;
+    assert!(theirs.until(&id, "disclosed").await?.package_here);
+    drop((theirs, mali));
+    world.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_suspended_peer_gets_alerts_and_no_package_over_a_restart_until_it_is_resumed() -> anyhow::Result<()> {
     let mut world = World::started(&["SN", "ML"]).await?;
     world.joined().await?;

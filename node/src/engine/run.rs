@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use passerelle_domain::{
     decide::{Command, Context, Decision, NewEntry, Policy, Reply, decide, refused},
-    entry::{Actor, Entry},
+    entry::{Actor, Body, Entry, ForgetReason},
     envelope::Lane,
     fold,
     ids::{EnvelopeId, Epoch, Position},
@@ -217,7 +217,8 @@ impl<'a> Batch<'a> {
             if let Some(object) = object {
                 self.view.put_object(index, &object);
             }
-            if !residues.is_empty() {
+            // What a published draft says stands in its alert: there is nothing to be rid of.
+            if matches!(entry.body, Body::Forgotten { reason, .. } if reason != ForgetReason::Published) {
                 self.view.put(keys::REMOVED.to_vec(), vec![1]);
             }
             for (index, residue) in residues {

@@ -34,6 +34,12 @@ impl Shelf<'_> {
         let policy = self.link.policy.borrow().clone();
         may_send(&self.link.context(view, &policy, self.now), meta)
     }
+
+    /// Whether packages for the peer wait, by what the configuration and the officers say now.
+    fn waits(&self, view: &View<'_>) -> Result<bool, Refusal> {
+        let policy = self.link.policy.borrow().clone();
+        self.link.context(view, &policy, self.now).must_wait(self.peer)
+    }
 }
 
 /// What an entry says of the envelope in a lane.
@@ -52,8 +58,7 @@ impl Parcels for Shelf<'_> {
             self.expired.push((lane, position));
             return Ok(None);
         }
-        if item.kind == Kind::HandoverRelease && view.suspension(self.peer)?.is_some_and(|row| row.suspended) {
-            // It waits until the exchange of cases is resumed.
+        if item.kind == Kind::HandoverRelease && item.ended.is_none() && self.waits(&view)? {
             return Ok(None);
         }
         let about_a_person = matches!(item.kind, Kind::HandoverOffer | Kind::HandoverRelease);
@@ -104,6 +109,9 @@ impl Parcels for Shelf<'_> {
             return Ok(item.ended.is_none());
         }
         let Some(meta) = meta_of(&view, item.entry)? else { return Ok(true) };
+        if self.waits(&view)? {
+            return Ok(false);
+        }
         match self.gate(&view, &meta) {
             Err(refusal) if refusal.code == Code::StoreFailed => Err(refusal),
             outcome => Ok(outcome.is_ok()),

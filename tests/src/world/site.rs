@@ -133,6 +133,11 @@ impl Site {
         self.besides.push_str(besides);
     }
 
+    /// Takes out of its configuration what was added, from the next start on.
+    pub fn unconfigure(&mut self, besides: &str) {
+        self.besides = self.besides.replace(besides, "");
+    }
+
     /// The text of its configuration.
     #[must_use]
     pub fn config(&self) -> String {

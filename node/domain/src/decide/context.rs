@@ -133,6 +133,18 @@ impl Context<'_> {
         Ok(())
     }
 
+    /// Whether a package for `peer` waits: no case is exchanged with it now, or no transfer to it has a basis today. Both
+    /// may change, so that it keeps its place until then.
+    ///
+    /// # Errors
+    /// `store_failed`.
+    pub fn must_wait(&self, peer: Society) -> Result<bool, Refusal> {
+        match self.check_exchange(peer).and_then(|()| self.check_transfer(self.own, peer)) {
+            Err(refusal) if refusal.code == Code::StoreFailed => Err(refusal),
+            outcome => Ok(outcome.is_err()),
+        }
+    }
+
     /// Denies a transfer of data about a person between two countries without a basis that holds now.
     ///
     /// # Errors

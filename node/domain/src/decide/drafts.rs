@@ -98,7 +98,7 @@ pub(super) fn publish(context: &Context<'_>, caller: &Caller, id: AlertId) -> Re
     let mut decision = alerts::issue(context, id, draft.published_at(context.now)?)?;
     decision.entries.push(NewEntry::bare(Body::DraftEnded { id, end: DraftEnd::Published }));
     // What it says stands in the alert now, where a redaction finds it.
-    decision.entries.extend(forget(context, [row.entry], ForgetReason::Retention)?);
+    decision.entries.extend(forget(context, [row.entry], ForgetReason::Published)?);
     Ok(decision)
 }
 

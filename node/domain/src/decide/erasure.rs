@@ -13,7 +13,7 @@ use crate::{
 };
 
 use super::{
-    Context, Decision, NewEntry, Reply, forget, handovers, rights,
+    Context, Decision, NewEntry, Reply, forget, handovers, holds, rights,
     withdrawals::{check_in_use, receipt},
 };
 
@@ -63,7 +63,7 @@ fn forget_letters(context: &Context<'_>, row: &CaseRow) -> Result<Vec<NewEntry>,
 /// Whether an envelope of ours about a person may be sent at this moment; asked at each attempt.
 ///
 /// # Errors
-/// Why not: the consent does not cover it any more.
+/// Why not: the consent does not cover it any more, or it is frozen.
 pub fn may_send(context: &Context<'_>, meta: &EnvelopeMeta) -> Result<(), Refusal> {
     let Some(id) = meta.subject.filter(|_| meta.origin == context.own).map(HandoverId::from) else { return Ok(()) };
     if !matches!(meta.kind, Kind::HandoverOffer | Kind::HandoverRelease) {
@@ -71,6 +71,7 @@ pub fn may_send(context: &Context<'_>, meta: &EnvelopeMeta) -> Result<(), Refusa
     }
     if let Some(row) = context.facts.handover(id)? {
         check_in_use(context, id, &row)?;
+        holds::check_not_frozen(context, id, &row)?;
     }
     match handovers::covered(context, id, Gate::Retry) {
         Err(refusal) if refusal.code == Code::StoreFailed => Err(refusal),

@@ -179,6 +179,7 @@ vocabulary! {
         2 Withdrawn = "withdrawn",
         3 Retention = "retention",
         4 Erasure = "erasure",
+        5 Published = "published",
     }
 }
 

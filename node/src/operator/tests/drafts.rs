@@ -10,6 +10,7 @@ use passerelle_domain::{
 use passerelle_proto::{convert::alert_draft, v1};
 
 use super::{NOW, Node, convoy, refusal};
+use crate::store::compact;
 
 /// An alert that a second person must approve.
 fn grave() -> v1::Alert {
@@ -94,6 +95,18 @@ async fn a_grave_alert_waits_for_a_second_person() {
         ("ready", "binta", "awa")
     );
     assert_eq!(alerts.publish_alert(publish).await.expect("published").into_inner().recipients, ["ML"]);
+}
+
+#[tokio::test]
+async fn the_store_is_made_anew_for_what_is_given_up_and_not_for_what_is_published() {
+    let node = Node::new(&[Role::AlertAuthor]).await;
+    let mut alerts = node.alerts();
+    alerts.draft_alert(drafting(1, convoy())).await.expect("drafted");
+    alerts.publish_alert(v1::PublishAlertRequest { id: id(1) }).await.expect("published");
+    assert!(!compact::is_due(&**node.engine.store()).expect("readable"), "what it says stands in the alert");
+    alerts.draft_alert(drafting(2, convoy())).await.expect("drafted");
+    alerts.discard_alert(v1::DiscardAlertRequest { id: id(2) }).await.expect("given up");
+    assert!(compact::is_due(&**node.engine.store()).expect("readable"));
 }
 
 #[tokio::test]

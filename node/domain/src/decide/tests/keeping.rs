@@ -12,10 +12,10 @@ use crate::{
     decide::{Caller, Command, HoldScope, Reply, Target},
     digest::Digest,
     entry::{Actor, Body},
-    envelope::Attachment,
+    envelope::{Attachment, Kind, Lane},
     fold::Residue,
     handover::{HandoverDraft, Outcome, State, Step, Verdict, sample as handover_sample},
-    ids::{AlertId, ConsentId, EntryIndex, HandoverId},
+    ids::{AlertId, ConsentId, EntryIndex, HandoverId, Position},
     refusal::{Code, Refusal},
     retention::{HoldKind, Rule},
     time::Time,
@@ -225,6 +225,35 @@ fn what_is_frozen_is_neither_read_nor_released_and_a_legal_hold_stops_neither() 
     world.settle("SN", "ML");
     world.at("SN").ask(hold(HoldScope::Case(case(1)), HoldKind::BreachFreeze, false)).expect("frozen");
     assert_eq!(code(world.at("SN").ask(release())), Some(Code::Frozen));
+}
+
+#[test]
+fn a_package_on_its_way_is_not_sent_once_its_case_is_frozen() {
+    for kind in [HoldKind::BreachFreeze, HoldKind::Restriction] {
+        for scope in [HoldScope::Handover(handover_id()), HoldScope::Case(case(1))] {
+            let mut world = offered();
+            world.at("ML").ask(accept()).expect("on offer");
+            world.settle("SN", "ML");
+            world.at("SN").ask(release()).expect("covered");
+            world.at("SN").ask(hold(scope, kind, false)).expect("held");
+            world.at("SN").gate(society("ML"), Lane::Bulk, Position(1));
+            world.settle("SN", "ML");
+            let row = &world.at("ML").journal.rows.handovers[&handover_id()];
+            assert_eq!((row.package, row.state), (None, State::Accepted), "{scope:?} {kind}");
+            // Lifted, it is sent when somebody asks for it again.
+            let senegal = world.at("SN");
+            let entry = issued(&senegal.journal, Kind::HandoverRelease).next().expect("released").index;
+            let replay = Command::Replay { caller: as_operator("admin"), peer: society("ML"), entries: vec![entry] };
+            senegal.ask(replay.clone()).expect("withheld, and said so");
+            world.settle("SN", "ML");
+            assert_eq!(world.at("ML").journal.rows.handovers[&handover_id()].package, None);
+            world.at("SN").ask(hold(scope, kind, true)).expect("lifted");
+            world.at("SN").ask(replay).expect("free again");
+            world.settle("SN", "ML");
+            assert!(world.at("ML").journal.rows.handovers[&handover_id()].package.is_some());
+            holds_together(&world);
+        }
+    }
 }
 
 #[test]
