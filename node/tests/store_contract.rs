@@ -159,7 +159,7 @@ fn an_unknown_schema_is_refused_before_the_database_is_touched() {
     drop(open(root.path()).expect("a fresh store"));
     fs::write(root.path().join("schema"), "passerelle store schema 7\n").expect("a record of the future");
     let before = fs::read(root.path().join("db")).expect("a database");
-    assert!(matches!(open(root.path()), Err(StoreError::UnknownSchema { found: 7, known: 1, .. })));
+    assert!(matches!(open(root.path()), Err(StoreError::UnknownSchema { found: 7, known: 2, .. })));
     assert!(fs::read(root.path().join("db")).expect("a database") == before, "the database is as it was");
 }
 

@@ -102,11 +102,16 @@ impl Desk {
                 () = end.cancelled() => return,
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
-            let until = self.engine.durable().borrow().entries;
-            for index in next..until {
+            let (entries, duties) = {
+                let durable = self.engine.durable();
+                let durable = durable.borrow();
+                (durable.entries, durable.duties)
+            };
+            // Of most alerts nothing ever becomes due: they are not read again.
+            for index in next..duties {
                 self.follow(EntryIndex(index));
             }
-            next = until;
+            next = entries;
         }
     }
 

@@ -4,6 +4,7 @@
 
 mod evidence;
 pub mod export;
+mod followed;
 pub(crate) mod limiter;
 mod run;
 mod verify;
@@ -13,14 +14,14 @@ use std::{collections::BTreeMap, sync::Arc};
 use passerelle_domain::{
     decide::{Command, Policy, Pseudonyms, Reply},
     envelope::Lane,
-    ids::{Epoch, Position},
-    limits::ENGINE_QUEUE_MAX,
+    ids::{EntryIndex, Epoch, Position},
+    limits::{CASE_WORK_WAITING_MAX, ENGINE_QUEUE_MAX},
     refusal::{Code, Refusal},
     signing::Signer,
     society::Society,
     time::Time,
 };
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::{
     clock::Clock,
@@ -38,6 +39,9 @@ pub struct Durable {
     pub entries: u64,
     /// Time of the last of them.
     pub time: Time,
+    /// One more than the index of the newest entry, written since the start, after which something may become due of
+    /// an alert.
+    pub duties: u64,
     /// Last position given to an envelope, by peer and lane.
     pub queued: Arc<BTreeMap<(Society, Lane), Position>>,
 }
@@ -65,6 +69,7 @@ enum Job {
 pub struct Handle {
     jobs: mpsc::Sender<Job>,
     durable: watch::Receiver<Durable>,
+    case_work: broadcast::Sender<EntryIndex>,
     store: Arc<dyn Store>,
 }
 
@@ -93,6 +98,7 @@ pub struct Engine {
     parts: Parts,
     jobs: mpsc::Receiver<Job>,
     durable: watch::Sender<Durable>,
+    case_work: broadcast::Sender<EntryIndex>,
 }
 
 impl Engine {
@@ -101,8 +107,10 @@ impl Engine {
     pub fn new(parts: Parts) -> (Self, Handle) {
         let (sender, jobs) = mpsc::channel(ENGINE_QUEUE_MAX);
         let (durable, seen) = watch::channel(Durable::default());
-        let handle = Handle { jobs: sender, durable: seen, store: Arc::clone(&parts.store) };
-        (Self { parts, jobs, durable }, handle)
+        let (case_work, _) = broadcast::channel(CASE_WORK_WAITING_MAX);
+        let handle =
+            Handle { jobs: sender, durable: seen, case_work: case_work.clone(), store: Arc::clone(&parts.store) };
+        (Self { parts, jobs, durable, case_work }, handle)
     }
 }
 
@@ -158,6 +166,13 @@ impl Handle {
     #[must_use]
     pub fn durable(&self) -> watch::Receiver<Durable> {
         self.durable.clone()
+    }
+
+    /// Entries, once they are durable, that may call for work of the node on a case. Who falls behind is told so, and
+    /// looks at all cases.
+    #[must_use]
+    pub fn case_work(&self) -> broadcast::Receiver<EntryIndex> {
+        self.case_work.subscribe()
     }
 
     /// The store's rows, for reading.

@@ -7,7 +7,7 @@ use passerelle_domain::{
     entry::{Actor, Body, Entry, ForgetReason},
     envelope::Lane,
     fold,
-    ids::{EnvelopeId, Epoch, Position},
+    ids::{EntryIndex, EnvelopeId, Epoch, Position},
     limits::BATCH_COMMANDS_MAX,
     merkle::{Checkpoint, Frontier},
     refusal::{Code, Refusal},
@@ -22,7 +22,7 @@ use crate::store::{
     view::{View, decode, encode, failed},
 };
 
-use super::{Engine, Job, VIEWS_VERSION, limiter::Limiter};
+use super::{Engine, Job, VIEWS_VERSION, followed, limiter::Limiter};
 
 /// Replies that wait for the commit.
 type Waiting = Vec<(oneshot::Sender<Result<Reply, Refusal>>, Result<Reply, Refusal>)>;
@@ -68,7 +68,7 @@ impl Engine {
                 batch.commit()?.0
             }
         };
-        self.publish(&head, stored_lanes(&*self.parts.store)?);
+        self.publish(&head, News { lanes: stored_lanes(&*self.parts.store)?, ..News::default() });
         Ok(head)
     }
 
@@ -108,10 +108,10 @@ impl Engine {
             batch.waiting.push((answer, reply));
         }
         let started = self.parts.clock.monotonic();
-        let (head, lanes, waiting) = batch.commit()?;
+        let (head, news, waiting) = batch.commit()?;
         self.parts.metrics.commit(waiting.len(), self.parts.clock.monotonic().saturating_sub(started));
         self.parts.metrics.journal_entries(head.frontier.size());
-        self.publish(&head, lanes);
+        self.publish(&head, news);
         for (reply, outcome) in waiting {
             // Who no longer waits has gone away; what was decided stands all the same.
             let _ = reply.send(outcome);
@@ -119,20 +119,35 @@ impl Engine {
         Ok(head)
     }
 
-    /// Says what is durable now: the head, and the lanes that the batch went on with.
-    fn publish(&self, head: &HeadRow, lanes: Lanes) {
+    /// Says what is durable now: the head, and what the batch did that others follow.
+    fn publish(&self, head: &HeadRow, news: News) {
         self.durable.send_modify(|durable| {
             durable.entries = head.frontier.size();
             durable.time = head.time;
-            if !lanes.is_empty() {
-                Arc::make_mut(&mut durable.queued).extend(lanes);
+            durable.duties = durable.duties.max(news.duties);
+            if !news.lanes.is_empty() {
+                Arc::make_mut(&mut durable.queued).extend(news.lanes);
             }
         });
+        for entry in news.case_work {
+            // Nobody may follow it yet: whoever begins to, looks at all cases first.
+            let _ = self.case_work.send(entry);
+        }
     }
 }
 
 /// Last positions given, by peer and lane.
 type Lanes = BTreeMap<(Society, Lane), Position>;
+
+/// What a batch did that others follow.
+#[derive(Default)]
+struct News {
+    lanes: Lanes,
+    /// One more than the index of its last entry after which something may become due of an alert.
+    duties: u64,
+    /// Its entries that may call for work on a case.
+    case_work: Vec<EntryIndex>,
+}
 
 fn stored_lanes(store: &dyn Store) -> Result<Lanes, Refusal> {
     let (from, until) = keys::all(b'q');
@@ -157,7 +172,7 @@ struct Batch<'a> {
     view: View<'a>,
     head: HeadRow,
     now: Time,
-    lanes: Lanes,
+    news: News,
     waiting: Waiting,
 }
 
@@ -165,7 +180,7 @@ impl<'a> Batch<'a> {
     fn new(engine: &'a Engine, head: HeadRow) -> Self {
         // Journal time never runs backwards, whatever the clock does.
         let now = engine.parts.clock.now().max(head.time);
-        Self { engine, view: View::of(&*engine.parts.store), head, now, lanes: Lanes::new(), waiting: Vec::new() }
+        Self { engine, view: View::of(&*engine.parts.store), head, now, news: News::default(), waiting: Vec::new() }
     }
 
     fn context<'b>(&'b self, policy: &'b Policy) -> Context<'b> {
@@ -207,12 +222,18 @@ impl<'a> Batch<'a> {
             self.head.previous = Entry::hash_of(&bytes);
             self.head.time = self.now;
             self.head.frontier.append(self.head.previous);
-            self.view.put(keys::entry(index), bytes);
+            self.view.put_entry(index, bytes);
             for row in fold::rows(self.engine.parts.own, &self.view, &entry, content.as_ref())? {
                 self.view.put_row(&row);
                 if let Row::LaneOut(peer, lane, out) = &row {
-                    self.lanes.insert((*peer, *lane), out.queued);
+                    self.news.lanes.insert((*peer, *lane), out.queued);
                 }
+                if followed::is_duty(&row) {
+                    self.news.duties = index.0 + 1;
+                }
+            }
+            if followed::is_case_work(&entry.body) {
+                self.news.case_work.push(index);
             }
             if let Some(object) = object {
                 self.view.put_object(index, &object);
@@ -229,8 +250,8 @@ impl<'a> Batch<'a> {
     }
 
     /// Makes all of it durable.
-    fn commit(self) -> Result<(HeadRow, Lanes, Waiting), Refusal> {
-        let Self { engine, mut view, head, lanes, waiting, .. } = self;
+    fn commit(self) -> Result<(HeadRow, News, Waiting), Refusal> {
+        let Self { engine, mut view, head, news, waiting, .. } = self;
         if view.is_dirty() {
             let checkpoint =
                 Checkpoint { society: engine.parts.own, size: head.frontier.size(), root: head.frontier.root() };
@@ -239,6 +260,6 @@ impl<'a> Batch<'a> {
             let batch = view.into_batch().map_err(failed)?;
             engine.parts.store.commit(batch).map_err(failed)?;
         }
-        Ok((head, lanes, waiting))
+        Ok((head, news, waiting))
     }
 }

@@ -187,6 +187,8 @@ struct Walk<'a> {
     evidence: Option<Evidence<'a>>,
     own: Society,
     store: &'a dyn Store,
+    /// The store's journal, of which the pack is kept along which the walk is.
+    journal: View<'a>,
     scratch: &'a dyn Store,
     next: EntryIndex,
     previous: Digest,
@@ -197,7 +199,8 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     fn new(own: Society, store: &'a dyn Store, scratch: &'a dyn Store, evidence: Option<Evidence<'a>>) -> Self {
         let (next, previous, frontier) = (EntryIndex(0), Digest::default(), Frontier::default());
-        Self { evidence, own, store, scratch, next, previous, frontier, residues: fold::ResidueLedger::default() }
+        let journal = View::of(store);
+        Self { evidence, own, store, journal, scratch, next, previous, frontier, residues: fold::ResidueLedger::default() }
     }
 
     fn advance(&mut self, total: u64, report: &mut Report, progress: &mut impl FnMut(Progress)) -> Result<(), Refusal> {
@@ -216,7 +219,7 @@ impl<'a> Walk<'a> {
     fn step(&mut self, view: &mut View<'_>, report: &mut Report) -> Result<(), Refusal> {
         let index = self.next;
         self.next = EntryIndex(index.0 + 1);
-        let Some(bytes) = self.store.get(&keys::entry(index)).map_err(failed)? else {
+        let Some(bytes) = self.journal.entry_bytes(index)? else {
             report.fault(format!("entry {index} is missing"));
             return Ok(());
         };
@@ -238,7 +241,7 @@ impl<'a> Walk<'a> {
             report.fault(format!("entry {index}: {refusal}"));
         }
         let named = fold::object_named(&entry.body);
-        let object = named.map(|_| View::of(self.store).stored_object(index)).transpose()?.flatten();
+        let object = named.map(|_| self.journal.stored_object(index)).transpose()?.flatten();
         let content = match self.check_object(&entry, object.as_deref(), report) {
             Ok(content) => content,
             Err(refusal) => {

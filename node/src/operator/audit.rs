@@ -173,7 +173,7 @@ impl Operator {
                 page.next_index = Some(index);
                 break;
             }
-            let Some(bytes) = self.engine.store().get(&keys::entry(EntryIndex(index)))? else {
+            let Some(bytes) = view.entry_bytes(EntryIndex(index))? else {
                 return Err(Refusal::new(Code::StoreFailed, format!("entry {index} is missing")));
             };
             if let Some(entry) = view.entry(EntryIndex(index))?.filter(|entry| wanted.has(entry)) {

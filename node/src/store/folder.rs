@@ -13,7 +13,7 @@ use passerelle_domain::time::Time;
 use super::StoreError;
 
 /// The schema version that this release reads and writes: the layout of keys and rows, not the engine's own format.
-pub const SCHEMA_VERSION: u64 = 1;
+pub const SCHEMA_VERSION: u64 = 2;
 
 const LOCK_FILE: &str = "lock";
 const SCHEMA_FILE: &str = "schema";
@@ -221,12 +221,20 @@ mod tests {
     #[test]
     fn an_unknown_schema_is_refused_with_both_numbers_and_nothing_is_changed() {
         let root = temporary();
-        fs::write(root.path().join("schema"), "passerelle store schema 2\n").expect("a record of the future");
+        fs::write(root.path().join("schema"), "passerelle store schema 9\n").expect("a record of the future");
         fs::write(root.path().join("db"), "whatever").expect("a database of the future");
         let refused = HeldFolder::open(root.path(), "db").expect_err("an unknown schema");
-        assert!(matches!(refused, StoreError::UnknownSchema { found: 2, known: 1, .. }), "{refused}");
-        assert!(refused.to_string().contains("schema version 2, and this release knows version 1"));
+        assert!(matches!(refused, StoreError::UnknownSchema { found: 9, known: SCHEMA_VERSION, .. }), "{refused}");
+        assert!(refused.to_string().contains(&format!("schema version 9, and this release knows version {SCHEMA_VERSION}")));
         assert_eq!(fs::read_to_string(root.path().join("db")).expect("still there"), "whatever");
+    }
+
+    #[test]
+    fn a_store_of_an_earlier_layout_is_refused_with_what_to_do() {
+        let root = temporary();
+        fs::write(root.path().join("schema"), "passerelle store schema 1\n").expect("a record of the past");
+        let refused = HeldFolder::open(root.path(), "db").expect_err("an earlier schema").to_string();
+        assert!(refused.contains("schema version 1") && refused.contains("import an export"), "{refused}");
     }
 
     #[test]

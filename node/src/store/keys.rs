@@ -8,8 +8,9 @@
 //! | `m` | | head of the journal ([`HeadRow`](passerelle_domain::rows::HeadRow)) | replaced by every commit |
 //! | `n` | | newest checkpoint, a signed note | replaced by every commit |
 //! | `w` | | a rebuild of the views is under way | while it is |
-//! | `e` | entry index, 8 | [`Entry`](passerelle_domain::entry::Entry) | for ever |
-//! | `o` | entry index, 8; chunk, 4 | part of the entry's object | until retention or erasure |
+//! | `E` | index of the first, 8 | a pack: entries in their order, each with its object where that fits | for ever; an object until retention or erasure |
+//! | `o` | entry index, 8; chunk, 4 | part of an object that is too large for a pack | until retention or erasure |
+//! | `e` | | entries of schema version 1, one a row | not written any more |
 //! | `a` | alert id, 16 | `AlertRow` | view |
 //! | `k` | alert id, 16; Society, 2 | `AckRow` | view |
 //! | `d` | alert id, 16 | `DraftRow` | view |
@@ -76,16 +77,22 @@ fn lane_byte(lane: Lane) -> [u8; 1] {
     [lane as u8]
 }
 
-/// An entry.
+/// The pack that begins with an entry.
 #[must_use]
-pub fn entry(index: EntryIndex) -> Key {
-    key(b'e', &[&index.0.to_be_bytes()])
+pub fn pack(first: EntryIndex) -> Key {
+    key(b'E', &[&first.0.to_be_bytes()])
 }
 
-/// The index in the key of an entry.
+/// The range of all packs: from, until.
 #[must_use]
-pub fn entry_index(key: &[u8]) -> Option<EntryIndex> {
-    let bytes = key.strip_prefix(b"e")?;
+pub fn packs() -> (Key, Key) {
+    all(b'E')
+}
+
+/// The index of the first entry in the key of a pack.
+#[must_use]
+pub fn pack_first(key: &[u8]) -> Option<EntryIndex> {
+    let bytes = key.strip_prefix(b"E")?;
     Some(EntryIndex(u64::from_be_bytes(bytes.try_into().ok()?)))
 }
 
@@ -320,13 +327,13 @@ mod tests {
 
     #[test]
     fn numbers_sort_as_bytes_and_letters_never_meet() {
-        assert!(entry(EntryIndex(255)) < entry(EntryIndex(256)));
-        assert_eq!(entry_index(&entry(EntryIndex(77))), Some(EntryIndex(77)));
-        assert_eq!(entry_index(b"e123"), None);
-        let mut letters: Vec<u8> = VIEWS.iter().copied().chain(*b"smneobwfF").collect();
+        assert!(pack(EntryIndex(255)) < pack(EntryIndex(256)));
+        assert_eq!(pack_first(&pack(EntryIndex(77))), Some(EntryIndex(77)));
+        assert_eq!(pack_first(b"E123"), None);
+        let mut letters: Vec<u8> = VIEWS.iter().copied().chain(*b"smnEeobwfF").collect();
         letters.sort_unstable();
         letters.dedup();
-        assert_eq!(letters.len(), VIEWS.len() + 9);
+        assert_eq!(letters.len(), VIEWS.len() + 10);
     }
 
     #[test]
@@ -334,7 +341,7 @@ mod tests {
         let sn: Society = "SN".parse().expect("a code");
         let id = AlertId::new(Time::from_millis(1_700_000_000_000), [0xab; 10]);
         let cases: [(Key, &str); 6] = [
-            (entry(EntryIndex(1)), "650000000000000001"),
+            (pack(EntryIndex(1)), "450000000000000001"),
             (object(EntryIndex(1), 2), "6f000000000000000100000002"),
             (alert(id), "61018bcfe568007bababababababababab"),
             (lane_item(sn, Lane::Urgent, Position(3)), "69534e010000000000000003"),

@@ -5,8 +5,10 @@
 pub mod compact;
 pub mod disk;
 pub mod folder;
+pub mod journal;
 pub mod keys;
 pub mod memory;
+mod pack;
 pub mod sled;
 pub mod view;
 
