@@ -224,7 +224,7 @@ impl<'a> Batch<'a> {
             self.head.frontier.append(self.head.previous);
             self.view.put_entry(index, bytes);
             for row in fold::rows(self.engine.parts.own, &self.view, &entry, content.as_ref())? {
-                self.view.put_row(&row);
+                self.view.put_row(&row)?;
                 if let Row::LaneOut(peer, lane, out) = &row {
                     self.news.lanes.insert((*peer, *lane), out.queued);
                 }

@@ -32,7 +32,8 @@
 //! | `u` | `s`; Society, 2 | `SuspensionRow` | view |
 //! | `p` | Society, 2 | `PeerRow` | view |
 //! | `q` | Society, 2; lane, 1 | `LaneOut` | view |
-//! | `i` | Society, 2; lane, 1; position, 8 | `LaneItem` | view |
+//! | `T` | Society, 2; lane, 1; position / 16, 8 | 16 `LaneItem`s, see lane_block.rs | view |
+//! | `i` | | `LaneItem`s of schema version 1, one a row | not written any more |
 //! | `r` | Society, 2; lane, 1 | `LaneIn` | view |
 //! | `b` | Society, 2 | `Backoff` | local: not a view, harmless to lose |
 //! | `f` | `r` | something was removed from an object since the store was last made anew | until it is |
@@ -42,7 +43,7 @@
 use passerelle_domain::{
     envelope::Lane,
     handover::{CaseShortCode, GroupId},
-    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position, ReportId, RequestId},
+    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, HandoverId, ReportId, RequestId},
     retention::HoldKind,
     society::Society,
 };
@@ -51,7 +52,7 @@ use passerelle_domain::{
 pub type Key = Vec<u8>;
 
 /// The letters of all views: what `rebuild` drops and folds again.
-pub const VIEWS: &[u8] = b"akdtvcxyhjglupqirDR";
+pub const VIEWS: &[u8] = b"akdtvcxyhjglupqTrDR";
 
 /// The schema version.
 pub const SCHEMA: &[u8] = b"s";
@@ -271,10 +272,10 @@ pub fn lane_out(peer: Society, lane: Lane) -> Key {
     key(b'q', &[&peer.bytes(), &lane_byte(lane)])
 }
 
-/// An envelope in the sending end of a lane.
+/// Envelopes of the sending end of a lane that follow one another.
 #[must_use]
-pub fn lane_item(peer: Society, lane: Lane, position: Position) -> Key {
-    key(b'i', &[&peer.bytes(), &lane_byte(lane), &position.0.to_be_bytes()])
+pub(super) fn lane_block(peer: Society, lane: Lane, block: u64) -> Key {
+    key(b'T', &[&peer.bytes(), &lane_byte(lane), &block.to_be_bytes()])
 }
 
 /// The receiving end of a lane.
@@ -301,13 +302,13 @@ pub fn id_bytes(key: &[u8]) -> Option<[u8; 16]> {
     key.get(1..17)?.try_into().ok()
 }
 
-/// The Society in a key of the kinds `p`, `q`, `i` and `r`.
+/// The Society in a key of the kinds `p`, `q`, `T` and `r`.
 #[must_use]
 pub fn society(key: &[u8]) -> Option<Society> {
     Society::parse_bytes(key.get(1..3)?).ok()
 }
 
-/// The lane in a key of the kinds `q`, `i` and `r`.
+/// The lane in a key of the kinds `q`, `T` and `r`.
 #[must_use]
 pub fn lane(key: &[u8]) -> Option<Lane> {
     key.get(3).and_then(|byte| Lane::from_number(u16::from(*byte)))
@@ -330,10 +331,10 @@ mod tests {
         assert!(pack(EntryIndex(255)) < pack(EntryIndex(256)));
         assert_eq!(pack_first(&pack(EntryIndex(77))), Some(EntryIndex(77)));
         assert_eq!(pack_first(b"E123"), None);
-        let mut letters: Vec<u8> = VIEWS.iter().copied().chain(*b"smnEeobwfF").collect();
+        let mut letters: Vec<u8> = VIEWS.iter().copied().chain(*b"smnEeiobwfF").collect();
         letters.sort_unstable();
         letters.dedup();
-        assert_eq!(letters.len(), VIEWS.len() + 10);
+        assert_eq!(letters.len(), VIEWS.len() + 11);
     }
 
     #[test]
@@ -344,7 +345,7 @@ mod tests {
             (pack(EntryIndex(1)), "450000000000000001"),
             (object(EntryIndex(1), 2), "6f000000000000000100000002"),
             (alert(id), "61018bcfe568007bababababababababab"),
-            (lane_item(sn, Lane::Urgent, Position(3)), "69534e010000000000000003"),
+            (lane_block(sn, Lane::Urgent, 3), "54534e010000000000000003"),
             (lane_in(sn, Lane::Bulk), "72534e03"),
             (peer(sn), "70534e"),
         ];

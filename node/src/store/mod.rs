@@ -7,6 +7,7 @@ pub mod disk;
 pub mod folder;
 pub mod journal;
 pub mod keys;
+mod lane_block;
 pub mod memory;
 mod pack;
 pub mod sled;

@@ -37,6 +37,8 @@ pub struct View<'a> {
     overlay: HashMap<keys::Key, Option<Vec<u8>>>,
     /// Entries that were put.
     added: Journal,
+    /// What [`View::with_row`] read last from the store.
+    last_row: Mutex<Option<(keys::Key, Option<Vec<u8>>)>>,
     /// All peers, once they were asked for: every alert of a batch asks again, and they seldom change.
     peers: Mutex<Option<Vec<(Society, PeerRow)>>>,
 }
@@ -51,7 +53,7 @@ impl<'a> View<'a> {
     /// Rows of `store` over the entries and objects of `journal`: a fold on the side.
     #[must_use]
     pub fn beside(journal: &'a dyn Store, store: &'a dyn Store) -> Self {
-        Self { store, journal, overlay: HashMap::new(), added: Journal::default(), peers: Mutex::default() }
+        Self { store, journal, overlay: HashMap::new(), added: Journal::default(), last_row: Mutex::default(), peers: Mutex::default() }
     }
 
     /// Whether anything was put over the store.
@@ -69,9 +71,29 @@ impl<'a> View<'a> {
     }
 
     /// Puts a row under its key.
-    pub fn put_row(&mut self, row: &Row) {
-        let (key, value) = encode_row(row);
+    ///
+    /// # Errors
+    /// `store_failed`, when what lies beside it in the store cannot be read.
+    pub fn put_row(&mut self, row: &Row) -> Result<(), Refusal> {
+        let (key, value) = match encode_row(row) {
+            Encoded::Row(key, value) => (key, value),
+            Encoded::LaneItem(peer, lane, position, item) => return self.put_lane_item(peer, lane, position, item),
+        };
         self.put(key, value);
+        Ok(())
+    }
+
+    /// Shows the bytes under a key, those of the batch or else those of the store; the ones read last are kept, for
+    /// rows that hold much are asked for often.
+    pub(super) fn with_row<T>(&self, key: &[u8], show: impl FnOnce(Option<&[u8]>) -> T) -> Result<T, Refusal> {
+        if let Some(value) = self.overlay.get(key) {
+            return Ok(show(value.as_deref()));
+        }
+        let mut last = self.last_row.lock();
+        if !last.as_ref().is_some_and(|(read, _)| read == key) {
+            *last = Some((key.to_vec(), self.store.get(key).map_err(failed)?));
+        }
+        Ok(show(last.as_ref().and_then(|(_, value)| value.as_deref())))
     }
 
     /// Removes what is under a key.
@@ -178,10 +200,15 @@ pub fn encode<T: Encode<()>>(row: &T) -> Vec<u8> {
     bytes
 }
 
-/// The key and the bytes of a row.
-#[must_use]
-pub fn encode_row(row: &Row) -> (keys::Key, Vec<u8>) {
-    match row {
+/// A row as it is put.
+enum Encoded<'a> {
+    Row(keys::Key, Vec<u8>),
+    /// It lies in a row with others.
+    LaneItem(Society, Lane, Position, &'a LaneItem),
+}
+
+fn encode_row(row: &Row) -> Encoded<'_> {
+    let (key, value) = match row {
         Row::Alert(id, row) => (keys::alert(*id), encode(row)),
         Row::Ack(id, society, row) => (keys::ack(*id, *society), encode(row)),
         Row::Draft(id, row) => (keys::draft(*id), encode(row)),
@@ -203,9 +230,10 @@ pub fn encode_row(row: &Row) -> (keys::Key, Vec<u8>) {
         Row::Report(id, row) => (keys::report(*id), encode(row)),
         Row::Peer(society, row) => (keys::peer(*society), encode(row)),
         Row::LaneOut(society, lane, row) => (keys::lane_out(*society, *lane), encode(row)),
-        Row::LaneItem(society, lane, position, row) => (keys::lane_item(*society, *lane, *position), encode(row)),
+        Row::LaneItem(society, lane, position, row) => return Encoded::LaneItem(*society, *lane, *position, row),
         Row::LaneIn(society, lane, row) => (keys::lane_in(*society, *lane), encode(row)),
-    }
+    };
+    Encoded::Row(key, value)
 }
 
 impl Facts for View<'_> {
@@ -332,7 +360,7 @@ impl Facts for View<'_> {
     }
 
     fn lane_item(&self, peer: Society, lane: Lane, position: Position) -> Result<Option<LaneItem>, Refusal> {
-        self.row(&keys::lane_item(peer, lane, position))
+        self.lane_item_at(peer, lane, position)
     }
 
     fn lane_in(&self, peer: Society, lane: Lane) -> Result<LaneIn, Refusal> {
