@@ -225,10 +225,7 @@ impl Importing<'_> {
         self.previous = Entry::hash_of(&bytes);
         self.time = entry.time;
         self.frontier.append(self.previous);
-        view.put_entry(index, bytes);
-        if let Some(object) = put {
-            view.put_object(index, &object);
-        }
+        view.put_entry(index, bytes, put);
         Ok(())
     }
 }

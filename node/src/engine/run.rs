@@ -222,7 +222,7 @@ impl<'a> Batch<'a> {
             self.head.previous = Entry::hash_of(&bytes);
             self.head.time = self.now;
             self.head.frontier.append(self.head.previous);
-            self.view.put_entry(index, bytes);
+            self.view.put_entry(index, bytes, object);
             for row in fold::rows(self.engine.parts.own, &self.view, &entry, content.as_ref())? {
                 self.view.put_row(&row)?;
                 if let Row::LaneOut(peer, lane, out) = &row {
@@ -234,9 +234,6 @@ impl<'a> Batch<'a> {
             }
             if followed::is_case_work(&entry.body) {
                 self.news.case_work.push(index);
-            }
-            if let Some(object) = object {
-                self.view.put_object(index, &object);
             }
             // What a published draft says stands in its alert: there is nothing to be rid of.
             if matches!(entry.body, Body::Forgotten { reason, .. } if reason != ForgetReason::Published) {

@@ -200,7 +200,17 @@ impl<'a> Walk<'a> {
     fn new(own: Society, store: &'a dyn Store, scratch: &'a dyn Store, evidence: Option<Evidence<'a>>) -> Self {
         let (next, previous, frontier) = (EntryIndex(0), Digest::default(), Frontier::default());
         let journal = View::of(store);
-        Self { evidence, own, store, journal, scratch, next, previous, frontier, residues: fold::ResidueLedger::default() }
+        Self {
+            evidence,
+            own,
+            store,
+            journal,
+            scratch,
+            next,
+            previous,
+            frontier,
+            residues: fold::ResidueLedger::default(),
+        }
     }
 
     fn advance(&mut self, total: u64, report: &mut Report, progress: &mut impl FnMut(Progress)) -> Result<(), Refusal> {

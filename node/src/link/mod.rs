@@ -9,6 +9,7 @@ mod keep;
 mod listener;
 mod parcels;
 mod readings;
+mod receipts;
 mod registry;
 mod session;
 mod status;

@@ -200,11 +200,11 @@ mod tests {
         for interrupted_at in ["nothing yet", "a database being made"] {
             let held = HeldFolder::open(&path, "db").expect("a fresh folder");
             assert!(held.is_fresh(), "{interrupted_at}");
-            assert_eq!(record(), "passerelle store schema 1 being made\n");
+            assert_eq!(record(), format!("passerelle store schema {SCHEMA_VERSION} being made\n"));
             fs::write(path.join("db"), "rows").expect("a database");
         }
         HeldFolder::open(&path, "db").expect("the same folder").mark_complete().expect("a writable folder");
-        assert_eq!(record(), "passerelle store schema 1\n");
+        assert_eq!(record(), format!("passerelle store schema {SCHEMA_VERSION}\n"));
         assert!(!HeldFolder::open(&path, "db").expect("the same folder again").is_fresh());
     }
 
@@ -225,7 +225,9 @@ mod tests {
         fs::write(root.path().join("db"), "whatever").expect("a database of the future");
         let refused = HeldFolder::open(root.path(), "db").expect_err("an unknown schema");
         assert!(matches!(refused, StoreError::UnknownSchema { found: 9, known: SCHEMA_VERSION, .. }), "{refused}");
-        assert!(refused.to_string().contains(&format!("schema version 9, and this release knows version {SCHEMA_VERSION}")));
+        assert!(
+            refused.to_string().contains(&format!("schema version 9, and this release knows version {SCHEMA_VERSION}"))
+        );
         assert_eq!(fs::read_to_string(root.path().join("db")).expect("still there"), "whatever");
     }
 

@@ -56,21 +56,15 @@ enum Place {
 }
 
 impl View<'_> {
-    /// Puts the bytes of an entry. Its object, where it has one, is put after it.
-    pub fn put_entry(&mut self, index: EntryIndex, entry: Vec<u8>) {
-        self.journal_mut().added.insert(index, Item { entry, object: Object::None });
-    }
-
-    /// Puts the object of an entry that was put before.
-    pub fn put_object(&mut self, index: EntryIndex, object: &[u8]) {
-        if let Some(item) = self.journal_mut().added.get_mut(&index) {
-            item.object = Object::Here(object.to_vec());
-            if item.fits() {
-                return;
-            }
-            item.object = Object::Rows;
+    /// Puts the bytes of an entry, and its object where it has one.
+    pub fn put_entry(&mut self, index: EntryIndex, entry: Vec<u8>, object: Option<Vec<u8>>) {
+        let mut item = Item { entry, object: object.map_or(Object::None, Object::Here) };
+        if !item.fits()
+            && let Object::Here(object) = std::mem::replace(&mut item.object, Object::Rows)
+        {
+            self.put_chunks(index, &object);
         }
-        self.put_chunks(index, object);
+        self.journal_mut().added.insert(index, item);
     }
 
     fn put_chunks(&mut self, index: EntryIndex, object: &[u8]) {
@@ -89,8 +83,8 @@ impl View<'_> {
             self.remove(keys::object(index, chunk));
             chunk += 1;
         }
-        if self.journal_mut().added.contains_key(&index) {
-            self.put_object(index, residue);
+        if let Some(Item { entry, .. }) = self.journal_mut().added.remove(&index) {
+            self.put_entry(index, entry, Some(residue.to_vec()));
             return Ok(());
         }
         let Some(Pack { first, bytes }) = self.pack_of(index)? else { return Ok(()) };

@@ -83,16 +83,20 @@ fn varint_len(value: usize) -> usize {
 
 /// Items that follow one another, in as few packs as hold them; each with the number of items before it.
 pub(super) fn write(items: &[Item]) -> Vec<(usize, Vec<u8>)> {
-    let mut packs: Vec<(usize, Vec<u8>)> = Vec::new();
-    for (at, item) in items.iter().enumerate() {
-        match packs.last_mut() {
-            Some((_, pack)) if pack.len() + item.packed_len() <= STORE_VALUE_BYTES_MAX => item.put(pack),
-            _ => {
-                let mut pack = Vec::with_capacity(item.packed_len());
-                item.put(&mut pack);
-                packs.push((at, pack));
-            }
+    let mut packs = Vec::new();
+    let mut begin = 0;
+    while begin < items.len() {
+        let (mut end, mut bytes) = (begin, 0);
+        while let Some(item) = items.get(end)
+            && (end == begin || bytes + item.packed_len() <= STORE_VALUE_BYTES_MAX)
+        {
+            bytes += item.packed_len();
+            end += 1;
         }
+        let mut pack = Vec::with_capacity(bytes);
+        items[begin..end].iter().for_each(|item| item.put(&mut pack));
+        packs.push((begin, pack));
+        begin = end;
     }
     packs
 }
@@ -205,8 +209,8 @@ mod tests {
     #[test]
     fn an_item_of_exactly_one_value_fits_and_one_more_byte_does_not() {
         let of = |bytes| Item { entry: vec![7; 100], object: Object::Here(vec![1; bytes]) };
-        // One byte for the length of the entry, three for that of the object.
-        let most = STORE_VALUE_BYTES_MAX - 100 - 1 - 3;
+        // One byte for the length of the entry, two for that of the object.
+        let most = STORE_VALUE_BYTES_MAX - 100 - 1 - 2;
         assert!(of(most).fits());
         assert!(!of(most + 1).fits());
         assert_eq!(write(&[of(most)])[0].1.len(), STORE_VALUE_BYTES_MAX);

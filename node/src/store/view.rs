@@ -53,7 +53,14 @@ impl<'a> View<'a> {
     /// Rows of `store` over the entries and objects of `journal`: a fold on the side.
     #[must_use]
     pub fn beside(journal: &'a dyn Store, store: &'a dyn Store) -> Self {
-        Self { store, journal, overlay: HashMap::new(), added: Journal::default(), last_row: Mutex::default(), peers: Mutex::default() }
+        Self {
+            store,
+            journal,
+            overlay: HashMap::new(),
+            added: Journal::default(),
+            last_row: Mutex::default(),
+            peers: Mutex::default(),
+        }
     }
 
     /// Whether anything was put over the store.

@@ -20,7 +20,7 @@ const SAMPLES: usize = 8;
 /// A frame takes the line for at most this long, so that an urgent one soon gets its turn.
 const FRAME_TIME: Duration = Duration::from_millis(250);
 /// Content of a frame, at the least and the most; the rest of 16 KiB is the frame's own.
-const FRAME_CONTENT_MIN: u64 = 2 * 1024;
+pub(super) const FRAME_CONTENT_MIN: u64 = 2 * 1024;
 const FRAME_CONTENT_MAX: u64 = 15 * 1024;
 
 /// Bytes a second from which a path under load needs no compression: it then costs more time than it saves.
