@@ -194,3 +194,115 @@ pub fn has_entries(store: &dyn Store) -> Result<bool, Refusal> {
     let (from, until) = keys::packs();
     store.scan(&from, &until, Direction::Forward).next().transpose().map(|row| row.is_some()).map_err(failed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::memory::MemoryStore;
+
+    /// The bytes of an entry, and an object of `bytes`, by which it is known.
+    fn entry(index: u64) -> Vec<u8> {
+        vec![index as u8; 200]
+    }
+
+    fn object(index: u64, bytes: usize) -> Vec<u8> {
+        vec![!(index as u8); bytes]
+    }
+
+    /// Object sizes of the entries of a commit: small ones, none, one that fills a value, and one of many chunks.
+    const SIZES: [Option<usize>; 8] = [
+        Some(1_100),
+        None,
+        Some(3_000),
+        Some(STORE_VALUE_BYTES_MAX - 203),
+        Some(STORE_VALUE_BYTES_MAX),
+        Some(60_000),
+        Some(0),
+        Some(900),
+    ];
+
+    fn commit(store: &MemoryStore, from: u64) {
+        let mut view = View::of(store);
+        for (index, size) in (from..).zip(SIZES) {
+            view.put_entry(EntryIndex(index), entry(index), size.map(|size| object(index, size)));
+        }
+        check(&view, from);
+        assert!(view.is_dirty());
+        store.commit(view.into_batch().expect("within the bounds")).expect("stored");
+    }
+
+    fn check(view: &View<'_>, from: u64) {
+        for (index, size) in (from..).zip(SIZES) {
+            assert_eq!(view.entry_bytes(EntryIndex(index)).expect("read"), Some(entry(index)), "{index}");
+            let expected = size.map(|size| object(index, size));
+            assert_eq!(view.stored_object(EntryIndex(index)).expect("read"), expected, "{index}");
+        }
+    }
+
+    #[test]
+    fn what_was_put_is_read_before_and_after_its_commit_in_any_order() {
+        let store = MemoryStore::new();
+        assert!(!has_entries(&store).expect("read"));
+        for from in [0, 8, 16] {
+            commit(&store, from);
+        }
+        assert!(has_entries(&store).expect("read"));
+        for from in [16, 0, 8] {
+            check(&View::of(&store), from);
+        }
+        let view = View::of(&store);
+        for index in [23, 0, 22, 1, 11, 3, 12] {
+            assert_eq!(view.entry_bytes(EntryIndex(index)).expect("read"), Some(entry(index)));
+        }
+        assert_eq!(view.entry_bytes(EntryIndex(24)).expect("read"), None, "beyond the last pack");
+        assert_eq!(view.stored_object(EntryIndex(99)).expect("read"), None);
+    }
+
+    #[test]
+    fn a_residue_takes_the_place_of_any_object_and_nothing_else_changes() {
+        for (at, size) in SIZES.iter().enumerate().filter_map(|(at, size)| size.map(|size| (at as u64, size))) {
+            // Of an object of a few bytes more may be left than it had.
+            for left in [10, STORE_VALUE_BYTES_MAX - 100] {
+                let store = MemoryStore::new();
+                commit(&store, 0);
+                commit(&store, 8);
+                let residue = vec![0xee; left];
+                let mut view = View::of(&store);
+                view.replace_object(EntryIndex(8 + at), &residue).expect("replaced");
+                view.replace_object(EntryIndex(8 + at), &residue).expect("again, in the same batch");
+                assert_eq!(view.stored_object(EntryIndex(8 + at)).expect("read").as_deref(), Some(&residue[..]));
+                store.commit(view.into_batch().expect("within the bounds")).expect("stored");
+                let view = View::of(&store);
+                for index in 0..16 {
+                    let expected = match SIZES[index as usize % 8] {
+                        _ if index == 8 + at => Some(residue.clone()),
+                        size => size.map(|size| object(index, size)),
+                    };
+                    assert_eq!(view.stored_object(EntryIndex(index)).expect("read"), expected, "{size}: {index}");
+                    assert_eq!(view.entry_bytes(EntryIndex(index)).expect("read"), Some(entry(index)));
+                }
+                let gone = object(8 + at, size.max(1));
+                let all = store.scan(&[0], &[0xff], Direction::Forward).map(|row| row.expect("readable").1);
+                let copies =
+                    all.filter(|value| size > 100 && value.windows(size.min(100)).any(|w| w == &gone[..size.min(100)]));
+                assert_eq!(copies.count(), 0, "{size}: nothing of the object is left in any row");
+            }
+        }
+    }
+
+    #[test]
+    fn two_objects_of_one_pack_are_replaced_in_one_batch() {
+        let store = MemoryStore::new();
+        commit(&store, 0);
+        let mut view = View::of(&store);
+        for index in [2, 0] {
+            view.replace_object(EntryIndex(index), &[0xee; 20]).expect("replaced");
+        }
+        store.commit(view.into_batch().expect("within the bounds")).expect("stored");
+        let view = View::of(&store);
+        for index in [0, 2] {
+            assert_eq!(view.stored_object(EntryIndex(index)).expect("read").as_deref(), Some(&[0xee; 20][..]));
+        }
+        assert_eq!(view.stored_object(EntryIndex(7)).expect("read"), Some(object(7, 900)));
+    }
+}
