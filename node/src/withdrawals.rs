@@ -26,6 +26,7 @@ use crate::{
         Direction, keys,
         view::{decode, failed},
     },
+    supervise::offload,
 };
 
 /// What could not be erased is tried again after this long.
@@ -54,6 +55,7 @@ impl Eraser {
                 }
             }
             tokio::select! {
+                biased;
                 () = end.cancelled() => return,
                 () = tokio::time::sleep(AGAIN_AFTER) => again.extend(self.due().unwrap_or_default()),
                 told = work.recv() => match told {
@@ -94,7 +96,7 @@ impl Eraser {
         if !kept {
             let packages = self.packages.clone();
             let outgoing = self.outgoing_of(case)?;
-            let erased = tokio::task::spawn_blocking(move || {
+            let erased = offload(move || {
                 for digest in outgoing {
                     packages.remove_outgoing(digest)?;
                 }
