@@ -6,11 +6,12 @@ use std::time::Duration;
 use futures_util::{FutureExt as _, Stream, StreamExt as _, stream::FuturesOrdered};
 use passerelle_domain::{
     decide::{Command, Reply, open},
+    defect,
     digest::Digest,
     entry::Actor,
     envelope::Lane,
     facts::Facts as _,
-    ids::{CaseId, Position},
+    ids::{CaseId, EntryIndex, Position},
     link::{Alarm, Arrival, Event, Frame, Hello, LocalLane, Session},
     receipt::{BriefReceipt, Receipt, Rejection, SignedReceipt},
     refusal::{Code, Fault, Refusal},
@@ -71,7 +72,7 @@ pub(super) struct Driver<'a> {
 struct Receiptable {
     position: Position,
     hash: Digest,
-    entry: passerelle_domain::ids::EntryIndex,
+    entry: EntryIndex,
     rejected: Vec<(Position, String)>,
 }
 
@@ -344,7 +345,8 @@ impl<'a> Driver<'a> {
         for (at, lane) in Lane::ALL.iter().enumerate() {
             let row = view.lane_in(self.peer, *lane)?;
             if row.received > Position(0) {
-                let LaneIn { received: position, hash, entry, rejected } = row;
+                let LaneIn { received: position, hash, entry: last, rejected } = row;
+                let entry = defect!(NewReceipt => EntryIndex(self.link.engine.durable().borrow().entries), else last);
                 self.receiptable[at] = Some(Receiptable { position, hash, entry, rejected });
             }
         }
@@ -367,7 +369,8 @@ impl<'a> Driver<'a> {
     async fn arrived(&mut self, arrival: Arrival, keys: &mut Option<Vec<PublicKey>>) -> Result<(), Refusal> {
         let (link, peer) = (self.link, self.peer);
         let of_peer = keys.get_or_insert_with(|| link.signing_keys(peer));
-        let keys = |society| if society == peer { of_peer.clone() } else { link.signing_keys(society) };
+        let theirs = |society| defect!(TakePeersWord => society != link.own, else society == peer);
+        let keys = |society| if theirs(society) { of_peer.clone() } else { link.signing_keys(society) };
         let (opened, attachment) = open(&arrival.parcel, &keys, &Ed25519Verifier)?;
         let (package, opened_case) = keep_package(self.link, self.peer, &opened, attachment).await?;
         let command = Command::Deliver {
@@ -393,7 +396,8 @@ impl<'a> Driver<'a> {
     }
 
     async fn receipt(&mut self, signed: SignedReceipt) -> Result<(), Refusal> {
-        let receipt = signed.open(&self.link.signing_keys(self.peer), &Ed25519Verifier)?;
+        let keys = self.link.signing_keys(self.peer);
+        let receipt = defect!(UnsignedReceipt => signed.read()?, else signed.open(&keys, &Ed25519Verifier)?);
         self.link.metrics.receipt_received(self.peer);
         self.session.on_receipt(receipt.lane, receipt.position, self.link.clock.now());
         self.submit(Command::TakeReceipt { peer: self.peer, receipt, signed }, Due::Other).await
@@ -446,7 +450,7 @@ impl<'a> Driver<'a> {
             let rejected: Vec<Rejection> = next
                 .rejected
                 .into_iter()
-                .filter(|(position, _)| *position > since)
+                .filter(|(position, _)| defect!(LoseRejection => false, else *position > since))
                 .map(|(position, code)| Rejection { position, code })
                 .collect();
             self.receipted[at] = next.position;
