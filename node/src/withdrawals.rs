@@ -26,6 +26,7 @@ use crate::{
         Direction, keys,
         view::{decode, failed},
     },
+    supervise::offload,
 };
 
 /// What could not be erased is tried again after this long.
@@ -55,6 +56,7 @@ impl Eraser {
                 }
             }
             tokio::select! {
+                biased;
                 () = end.cancelled() => return,
                 () = tokio::time::sleep(AGAIN_AFTER) => again.extend(self.due().unwrap_or_default()),
                 changed = durable.changed() => if changed.is_err() { return },
@@ -91,7 +93,7 @@ impl Eraser {
         if !kept {
             let packages = self.packages.clone();
             let outgoing = self.outgoing_of(case)?;
-            let erased = tokio::task::spawn_blocking(move || {
+            let erased = offload(move || {
                 for digest in outgoing {
                     packages.remove_outgoing(digest)?;
                 }

@@ -4,6 +4,7 @@
 
 #[cfg(feature = "defects")]
 mod defects;
+mod durable;
 mod evidence;
 pub mod export;
 pub(crate) mod limiter;
@@ -30,6 +31,8 @@ use crate::{
     store::{Store, keys, view::View},
 };
 
+pub use durable::{EngineEnded, Following};
+pub use run::Settle;
 pub use verify::{Due, Progress, Report, VIEWS_VERSION, rebuild, rebuild_due, verify};
 
 /// What is durable. A read of the store beside a commit may see more; whoever tells others of it,
@@ -66,7 +69,7 @@ enum Job {
 #[derive(Clone)]
 pub struct Handle {
     jobs: mpsc::Sender<Job>,
-    durable: watch::Receiver<Durable>,
+    durable: Following,
     store: Arc<dyn Store>,
 }
 
@@ -94,15 +97,15 @@ pub struct Parts {
 pub struct Engine {
     parts: Parts,
     jobs: mpsc::Receiver<Job>,
-    durable: watch::Sender<Durable>,
+    durable: durable::Teller,
 }
 
 impl Engine {
-    /// An engine over a store; [`Engine::run`] is to be called on a thread of its own.
+    /// An engine over a store; [`Engine::run`] is to be called on a thread of its own, or else [`Engine::run_in_place`].
     #[must_use]
     pub fn new(parts: Parts) -> (Self, Handle) {
         let (sender, jobs) = mpsc::channel(ENGINE_QUEUE_MAX);
-        let (durable, seen) = watch::channel(Durable::default());
+        let (durable, seen) = durable::channel();
         let handle = Handle { jobs: sender, durable: seen, store: Arc::clone(&parts.store) };
         (Self { parts, jobs, durable }, handle)
     }
@@ -158,7 +161,7 @@ impl Handle {
 
     /// What is durable, as it grows.
     #[must_use]
-    pub fn durable(&self) -> watch::Receiver<Durable> {
+    pub fn durable(&self) -> Following {
         self.durable.clone()
     }
 

@@ -1,7 +1,9 @@
-//! The engine's loop: receive, decide, commit, reply. Synchronous, on a thread of its own.
+//! The engine's loop: receive, decide, commit, reply. Synchronous, on a thread of its own; in a simulation a task among
+//! the others, with the same turns.
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use futures_util::future::BoxFuture;
 use passerelle_domain::{
     decide::{Command, Context, Decision, NewEntry, Policy, Reply, decide, refused},
     defect,
@@ -19,7 +21,7 @@ use passerelle_domain::{
 use tokio::sync::oneshot;
 
 use crate::store::{
-    Direction, Store, keys,
+    Direction, Store, StoreError, keys,
     view::{View, decode, encode, failed},
 };
 
@@ -30,6 +32,12 @@ use super::{Engine, Job, VIEWS_VERSION, limiter::Limiter};
 /// Replies that wait for the commit.
 pub(super) type Waiting = Vec<(oneshot::Sender<Result<Reply, Refusal>>, Result<Reply, Refusal>)>;
 
+/// A batch that was committed: the head after it, the lanes that it went on with, and the replies to give.
+type Done = (HeadRow, Lanes, Waiting);
+
+/// What an engine that runs as a task awaits after each commit.
+pub type Settle = Arc<dyn Fn() -> BoxFuture<'static, Result<(), StoreError>> + Send + Sync>;
+
 impl Engine {
     /// Runs until every handle is gone, or until a commit fails: an engine that cannot persist must
     /// not go on.
@@ -37,29 +45,38 @@ impl Engine {
     /// # Errors
     /// The failure of the store.
     pub fn run(mut self) -> Result<(), Refusal> {
-        let mut head = self.begin()?;
-        let mut limiter = Limiter::default();
-        let mut jobs = Vec::with_capacity(BATCH_COMMANDS_MAX);
-        let mut stopping = false;
-        while !stopping && let Some(first) = self.jobs.blocking_recv() {
-            jobs.push(first);
-            while jobs.len() < BATCH_COMMANDS_MAX
-                && let Ok(job) = self.jobs.try_recv()
-            {
-                jobs.push(job);
-            }
-            if let Some(at) = jobs.iter().position(|job| matches!(job, Job::Stop)) {
-                // Who comes after the stop is told so, as the reply's sender is dropped.
-                jobs.truncate(at);
-                stopping = true;
-            }
-            head = self.batch(head, &mut limiter, jobs.drain(..))?;
+        let (mut turns, begun) = Turns::begin(&self)?;
+        self.publish(&begun.0, begun.1);
+        while !turns.stopping
+            && let Some(first) = self.jobs.blocking_recv()
+        {
+            let done = turns.take(&mut self, first)?;
+            self.answer(done);
+        }
+        Ok(())
+    }
+
+    /// The same as a task of a runtime with one thread. After each commit `settle` is awaited, and only then anybody
+    /// told: it stands for the time that a disk takes to make durable what was written.
+    ///
+    /// # Errors
+    /// The failure of the store.
+    pub async fn run_in_place(mut self, settle: Settle) -> Result<(), Refusal> {
+        let (mut turns, begun) = Turns::begin(&self)?;
+        settle().await.map_err(failed)?;
+        self.publish(&begun.0, begun.1);
+        while !turns.stopping
+            && let Some(first) = self.jobs.recv().await
+        {
+            let done = turns.take(&mut self, first)?;
+            settle().await.map_err(failed)?;
+            self.answer(done);
         }
         Ok(())
     }
 
     /// Reads the head, or writes the first entry of a new store.
-    fn begin(&self) -> Result<HeadRow, Refusal> {
+    fn begin(&self) -> Result<(HeadRow, Lanes), Refusal> {
         let head = View::of(&*self.parts.store).head()?;
         let head = match head {
             Some(head) => head,
@@ -71,11 +88,10 @@ impl Engine {
                 batch.commit()?.0
             }
         };
-        self.publish(&head, stored_lanes(&*self.parts.store)?);
-        Ok(head)
+        Ok((head, stored_lanes(&*self.parts.store)?))
     }
 
-    fn batch(&self, head: HeadRow, limiter: &mut Limiter, jobs: impl Iterator<Item = Job>) -> Result<HeadRow, Refusal> {
+    fn batch(&self, head: HeadRow, limiter: &mut Limiter, jobs: impl Iterator<Item = Job>) -> Result<Done, Refusal> {
         let policy = self.parts.policy.borrow().clone();
         let mut batch = Batch::new(self, head);
         for job in jobs {
@@ -115,23 +131,62 @@ impl Engine {
         let (head, lanes, waiting) = batch.commit()?;
         self.parts.metrics.commit(waiting.len(), self.parts.clock.monotonic().saturating_sub(started));
         self.parts.metrics.journal_entries(head.frontier.size());
+        Ok((head, lanes, waiting))
+    }
+
+    /// Tells everybody of a batch that is durable: who follows the journal, and who waits for an answer.
+    fn answer(&self, (head, lanes, waiting): Done) {
         self.publish(&head, lanes);
         for (reply, outcome) in waiting {
             // Who no longer waits has gone away; what was decided stands all the same.
             let _ = reply.send(outcome);
         }
-        Ok(head)
     }
 
     /// Says what is durable now: the head, and the lanes that the batch went on with.
     fn publish(&self, head: &HeadRow, lanes: Lanes) {
-        self.durable.send_modify(|durable| {
+        self.durable.change(|durable| {
             durable.entries = head.frontier.size();
             durable.time = head.time;
             if !lanes.is_empty() {
                 Arc::make_mut(&mut durable.queued).extend(lanes);
             }
         });
+    }
+}
+
+/// The turns of an engine: what it keeps from one batch to the next.
+struct Turns {
+    head: HeadRow,
+    limiter: Limiter,
+    jobs: Vec<Job>,
+    stopping: bool,
+}
+
+impl Turns {
+    /// Ready for the first job, with what is to be published before it.
+    fn begin(engine: &Engine) -> Result<(Self, (HeadRow, Lanes)), Refusal> {
+        let (head, lanes) = engine.begin()?;
+        let jobs = Vec::with_capacity(BATCH_COMMANDS_MAX);
+        Ok((Self { head: head.clone(), limiter: Limiter::default(), jobs, stopping: false }, (head, lanes)))
+    }
+
+    /// Decides and commits a job and those that wait behind it.
+    fn take(&mut self, engine: &mut Engine, first: Job) -> Result<Done, Refusal> {
+        self.jobs.push(first);
+        while self.jobs.len() < BATCH_COMMANDS_MAX
+            && let Ok(job) = engine.jobs.try_recv()
+        {
+            self.jobs.push(job);
+        }
+        if let Some(at) = self.jobs.iter().position(|job| matches!(job, Job::Stop)) {
+            // Who comes after the stop is told so, as the reply's sender is dropped.
+            self.jobs.truncate(at);
+            self.stopping = true;
+        }
+        let done = engine.batch(self.head.clone(), &mut self.limiter, self.jobs.drain(..))?;
+        self.head = done.0.clone();
+        Ok(done)
     }
 }
 
@@ -235,7 +290,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Makes all of it durable.
-    fn commit(self) -> Result<(HeadRow, Lanes, Waiting), Refusal> {
+    fn commit(self) -> Result<Done, Refusal> {
         let Self { engine, mut view, head, lanes, waiting, .. } = self;
         if view.is_dirty() {
             let checkpoint =

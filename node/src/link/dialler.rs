@@ -46,6 +46,7 @@ pub async fn dial_for_ever(link: Link, peer: Society, addresses: Addresses, stop
     let mut turn = 0_usize;
     loop {
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             () = until_due(&link, peer, &addresses, backoff) => {}
         }
@@ -57,6 +58,7 @@ pub async fn dial_for_ever(link: Link, peer: Society, addresses: Addresses, stop
         let Some(address) = address else { continue };
         link.statuses.update(peer, |status| status.state = LinkState::Dialling);
         let ended = tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             ended = dial(&link, peer, &address, &stop) => ended,
         };
@@ -90,6 +92,7 @@ async fn until_due(link: &Link, peer: Society, addresses: &Addresses, backoff: B
     loop {
         if link.registry.is_up(peer) || addresses.load().is_empty() || !link.is_peer(peer) {
             tokio::select! {
+                biased;
                 () = link.registry.changed() => {}
                 () = tokio::time::sleep(Duration::from_secs(1)) => {}
             }
@@ -105,6 +108,7 @@ async fn until_due(link: &Link, peer: Society, addresses: &Addresses, backoff: B
             status.next_dial = Some(due);
         });
         tokio::select! {
+            biased;
             () = tokio::time::sleep(due.since(now)) => {}
             () = link.registry.changed() => {}
             changed = durable.changed() => if changed.is_err() { std::future::pending::<()>().await },
@@ -155,7 +159,7 @@ async fn open(link: &Link, peer: Society, address: &str) -> Result<Opened, Refus
         .map_err(|_| unreachable("the address is none".to_owned()))?
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES);
-    let connector = Connector::new(link.trust.clone(), peer);
+    let connector = Connector::new(link.trust.clone(), peer, link.network.clone());
     // Whether the peer accepts our certificate shows at the first call; the connector knows why.
     let refused = || connector.refusal().unwrap_or_else(|| unreachable("the peer does not answer".to_owned()));
     let channel = endpoint.connect_with_connector(connector.clone()).await.map_err(|_| refused())?;

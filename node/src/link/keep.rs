@@ -12,6 +12,8 @@ use passerelle_domain::{
     society::Society,
 };
 
+use crate::supervise::offload;
+
 use super::Link;
 
 /// Puts the package that came with a release into the vault, before the journal names it.
@@ -40,7 +42,7 @@ pub(super) async fn keep_package(
     let case = row.case.unwrap_or_else(|| link.pseudonyms.received(release.id));
     let (packages, commitment) = (link.packages.clone(), release.package_commitment);
     let handover = release.id;
-    let kept = tokio::task::spawn_blocking(move || packages.receive(peer, handover, case, &attachment))
+    let kept = offload(move || packages.receive(peer, handover, case, &attachment))
         .await
         .map_err(|_| Refusal::new(Code::VaultFailed, "the vault did not finish"))?;
     let opened_case = (kept.is_ok() && row.case.is_none()).then_some(case);

@@ -23,7 +23,7 @@ use passerelle_proto::v1;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::trust::Ed25519Verifier;
+use crate::{supervise::offload, trust::Ed25519Verifier};
 
 use super::{Direction, Link, LinkState, keep::keep_package, parcels::Shelf, readings::Conversation, registry::Place};
 
@@ -156,19 +156,13 @@ impl<'a> Driver<'a> {
             let replaced = self.place.as_ref().map(|place| place.end.clone());
             let wake = self.session.wake_at(now).since(now);
             tokio::select! {
+                biased;
                 () = stop.cancelled() => {
                     self.say_goodbye(None).await;
                     return Ok(());
                 }
                 () = async { match &replaced { Some(end) => end.cancelled().await, None => std::future::pending().await } } => {
                     return Err(Refusal::new(Code::SessionExists, "another session took this one's place"));
-                }
-                permit = self.outgoing.clone().reserve_owned(), if self.next.is_some() => {
-                    let permit = permit.map_err(|_| stream_broke())?;
-                    if let Some(frame) = self.next.take() {
-                        self.sent(&frame);
-                        permit.send(frame);
-                    }
                 }
                 Some((due, outcome)) = self.under_way.next(), if !self.under_way.is_empty() => {
                     self.done(due, outcome)?;
@@ -177,6 +171,20 @@ impl<'a> Driver<'a> {
                         self.done(due, outcome)?;
                     }
                     self.make_receipts();
+                }
+                // Room for one frame, and no more than a window of them, goes before what comes in; what became
+                // durable too, lest a peer that sends without a pause keep ours from being sent.
+                permit = self.outgoing.clone().reserve_owned(), if self.next.is_some() => {
+                    let permit = permit.map_err(|_| stream_broke())?;
+                    if let Some(frame) = self.next.take() {
+                        self.sent(&frame);
+                        permit.send(frame);
+                    }
+                }
+                changed = durable.changed() => {
+                    changed.map_err(|_| Refusal::new(Code::ShuttingDown, "the node is shutting down"))?;
+                    self.look_at_lanes()?;
+                    self.look_at_answer()?;
                 }
                 Some(ask) = self.readings.asks.recv() => self.ask(ask),
                 Some((id, outcome)) = self.readings.answers.next(), if !self.readings.answers.is_empty() => {
@@ -188,11 +196,6 @@ impl<'a> Driver<'a> {
                         Some(Err(_)) => return Err(stream_broke()),
                         None => return Ok(()),
                     }
-                }
-                changed = durable.changed() => {
-                    changed.map_err(|_| Refusal::new(Code::ShuttingDown, "the node is shutting down"))?;
-                    self.look_at_lanes()?;
-                    self.look_at_answer()?;
                 }
                 () = tokio::time::sleep(wake) => {}
             }
@@ -435,7 +438,7 @@ impl<'a> Driver<'a> {
     fn drop_package(&self, case: CaseId) {
         let packages = self.link.packages.clone();
         self.link.spawner.spawn("eraser of a refused package", async move {
-            let erased = tokio::task::spawn_blocking(move || packages.erase(case)).await;
+            let erased = offload(move || packages.erase(case)).await;
             if !matches!(erased, Ok(Ok(()))) {
                 tracing::error!("a package that was refused could not be erased; it is tried again at the next start");
             }

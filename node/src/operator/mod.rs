@@ -58,7 +58,7 @@ use crate::{
     entropy::Entropy,
     metrics::{self, Metrics},
     store::view::View,
-    supervise::Spawner,
+    supervise::{Spawner, offload},
 };
 
 pub use auth::{Operators, uid_of};
@@ -213,7 +213,7 @@ impl Operator {
         work: impl FnOnce(&Self) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
         let operator = self.clone();
-        tokio::task::spawn_blocking(move || work(&operator))
+        offload(move || work(&operator))
             .await
             .unwrap_or_else(|_| Err(Refusal::new(Code::StoreFailed, "a task of the node failed; see its log")))
     }
