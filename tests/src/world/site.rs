@@ -166,7 +166,7 @@ impl Site {
         let mut waited = Duration::ZERO;
         let config = Config::parse(&self.folder.join("node.toml"), &self.config(), std::iter::empty())
             .map_err(|faults| anyhow::anyhow!("{faults}"))?;
-        let around = Surroundings { clock: Arc::new(self.clock.clone()), entropy: Arc::new(SystemEntropy::new()) };
+        let around = Surroundings { clock: Arc::new(self.clock.clone()), ..Surroundings::machine() };
         let metrics = Metrics::new();
         let (signals, mut supervisor, node) = loop {
             let (signals, heard) = mpsc::unbounded_channel();
