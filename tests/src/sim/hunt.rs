@@ -64,7 +64,8 @@ pub fn hunt(defect: Defect, seeds: impl Iterator<Item = u64>, run: Run<'_>) -> a
 /// The table of a hunt, in Markdown, as it is told and reported.
 #[must_use]
 pub fn table(quarries: &[Quarry]) -> String {
-    let mut table = String::from("| defect | what is wrong | found after | seed | by | seconds |\n|---|---|---:|---:|---|---:|\n");
+    let mut table =
+        String::from("| defect | what is wrong | found after | seed | by | seconds |\n|---|---|---:|---:|---|---:|\n");
     for Quarry { defect, found, seeds, took } in quarries {
         let what = defect.what();
         let (after, seed, by) = match found {

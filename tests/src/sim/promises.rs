@@ -23,7 +23,7 @@ use super::{invariants::Invariant, network::paths::Millis};
 const ON_ITS_WAY: Millis = 90_000;
 
 /// Something broken: which invariant, and how.
-pub type Broken = (Invariant, String);
+pub(super) type Broken = (Invariant, String);
 
 /// An envelope as it was issued.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ struct Issued {
 
 /// What nodes have said so far, whatever they lost of it since.
 #[derive(Default)]
-pub struct Promises {
+pub(super) struct Promises {
     issued: BTreeMap<Digest, Issued>,
     alerts: BTreeMap<AlertId, Society>,
     /// Since when a node knows that a handover of its own may go no further.
@@ -44,18 +44,25 @@ pub struct Promises {
 
 /// Where and when an entry was written.
 #[derive(Clone, Copy, Debug)]
-pub struct Written {
+pub(super) struct Written {
     /// The node.
-    pub node: usize,
+    pub(super) node: usize,
     /// Its Society.
-    pub society: Society,
+    pub(super) society: Society,
     /// When, in virtual time.
-    pub at: Millis,
+    pub(super) at: Millis,
 }
 
 impl Promises {
     /// A node wrote an entry. `stops` are the handovers that stop with it, as the simulation knows by itself.
-    pub fn see(&mut self, written: Written, entry: &Entry, stops: &[HandoverId]) -> Vec<Broken> {
+    /// `knows` says whether the node has the alert of an origin.
+    pub(super) fn see(
+        &mut self,
+        written: Written,
+        entry: &Entry,
+        stops: &[HandoverId],
+        knows: &dyn Fn(Society, AlertId) -> bool,
+    ) -> Vec<Broken> {
         for handover in stops {
             self.stopped.entry((written.node, *handover)).or_insert(written.at);
         }
@@ -71,7 +78,7 @@ impl Promises {
             Body::Received { digest, envelope, verdict, .. } => {
                 let mut broken = self.late(written, digest, verdict);
                 if let (Verdict::Accepted, Some(meta)) = (verdict, envelope) {
-                    broken.extend(self.origin(written, meta));
+                    broken.extend(self.origin(written, meta, knows));
                 }
                 broken
             }
@@ -79,13 +86,18 @@ impl Promises {
         }
     }
 
-    /// An earlier state was put in the place of a node's store: what it knew then is not known here.
-    pub fn forget(&mut self, node: usize) {
-        self.stopped.retain(|(stopped, _), _| *stopped != node);
+    /// Something was signed with the keys of a node's Society, though not by its node.
+    pub(super) fn signed(&mut self, digest: Digest, node: usize, kind: Kind) {
+        self.issued.insert(digest, Issued { by: node, kind, subject: None });
+    }
+
+    /// The store of a node lost something: of what was stopped, that stays which it still `knows` of.
+    pub(super) fn forget(&mut self, node: usize, knows: impl Fn(HandoverId) -> bool) {
+        self.stopped.retain(|(stopped, handover), _| *stopped != node || knows(*handover));
     }
 
     /// What took effect was issued by whose it is, and says of nobody else's alert how it stands.
-    fn origin(&self, written: Written, meta: &EnvelopeMeta) -> Vec<Broken> {
+    fn origin(&self, written: Written, meta: &EnvelopeMeta, knows: &dyn Fn(Society, AlertId) -> bool) -> Vec<Broken> {
         let Written { society, .. } = written;
         let mut broken = Vec::new();
         if !self.issued.contains_key(&meta.digest) {
@@ -95,6 +107,7 @@ impl Promises {
         if matches!(meta.kind, Kind::AlertCancel | Kind::AlertRedact)
             && let Some(alert) = meta.subject.map(AlertId::from)
             && let Some(origin) = self.alerts.get(&alert).filter(|origin| **origin != meta.origin)
+            && knows(*origin, alert)
         {
             let text = format!("{society} took a {} of {} for alert {alert} of {origin}", meta.kind, meta.origin);
             broken.push((Invariant::OriginSpeaks, text));
@@ -115,7 +128,10 @@ impl Promises {
         match since {
             Some(since) if written.at > since + ON_ITS_WAY && *by != written.node => {
                 let waited = (written.at - since) / 1_000;
-                let text = format!("{} got something of {handover}, {waited} s after its sender knew it stopped", written.society);
+                let text = format!(
+                    "{} got something of {handover}, {waited} s after its sender knew it stopped",
+                    written.society
+                );
                 vec![(Invariant::ConsentKept, text)]
             }
             _ => Vec::new(),
@@ -124,11 +140,11 @@ impl Promises {
 }
 
 /// A journal, whole, as it stands at the end.
-pub struct Whole<'a> {
+pub(super) struct Whole<'a> {
     /// Whose.
-    pub society: Society,
+    pub(super) society: Society,
     /// Whether an earlier state was ever put in its place: then others may know better.
-    pub restored: bool,
+    pub(super) restored: bool,
     view: View<'a>,
     entries: Vec<Entry>,
 }
@@ -138,10 +154,15 @@ impl<'a> Whole<'a> {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub fn read(society: Society, restored: bool, store: &'a dyn passerelle_node::store::Store) -> anyhow::Result<Self> {
+    pub(super) fn read(
+        society: Society,
+        restored: bool,
+        store: &'a dyn passerelle_node::store::Store,
+    ) -> anyhow::Result<Self> {
         let view = View::of(store);
         let size = view.head()?.map_or(0, |head| head.frontier.size());
-        let entries: Result<Vec<_>, _> = (0..size).map(|at| view.entry(EntryIndex(at)).map(Option::into_iter)).collect();
+        let entries: Result<Vec<_>, _> =
+            (0..size).map(|at| view.entry(EntryIndex(at)).map(Option::into_iter)).collect();
         Ok(Self { society, restored, view, entries: entries?.into_iter().flatten().collect() })
     }
 }
@@ -153,7 +174,7 @@ type Refused = BTreeMap<(Lane, Position), String>;
 ///
 /// # Errors
 /// When one cannot be read.
-pub fn at_the_end(journals: &[Whole<'_>]) -> anyhow::Result<Vec<Broken>> {
+pub(super) fn at_the_end(journals: &[Whole<'_>]) -> anyhow::Result<Vec<Broken>> {
     let mut broken = Vec::new();
     for (at, sender) in journals.iter().enumerate() {
         broken.extend(duplicates(sender));
