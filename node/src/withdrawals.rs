@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use passerelle_domain::{
     decide::{Command, is_case_held},
+    defect,
     entry::Body,
     facts::Facts as _,
     handover::Action,
@@ -141,6 +142,7 @@ fn each_case(engine: &engine::Handle, mut see: impl FnMut(CaseId, CaseRow)) -> R
 /// # Errors
 /// `store_failed`, `vault_failed`.
 pub fn purge(engine: &engine::Handle, packages: &Packages) -> Result<usize, Refusal> {
+    defect!(SkipPurge => return Ok(0));
     let mut erased = std::collections::HashSet::new();
     each_case(engine, |case, row| {
         if row.erased.is_some() {

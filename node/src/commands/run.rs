@@ -31,7 +31,7 @@ async fn serve(config: Config, with: &WithConfig) -> anyhow::Result<Exit> {
     let mut supervisor = Supervisor::new()?;
     let around = Surroundings::machine();
     let metrics = Metrics::new();
-    tracing::info!(society = %config.society, version = env!("CARGO_PKG_VERSION"), "the node starts");
+    tracing::info!(society = %config.society, version = super::VERSION, "the node starts");
     let node = Arc::new(start(&mut supervisor, config, &around, metrics.clone()).await?);
     serve_operators(&mut supervisor, &node, &around, &metrics)?;
     let stop = supervisor.token(Phase::Link);

@@ -2,6 +2,8 @@
 //! other, makes the entries and rows of a whole batch durable in one commit, and only then answers.
 //! May touch the store and the domain; knows nothing of links, operators or files.
 
+#[cfg(feature = "defects")]
+mod defects;
 mod durable;
 mod evidence;
 pub mod export;

@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use futures_util::future::BoxFuture;
 use passerelle_domain::{
     decide::{Command, Context, Decision, NewEntry, Policy, Reply, decide, refused},
+    defect,
     entry::{Actor, Body, Entry, ForgetReason},
     envelope::Lane,
     fold,
@@ -24,10 +25,12 @@ use crate::store::{
     view::{View, decode, encode, failed},
 };
 
+#[cfg(feature = "defects")]
+use super::defects;
 use super::{Engine, Job, VIEWS_VERSION, followed, limiter::Limiter};
 
 /// Replies that wait for the commit.
-type Waiting = Vec<(oneshot::Sender<Result<Reply, Refusal>>, Result<Reply, Refusal>)>;
+pub(super) type Waiting = Vec<(oneshot::Sender<Result<Reply, Refusal>>, Result<Reply, Refusal>)>;
 
 /// A batch that was committed: the head after it, what it did that others follow, and the replies to give.
 type Done = (HeadRow, News, Waiting);
@@ -124,6 +127,7 @@ impl Engine {
             batch.waiting.push((answer, reply));
         }
         let started = self.parts.clock.monotonic();
+        defect!(AckBeforeSync => defects::answer(&mut batch.waiting));
         let (head, news, waiting) = batch.commit()?;
         self.parts.metrics.commit(waiting.len(), self.parts.clock.monotonic().saturating_sub(started));
         self.parts.metrics.journal_entries(head.frontier.size());
@@ -234,7 +238,8 @@ struct Batch<'a> {
 impl<'a> Batch<'a> {
     fn new(engine: &'a Engine, head: HeadRow) -> Self {
         // Journal time never runs backwards, whatever the clock does.
-        let now = engine.parts.clock.now().max(head.time);
+        let now = engine.parts.clock.now();
+        let now = defect!(TimeBackwards => now, else now.max(head.time));
         Self { engine, view: View::of(&*engine.parts.store), head, now, news: News::default(), waiting: Vec::new() }
     }
 
@@ -279,6 +284,7 @@ impl<'a> Batch<'a> {
             self.head.frontier.append(self.head.previous);
             self.view.put_entry(index, bytes, object);
             for row in fold::rows(self.engine.parts.own, &self.view, &entry, content.as_ref())? {
+                defect!(FoldDiffers => if matches!(row, Row::Ack(..)) { continue });
                 self.view.put_row(&row)?;
                 if let Row::LaneOut(peer, lane, out) = &row {
                     self.news.lanes.insert((*peer, *lane), out.queued);
@@ -309,7 +315,9 @@ impl<'a> Batch<'a> {
                 Checkpoint { society: engine.parts.own, size: head.frontier.size(), root: head.frontier.root() };
             view.put(keys::CHECKPOINT.to_vec(), checkpoint.sign(&*engine.parts.signer).into_bytes());
             view.put(keys::HEAD.to_vec(), encode(&head));
-            let batch = view.into_batch().map_err(failed)?;
+            let rows = view.into_batch().map_err(failed)?;
+            let rest = defect!(CursorFirst => defects::first(engine, rows, |kind| kind == b'r')?, else rows);
+            let batch = defect!(OutboxLast => defects::first(engine, rest, |kind| !b"qT".contains(&kind))?, else rest);
             engine.parts.store.commit(batch).map_err(failed)?;
         }
         Ok((head, news, waiting))

@@ -2,6 +2,7 @@
 
 use passerelle_domain::{
     decide::Opened,
+    defect,
     entry::PackageRef,
     facts::Facts as _,
     fold::Content,
@@ -33,7 +34,8 @@ pub(super) async fn keep_package(
     if let Some(package) = row.package {
         return Ok((Some(Ok(package)), None));
     }
-    if transition(row.state, Action::Release, Side::From).is_err() {
+    let late = transition(row.state, Action::Release, Side::From).is_err();
+    if defect!(IgnoreTombstone => false, else late) {
         // Neither is what comes too late, after a withdrawal that overtook it.
         return Ok((None, None));
     }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use parking_lot::Mutex;
 use passerelle_domain::{
+    defect,
     ids::{Epoch, Position},
     link::LocalLane,
     refusal::{Code, Refusal},
@@ -106,7 +107,8 @@ impl Registry {
         now: Time,
     ) -> Result<Place<'_>, Refusal> {
         let mut inner = self.inner.lock();
-        if let Some(active) = inner.active.get(&peer) {
+        let standing = inner.active.get(&peer);
+        if let Some(active) = defect!(TwoSessions => None, else standing) {
             if active.epoch != epoch && now.since(active.heard_at) < ALIVE {
                 return Err(Refusal::new(Code::SecondNode, format!("another node speaks for {peer} already")));
             }
@@ -137,7 +139,7 @@ impl Registry {
     pub fn take_partials(&self, peer: Society, lanes: &mut [LocalLane; 3]) {
         let kept = self.inner.lock().partials.remove(&peer).unwrap_or_default();
         for (lane, (whole, partial)) in lanes.iter_mut().zip(kept) {
-            if whole == lane.received {
+            if defect!(SpliceParcels => true, else whole == lane.received) {
                 lane.partial = partial;
             }
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::{FutureExt as _, Stream, StreamExt as _, stream::FuturesOrdered};
 use passerelle_domain::{
     decide::{Command, Reply, open},
+    defect,
     digest::Digest,
     entry::Actor,
     envelope::{Kind, Lane},
@@ -357,7 +358,8 @@ impl<'a> Driver<'a> {
     async fn arrived(&mut self, arrival: Arrival, keys: &mut Option<Vec<PublicKey>>) -> Result<(), Refusal> {
         let (link, peer) = (self.link, self.peer);
         let of_peer = keys.get_or_insert_with(|| link.signing_keys(peer));
-        let keys = |society| if society == peer { of_peer.clone() } else { link.signing_keys(society) };
+        let theirs = |society| defect!(TakePeersWord => society != link.own, else society == peer);
+        let keys = |society| if theirs(society) { of_peer.clone() } else { link.signing_keys(society) };
         let (opened, attachment) = open(&arrival.parcel, &keys, &Ed25519Verifier)?;
         let (package, opened_case) = keep_package(self.link, self.peer, &opened, attachment).await?;
         let may_wait = opened.outcome.as_ref().is_ok_and(|letter| letter.envelope.kind == Kind::Alert);

@@ -217,6 +217,12 @@ impl Checks {
             let reader = site.disk.reader();
             let view = View::of(&reader);
             let Some(row) = view.handover(fact.handover).ok().flatten() else { continue };
+            if !row.state.has_ended() {
+                return Some(format!(
+                    "{} has the case of {} in use, which is {}",
+                    site.society, fact.handover, row.state
+                ));
+            }
             let Some(case) = row.case else { continue };
             if view.case(case).ok().flatten().is_none_or(|case| case.erased.is_none()) {
                 return Some(format!(
@@ -228,7 +234,7 @@ impl Checks {
                 return Some(format!("{} still has the key of the case of {}", site.society, fact.handover));
             }
         }
-        None
+        self.unheard(fact)
     }
 }
 

@@ -48,6 +48,16 @@ invariants! {
     ViewsEqualFold = "views-equal-fold",
     /// When faults stop, both ends of every lane agree, all of it is receipted, and alerts stand everywhere as at their origin.
     PairsConverge = "pairs-converge",
+    /// A receipt names the entry by which the envelope was taken, and every envelope that was refused.
+    ReceiptsTrue = "receipts-true",
+    /// A delivery ends unreceived when its own time has come or its consent was taken back, and an entry says so.
+    ExpirySaid = "expiry-said",
+    /// What takes effect as a Society's was issued by it, and nobody else says how its alert stands.
+    OriginSpeaks = "origin-speaks",
+    /// Two nodes have one session between them.
+    OneSession = "one-session",
+    /// Who cannot be reached is dialled ever more rarely.
+    CalmDials = "calm-dials",
     /// Sessions, tasks and connections stay within their bounds.
     BoundedQueues = "bounded-queues",
     /// Nothing panics.

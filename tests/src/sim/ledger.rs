@@ -15,12 +15,13 @@ use passerelle_domain::{
     society::Society,
     time::Time,
 };
-use passerelle_node::store::{Batch, keys};
+use passerelle_node::store::{Batch, journal::entries_of, keys};
 
 use super::{
     disk::{Rows, Witness},
     invariants::{Invariant, Violation},
     network::paths::Millis,
+    promises::{Promises, Written},
     trace::Trace,
 };
 
@@ -33,6 +34,8 @@ pub struct Agreed {
     pub recipients: Vec<Society>,
     /// Who holds the case.
     pub from: Society,
+    /// Until when, where the person said so.
+    pub until: Option<Time>,
 }
 
 /// What is known of one node's journal.
@@ -88,6 +91,7 @@ pub struct Ledger {
     pub journals: Vec<Journal>,
     societies: Vec<Society>,
     agreed: BTreeMap<HandoverId, Agreed>,
+    promises: Promises,
     /// Numbers.
     pub counts: Counts,
 }
@@ -102,6 +106,7 @@ impl Ledger {
             journals: societies.iter().map(|_| Journal::default()).collect(),
             societies,
             agreed: BTreeMap::new(),
+            promises: Promises::default(),
             counts: Counts::default(),
         }))
     }
@@ -122,6 +127,11 @@ impl Ledger {
     /// The person agreed to a handover with these recipients.
     pub fn agree(&mut self, handover: HandoverId, agreed: Agreed) {
         self.agreed.insert(handover, agreed);
+    }
+
+    /// Somebody who has all keys of a Society signed an envelope with them: it may take effect as that Society's.
+    pub fn signed(&mut self, digest: Digest, node: usize, kind: Kind) {
+        self.promises.signed(digest, node, kind);
     }
 
     /// What was agreed, by handover.
@@ -176,6 +186,7 @@ impl Ledger {
         }
         let journal = &mut self.journals[node];
         journal.take(&entry, bytes);
+        self.promised(node, &entry);
         match &entry.body {
             Body::Received { peer, lane, position, envelope, verdict, .. } => {
                 self.received(node, (*peer, *lane, *position), envelope.as_ref(), verdict);
@@ -183,13 +194,35 @@ impl Ledger {
             Body::Receipted { peer, lane, position, rejected } => {
                 self.receipted(node, *peer, *lane, *position, rejected.len());
             }
-            Body::Issued(meta) => self.issued(node, meta),
+            Body::Issued(meta) => self.issued(node, meta, entry.time),
             Body::PackageKept { handover, .. } => self.kept(node, *handover),
             Body::ConsentEvent { consent, .. } => {
                 self.journals[node].withdrawn.insert(*consent);
             }
             _ => {}
         }
+    }
+
+    /// Holds an entry against what the other nodes wrote.
+    fn promised(&mut self, node: usize, entry: &Entry) {
+        let stops: Vec<HandoverId> = match &entry.body {
+            Body::ConsentEvent { consent, .. } => {
+                let resting = self.agreed.iter().filter(|(_, agreed)| agreed.consent == *consent);
+                resting.map(|(handover, _)| *handover).collect()
+            }
+            Body::Received { envelope: Some(meta), verdict: Verdict::Accepted, .. }
+                if meta.kind == Kind::WithdrawalNotice =>
+            {
+                meta.subject.map(HandoverId::from).into_iter().collect()
+            }
+            _ => Vec::new(),
+        };
+        let written = Written { node, society: self.societies[node], at: self.trace.now() };
+        let knows = |origin: Society, alert| {
+            origin == written.society || self.journals[node].accepted.contains(&(origin, EnvelopeId::from(alert)))
+        };
+        let broken = self.promises.see(written, entry, &stops, &knows);
+        broken.into_iter().for_each(|(invariant, text)| self.broken(invariant, text));
     }
 
     fn tell_entry(&mut self, node: usize, entry: &Entry) {
@@ -274,7 +307,7 @@ impl Ledger {
         }
     }
 
-    fn issued(&mut self, node: usize, meta: &EnvelopeMeta) {
+    fn issued(&mut self, node: usize, meta: &EnvelopeMeta, at: Time) {
         let society = self.societies[node];
         if !matches!(meta.kind, Kind::HandoverOffer | Kind::HandoverRelease) {
             return;
@@ -286,6 +319,10 @@ impl Ledger {
         let unnamed: Vec<_> = meta.recipients.iter().filter(|to| !agreed.recipients.contains(to)).collect();
         if !unnamed.is_empty() {
             let text = format!("{society} sends {} to {unnamed:?}, whom the consent does not name", meta.kind);
+            self.broken(Invariant::ConsentKept, text);
+        }
+        if agreed.until.is_some_and(|until| until <= at) {
+            let text = format!("{society} sends {} after the consent had ended", meta.kind);
             self.broken(Invariant::ConsentKept, text);
         }
         if self.journals[node].withdrawn.contains(&agreed.consent) {
@@ -324,10 +361,11 @@ impl Journal {
         self.accepted.clear();
         self.received.clear();
         self.withdrawn.clear();
-        let (from, until) = keys::all(b'e');
-        for (_, bytes) in rows.range(from..until) {
-            let Ok(entry) = Entry::from_bytes(bytes) else { continue };
-            self.take(&entry, bytes);
+        let (from, until) = keys::packs();
+        let packs = rows.range(from..until).filter_map(|(key, value)| entries_of(key, value).ok().flatten());
+        for bytes in packs.flat_map(|(_, entries)| entries) {
+            let Ok(entry) = Entry::from_bytes(&bytes) else { continue };
+            self.take(&entry, &bytes);
             match entry.body {
                 Body::Received { peer, lane, position, envelope, verdict, .. } => {
                     self.received.insert((peer, lane), position);
@@ -356,8 +394,16 @@ impl Witness for NodeWitness {
     fn written(&self, batch: &Batch) {
         let mut ledger = self.ledger.lock();
         for (key, value) in batch.iter() {
-            if let (Some(_), Some(bytes)) = (keys::entry_index(key), value) {
-                ledger.entry(self.node, bytes);
+            let Some(value) = value else { continue };
+            match entries_of(key, value) {
+                // A pack whose objects were shortened is written again with the entries that it had.
+                Ok(Some((first, entries))) => {
+                    let known = ledger.journals[self.node].next.saturating_sub(first.0);
+                    let known = usize::try_from(known).unwrap_or(usize::MAX);
+                    entries.iter().skip(known).for_each(|bytes| ledger.entry(self.node, bytes));
+                }
+                Ok(None) => {}
+                Err(refusal) => ledger.broken(Invariant::JournalVerifies, refusal.to_string()),
             }
         }
     }
@@ -373,6 +419,10 @@ impl Witness for NodeWitness {
     }
 
     fn lost(&self, rows: &Rows) {
-        self.ledger.lock().journals[self.node].read(rows);
+        let ledger = &mut *self.ledger.lock();
+        ledger.journals[self.node].read(rows);
+        let (agreed, journal) = (&ledger.agreed, &ledger.journals[self.node]);
+        let knows = |handover| agreed.get(&handover).is_some_and(|it| journal.withdrawn.contains(&it.consent));
+        ledger.promises.forget(self.node, knows);
     }
 }

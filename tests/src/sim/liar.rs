@@ -29,6 +29,7 @@ use super::{
     clock::SimClock,
     faults::Lie,
     homes::Homes,
+    insider,
     ledger::Ledger,
     network::{Fabric, SimNetwork, address},
     site::Site,
@@ -39,14 +40,14 @@ const WITHIN: Duration = Duration::from_secs(20);
 
 /// Who lies.
 pub struct Liar {
-    trusts: BTreeMap<Society, Arc<NodeTrust>>,
-    societies: Vec<Society>,
+    pub(super) trusts: BTreeMap<Society, Arc<NodeTrust>>,
+    pub(super) societies: Vec<Society>,
     stranger: Society,
-    sites: Arc<Vec<Arc<Site>>>,
-    ledger: Arc<Mutex<Ledger>>,
+    pub(super) sites: Arc<Vec<Arc<Site>>>,
+    pub(super) ledger: Arc<Mutex<Ledger>>,
     network: Arc<SimNetwork>,
-    entropy: SeededEntropy,
-    clock: SimClock,
+    pub(super) entropy: SeededEntropy,
+    pub(super) clock: SimClock,
 }
 
 impl Liar {
@@ -112,7 +113,11 @@ impl Liar {
         let mut client = LinkServiceClient::new(channel);
         let (frames, outgoing) = tokio::sync::mpsc::unbounded_channel();
         let other = self.societies[(named + 1) % self.societies.len()];
-        let hello = if lie == Lie::OtherName { self.hello(other) } else { self.hello(as_whom) };
+        let hello = match lie {
+            Lie::OtherName => self.hello(other),
+            Lie::TakesAll => self.hello_after(self.hello(as_whom), named, to),
+            _ => self.hello(as_whom),
+        };
         frames.send(v1::Frame::from(Frame::Hello(hello)))?;
         let answer = client.exchange(UnboundedReceiverStream::new(outgoing)).await;
         let mut heard = answer.map_err(|status| anyhow::anyhow!("{:?}", status.code()))?.into_inner();
@@ -124,6 +129,7 @@ impl Liar {
                         frames.send(frame)?;
                     }
                 }
+                Frame::Parcels(piece) if lie == Lie::TakesAll => frames.send(insider::receipt(&piece).into())?,
                 Frame::Goodbye(code) => return Ok(format!("goodbye {code:?}")),
                 _ => {}
             }
@@ -173,6 +179,11 @@ impl Liar {
                 Some(envelope) => parcel_at(next, &envelope),
                 None => return Vec::new(),
             },
+            Lie::ForeignCancel | Lie::OtherOrigin | Lie::SameId => match self.by_insider(named, to, lie) {
+                Some(envelope) => parcel_at(next, &envelope),
+                None => return Vec::new(),
+            },
+            Lie::TakesAll => return Vec::new(),
             Lie::Gap => match self.taken_before(named, to) {
                 Some(envelope) => parcel_at(Position(next.0 + 5), &envelope),
                 None => return Vec::new(),
@@ -213,7 +224,7 @@ impl Liar {
     }
 
     /// An envelope of the routine lane that the node has sent to the other, as somebody kept it on the way.
-    fn taken_before(&self, named: usize, to: usize) -> Option<SignedEnvelope> {
+    pub(super) fn taken_before(&self, named: usize, to: usize) -> Option<SignedEnvelope> {
         let reader = self.sites[named].disk.reader();
         let view = View::of(&reader);
         let out = view.lane_out(self.societies[to], Lane::Routine).ok()?;

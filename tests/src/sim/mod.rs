@@ -7,11 +7,17 @@ pub mod checks;
 pub mod clock;
 pub mod disk;
 pub mod faults;
-pub mod homes;
+pub mod hoard;
+mod homes;
+#[cfg(feature = "defects")]
+pub mod hunt;
+mod insider;
 pub mod invariants;
 pub mod ledger;
 pub mod liar;
 pub mod network;
+mod promises;
+mod reckoning;
 pub mod report;
 pub mod shrink;
 pub mod site;
@@ -193,6 +199,7 @@ async fn story(homes: &Homes, scenario: &Scenario) -> anyhow::Result<Outcome> {
         machinery.heal().await;
         rest(&checks, &ledger, &people).await;
         checks.end();
+        reckoning::reckon(&sites, &fabric, &ledger);
     }
     panicked(&ledger);
     spawner.token().cancel();

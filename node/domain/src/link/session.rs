@@ -298,15 +298,16 @@ impl Session {
         for lane in Lane::ALL.iter().copied() {
             let at = slot(lane);
             let (ours, theirs) = (&self.local[at], &hello.lanes[at]);
+            let held = crate::defect!(NoResume => theirs.received.max(ours.receipted), else theirs.received);
             if theirs.received > ours.receipted {
                 // Either the receipt was lost, or our store was restored and its end of the lane has forked.
                 self.held[at] = true;
                 events.push(Event::Advance { lane, position: theirs.received, hash: theirs.received_hash });
             }
-            if theirs.received < ours.receipted || theirs.queued < ours.received {
+            if held < ours.receipted || theirs.queued < ours.received {
                 events.push(Event::Alarm(Alarm::PeerRestored(lane)));
             }
-            self.outgoing[at] = Outgoing::new(lane, theirs.received, theirs.partial_bytes, ours.queued);
+            self.outgoing[at] = Outgoing::new(lane, held, theirs.partial_bytes, ours.queued);
         }
         self.ready = true;
         self.reads_deflated = hello.deflate;

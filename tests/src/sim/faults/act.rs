@@ -10,6 +10,7 @@ use super::{Fault, Planned};
 use crate::sim::{
     chance::Chance,
     disk::{Blow, Rows},
+    hoard::Hoard,
     invariants::Invariant,
     ledger::Ledger,
     liar::Liar,
@@ -20,6 +21,9 @@ use tokio_util::sync::CancellationToken;
 
 /// What a person needs to notice that a node does not come up by itself.
 const NOTICED_AFTER: Duration = Duration::from_secs(15);
+
+/// How often a program for backups looks.
+const GATHER_EVERY: Millis = 1_500;
 
 /// Everything that can be broken.
 pub struct Machinery {
@@ -122,6 +126,7 @@ impl Machinery {
             Fault::Spoil { node, which } => self.spoil(node, which).await,
             Fault::BackUp(node) => self.back_up(node, planned.number),
             Fault::Restore { node, outage } => self.restore(node, outage).await,
+            Fault::VaultBack { node, gathers } => self.vault_back(node, gathers).await,
             Fault::Lie { named, to, lie } => self.liar.tell(named, to, lie).await,
         }
     }
@@ -176,6 +181,26 @@ impl Machinery {
         if let Err(error) = self.sites[node].restore(backup, self.now()) {
             self.ledger.lock().broken(Invariant::NodesRun, format!("a backup cannot be put back: {error:#}"));
         }
+    }
+
+    /// A program for backups copies the vault for a while, and then somebody puts back what is not there any more.
+    async fn vault_back(&self, node: usize, gathers: Millis) {
+        let site = &self.sites[node];
+        let mut hoard = Hoard::default();
+        let mut left = gathers;
+        while left > 0 && !self.healing.is_cancelled() {
+            // A vault that is not made yet has nothing to copy.
+            let _ = hoard.gather(&site.vault());
+            self.wait(span(GATHER_EVERY)).await;
+            left = left.saturating_sub(GATHER_EVERY);
+        }
+        let _working = site.bench.lock().await;
+        site.strike(Blow::PowerCut);
+        match hoard.put_back(&site.vault()) {
+            Ok(files) => self.ledger.lock().tell(node, format_args!("{files} files of the vault are put back")),
+            Err(error) => self.ledger.lock().tell(node, format_args!("nothing of the vault is put back: {error}")),
+        }
+        site.turn_on();
     }
 
     /// A bit flips while the machine is off; whoever verifies the store before it starts is told, and puts it right.

@@ -59,6 +59,8 @@ classes! {
     BadRow = "bad-row",
     /// An old backup is put in the place of the store and the vault.
     Restore = "restore",
+    /// Files and keys of the vault come back from a copy that forgets nothing.
+    VaultBack = "vault-back",
     /// Somebody lies: garbage, forged receipts, a foreign identity, replays.
     Liar = "liar",
 }
@@ -94,6 +96,14 @@ pub enum Lie {
     Replay,
     /// A gap in a lane.
     Gap,
+    /// Who has all keys of a Society cancels the alert of another with them.
+    ForeignCancel,
+    /// Who has all keys of a Society speaks with them in the name of another.
+    OtherOrigin,
+    /// Who has all keys of a Society says something else under an id that was used.
+    SameId,
+    /// Takes what comes, and receipts it with a signature that is none.
+    TakesAll,
 }
 
 impl Lie {
@@ -106,6 +116,10 @@ impl Lie {
         Self::ForgedEnvelope,
         Self::Replay,
         Self::Gap,
+        Self::ForeignCancel,
+        Self::OtherOrigin,
+        Self::SameId,
+        Self::TakesAll,
     ];
 }
 
@@ -190,6 +204,13 @@ pub enum Fault {
         /// How long the machine is off.
         outage: Millis,
     },
+    /// What was ever in the vault within a while is put back.
+    VaultBack {
+        /// Where.
+        node: usize,
+        /// For how long it was gathered.
+        gathers: Millis,
+    },
     /// Somebody lies to a node, in the name of another.
     Lie {
         /// In whose name.
@@ -218,6 +239,7 @@ impl Fault {
             Self::Flip { .. } => Class::BitFlip,
             Self::Spoil { .. } => Class::BadRow,
             Self::BackUp(_) | Self::Restore { .. } => Class::Restore,
+            Self::VaultBack { .. } => Class::VaultBack,
             Self::Lie { .. } => Class::Liar,
         }
     }
@@ -295,6 +317,7 @@ fn fault(chance: &mut Chance, class: Class, nodes: usize) -> Fault {
         Class::BitFlip => Fault::Flip { node, which: chance.next() },
         Class::BadRow => Fault::Spoil { node, which: chance.next() },
         Class::Restore => Fault::Restore { node, outage: chance.between(500, 60_000) },
+        Class::VaultBack => Fault::VaultBack { node, gathers: chance.between(60_000, 240_000) },
         Class::Liar => Fault::Lie { named: node, to: other, lie: *chance.pick(Lie::ALL) },
     }
 }

@@ -2,6 +2,7 @@
 //! vanish. It counts segments and not bytes, since what TLS makes of the same text is never twice the same. Touches nothing
 //! outside memory.
 
+pub mod dials;
 pub mod paths;
 mod stream;
 
@@ -68,6 +69,8 @@ pub struct Fabric {
     pub paths: Paths,
     /// What has happened.
     pub counts: Counts,
+    /// How often those were dialled that refused.
+    pub dials: dials::Dials,
 }
 
 /// The network as one life of a node sees it.
@@ -91,6 +94,7 @@ impl Fabric {
             next: 0,
             paths: Paths::of(seed, nodes),
             counts: Counts::default(),
+            dials: dials::Dials::default(),
         }))
     }
 
@@ -249,7 +253,11 @@ impl SimNetwork {
         if fabric.hosts[from].life != self.life {
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
-        let Some(port) = fabric.hosts[to].port.clone() else { return Err(io::ErrorKind::ConnectionRefused.into()) };
+        let Some(port) = fabric.hosts[to].port.clone() else {
+            let now = fabric.now();
+            fabric.dials.refused(from, to, now);
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        };
         let number = fabric.next;
         fabric.next += 1;
         let ends = [End::default(), End::default()];

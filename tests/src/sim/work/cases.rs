@@ -7,6 +7,7 @@ use passerelle_domain::{
     facts::Facts as _,
     handover::State,
     ids::{CaseId, ConsentId, HandoverId},
+    time::Time,
 };
 use passerelle_node::{operator::Operator, trust::OperatorInfo};
 use passerelle_proto::v1::{
@@ -50,6 +51,10 @@ pub enum Twist {
     WithdrawnLate,
     /// The person takes it back at the other Society.
     WithdrawnThere,
+    /// The consent ends before a person releases the case.
+    Ended,
+    /// The other Society hands the person over to a third, and then the consent is taken back where it was first given.
+    PassedOn,
 }
 
 impl Twist {
@@ -62,6 +67,8 @@ impl Twist {
         Self::WithdrawnEarly,
         Self::WithdrawnLate,
         Self::WithdrawnThere,
+        Self::Ended,
+        Self::PassedOn,
     ];
 }
 
@@ -87,15 +94,17 @@ pub struct CaseFact {
 }
 
 /// A case, while people work on it.
-struct Script<'a> {
-    people: &'a People,
-    from: usize,
-    to: usize,
-    twist: Twist,
-    chance: Chance,
-    consent: ConsentId,
-    handover: HandoverId,
-    case: CaseId,
+pub(super) struct Script<'a> {
+    pub(super) people: &'a People,
+    pub(super) from: usize,
+    pub(super) to: usize,
+    pub(super) twist: Twist,
+    pub(super) chance: Chance,
+    pub(super) consent: ConsentId,
+    pub(super) handover: HandoverId,
+    pub(super) case: CaseId,
+    /// When the consent ends, if it is to end soon.
+    pub(super) until: Option<Time>,
 }
 
 impl People {
@@ -109,6 +118,7 @@ impl People {
             consent: ConsentId::new(now, entropy(&mut chance)),
             handover: HandoverId::new(now, entropy(&mut chance)),
             case: CaseId::new(now, entropy(&mut chance)),
+            until: None,
             chance,
         };
         script.play().await;
@@ -169,6 +179,7 @@ impl People {
 
 impl Script<'_> {
     async fn play(mut self) {
+        self.until = (self.twist == Twist::Ended).then(|| self.ends());
         if !self.consents().await || !self.offers().await {
             return;
         }
@@ -179,6 +190,9 @@ impl Script<'_> {
         }
         if !self.until(self.to, |state| state != State::Draft).await || !self.answers().await {
             return;
+        }
+        if self.twist == Twist::Ended {
+            return self.outlasts().await;
         }
         if self.twist == Twist::ByHand && self.until(self.from, |state| state == State::Accepted).await {
             let message = v1::ReleaseHandoverRequest { id: self.handover.to_string(), ..Default::default() };
@@ -197,6 +211,9 @@ impl Script<'_> {
             return;
         }
         self.reads().await;
+        if self.twist == Twist::PassedOn {
+            return self.passes_on().await;
+        }
         if self.twist == Twist::WithdrawnLate {
             let pause = self.chance.millis(10, 60_000);
             tokio::time::sleep(pause).await;
@@ -214,7 +231,7 @@ impl Script<'_> {
             .await;
     }
 
-    async fn ask<M, T, F>(
+    pub(super) async fn ask<M, T, F>(
         &self,
         node: usize,
         what: &str,
@@ -240,13 +257,20 @@ impl Script<'_> {
         }
     }
 
-    async fn consents(&self) -> bool {
+    pub(super) async fn consents(&self) -> bool {
         let named = self.people.sites[self.named()].society;
         let Ok(mut record) = toml::from_str::<serde_json::Value>(CONSENT) else { return false };
         record["recipients"] = serde_json::json!([named]);
         record["countries"] = serde_json::json!([named]);
-        let agreed =
-            Agreed { consent: self.consent, recipients: vec![named], from: self.people.sites[self.from].society };
+        if let Some(until) = self.until {
+            record["valid_until"] = serde_json::json!(until);
+        }
+        let agreed = Agreed {
+            consent: self.consent,
+            recipients: vec![named],
+            from: self.people.sites[self.from].society,
+            until: self.until,
+        };
         self.people.ledger.lock().agree(self.handover, agreed);
         let consent = v1::Consent { case_id: self.case.to_string(), record_json: record.to_string() };
         let message = v1::RecordConsentRequest { id: self.consent.to_string(), consent: Some(consent) };
@@ -270,7 +294,7 @@ impl Script<'_> {
         true
     }
 
-    async fn offers(&self) -> bool {
+    pub(super) async fn offers(&self) -> bool {
         let (Ok(mut draft), Ok(mut package)) =
             (toml::from_str::<serde_json::Value>(HANDOVER), toml::from_str::<serde_json::Value>(PACKAGE))
         else {
@@ -292,7 +316,7 @@ impl Script<'_> {
             case_id: self.case.to_string(),
             draft_json: draft.to_string(),
             package_json: package.to_string(),
-            release_on_acceptance: self.twist != Twist::ByHand,
+            release_on_acceptance: !matches!(self.twist, Twist::ByHand | Twist::Ended),
             letters: Vec::new(),
         };
         let answer =
@@ -313,7 +337,7 @@ impl Script<'_> {
         offered
     }
 
-    async fn answers(&mut self) -> bool {
+    pub(super) async fn answers(&mut self) -> bool {
         let id = self.handover.to_string();
         let pause = self.chance.millis(100, 10_000);
         tokio::time::sleep(pause).await;
@@ -348,7 +372,7 @@ impl Script<'_> {
             .await;
     }
 
-    async fn withdraws(&self, node: usize) {
+    pub(super) async fn withdraws(&self, node: usize) {
         let message = v1::WithdrawConsentRequest { handover_id: self.handover.to_string(), ..Default::default() };
         let withdrawn = self.ask(node, "withdrawal", message, |operator, request| async move {
             operator.withdraw_consent(request).await
@@ -359,7 +383,7 @@ impl Script<'_> {
     }
 
     /// Waits until the handover is known at a node and stands there as it should.
-    async fn until(&self, node: usize, holds: impl Fn(State) -> bool) -> bool {
+    pub(super) async fn until(&self, node: usize, holds: impl Fn(State) -> bool) -> bool {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         while tokio::time::Instant::now() < deadline {
             let state = self.people.sites[node].up().and_then(|up| {
@@ -375,7 +399,7 @@ impl Script<'_> {
         false
     }
 
-    fn remember(&self, what: impl FnOnce(&mut CaseFact, Millis)) {
+    pub(super) fn remember(&self, what: impl FnOnce(&mut CaseFact, Millis)) {
         let now = self.people.now();
         if let Some(fact) = self.people.memory.lock().cases.iter_mut().find(|case| case.handover == self.handover) {
             what(fact, now);

@@ -3,6 +3,7 @@
 
 mod alerts;
 mod cases;
+mod onward;
 
 use std::{sync::Arc, time::Duration};
 
