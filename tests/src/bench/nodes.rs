@@ -171,7 +171,7 @@ impl BenchNode {
         let config = format!(
             "society = \"{society}\"\ndata_dir = {folder:?}\n\n[link]\nlisten = \"{listen}\"\n\n[log]\nlevel = \"warn\"\n\n\
              [metrics]\nlisten = \"off\"\n\n[[operators]]\nuser = {uid}\n\
-             roles = [\"alert_author\", \"node_admin\", \"auditor\"]\n\n{peer}",
+             roles = [\"alert_author\", \"duty_officer\", \"caseworker\", \"medical\", \"node_admin\", \"auditor\"]\n\n{peer}",
             uid = nix::unistd::getuid(),
         );
         std::fs::write(folder.join("node.toml"), config)?;
