@@ -192,6 +192,7 @@ async fn overtaking(
         taken.push(arrived.saturating_duration_since(at));
         tokio::time::sleep(gap).await;
     }
+    eprintln!("urgent alerts took {taken:.2?}");
     Ok(taken)
 }
 

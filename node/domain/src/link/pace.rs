@@ -23,8 +23,20 @@ const FRAME_TIME: Duration = Duration::from_millis(250);
 const FRAME_CONTENT_MIN: u64 = 2 * 1024;
 const FRAME_CONTENT_MAX: u64 = 15 * 1024;
 
+/// With something in flight, a stream on which nothing was heard for this long is dead: at the least, so that a lost
+/// packet that was lost again does not end it, …
+const PATIENCE_MIN: Duration = Duration::from_secs(20);
+/// … and at the most, also as long as nothing is known of the path.
+const PATIENCE_MAX: Duration = Duration::from_secs(45);
+/// Round trips of pieces without a sound that mean the same on a slow path.
+const PATIENCE_ROUND_TRIPS: u32 = 3;
+
 /// Bytes a second from which a path under load needs no compression: it then costs more time than it saves.
 const FAST: u64 = 1024 * 1024;
+
+/// What is in flight beyond what the path holds, in time: the rate shows itself only when there is always something in
+/// flight, and whatever waits there cannot be overtaken.
+const SLACK: Duration = Duration::from_millis(150);
 
 /// One piece that was sent.
 struct Sent {
@@ -34,6 +46,8 @@ struct Sent {
     /// Bytes acknowledged when it was sent, and when that became known.
     delivered: u64,
     delivered_at: Time,
+    /// When the piece was sent that had been acknowledged last by then.
+    delivered_sent_at: Time,
 }
 
 /// The pace of one session's sending side.
@@ -41,9 +55,13 @@ pub(super) struct Pace {
     sent: u64,
     acknowledged: u64,
     acknowledged_at: Time,
+    /// When the piece was sent that was acknowledged last.
+    acknowledged_sent_at: Time,
     in_flight: VecDeque<Sent>,
     rates: VecDeque<u64>,
     round_trip: Option<Duration>,
+    /// How long pieces take to be acknowledged, queues included: smoothed as TCP does it (RFC 6298).
+    smoothed: Option<Duration>,
 }
 
 impl Pace {
@@ -52,9 +70,11 @@ impl Pace {
             sent: 0,
             acknowledged: 0,
             acknowledged_at: now,
+            acknowledged_sent_at: now,
             in_flight: VecDeque::new(),
             rates: VecDeque::new(),
             round_trip: None,
+            smoothed: None,
         }
     }
 
@@ -73,12 +93,21 @@ impl Pace {
         self.round_trip
     }
 
+    /// How long nothing may be heard while something is in flight. Who notices a dead line early has dialled anew by the
+    /// time it returns, and does not wait for what TCP has put off.
+    pub(super) fn patience(&self) -> Duration {
+        let by_path = self.smoothed.map_or(PATIENCE_MAX, |smoothed| smoothed * PATIENCE_ROUND_TRIPS);
+        by_path.clamp(PATIENCE_MIN, PATIENCE_MAX)
+    }
+
     /// How many bytes the next piece may have now; 0 means wait for an acknowledgement.
     pub(super) fn allowance(&self) -> u64 {
         let rate = self.rate();
         let window = match self.round_trip {
-            // Twice the path: the rate shows itself only when there is always something in flight.
-            Some(round_trip) => (rate as u128 * 2 * round_trip.as_millis() / 1_000) as u64 + 2 * self.frame(rate),
+            Some(round_trip) => {
+                let time = (round_trip + round_trip.min(SLACK)).as_millis();
+                (rate as u128 * time / 1_000) as u64 + 2 * self.frame(rate)
+            }
             None => 0,
         };
         let free = window.clamp(WINDOW_MIN, WINDOW_MAX).saturating_sub(self.in_flight());
@@ -109,6 +138,7 @@ impl Pace {
         if self.in_flight() == 0 {
             // After silence the clock of the next sample starts here, not at the last delivery.
             self.acknowledged_at = now;
+            self.acknowledged_sent_at = now;
         }
         self.sent += bytes;
         self.in_flight.push_back(Sent {
@@ -116,6 +146,7 @@ impl Pace {
             at: now,
             delivered: self.acknowledged,
             delivered_at: self.acknowledged_at,
+            delivered_sent_at: self.acknowledged_sent_at,
         });
     }
 
@@ -132,8 +163,14 @@ impl Pace {
         self.acknowledged = end;
         self.acknowledged_at = now;
         let Some(sent) = newest else { return };
-        self.on_round_trip(now.since(sent.at));
-        let took = now.since(sent.delivered_at).max(Duration::from_millis(1)).as_millis() as u64;
+        self.acknowledged_sent_at = sent.at;
+        let took = now.since(sent.at);
+        self.on_round_trip(took);
+        self.smoothed = Some(self.smoothed.map_or(took, |smoothed| (smoothed * 7 + took) / 8));
+        // What a lost packet holds back arrives at once with it, and is acknowledged at once: that says nothing of the
+        // line. A sample lasts as long as the sending of its bytes took, if that was longer.
+        let took = now.since(sent.delivered_at).max(sent.at.since(sent.delivered_sent_at));
+        let took = took.max(Duration::from_millis(1)).as_millis() as u64;
         let rate = (end - sent.delivered).saturating_mul(1_000) / took;
         self.rates.push_back(rate);
         if self.rates.len() > SAMPLES {
@@ -151,17 +188,24 @@ impl Pace {
 mod tests {
     use super::*;
 
-    /// A line of `rate` bytes a second with a round trip, and a sender that always has more.
-    fn settle(rate: u64, round_trip_ms: u64) -> (u64, u64) {
+    /// A line of `rate` bytes a second with a round trip, and a sender that always has more: bytes a second that came
+    /// through, and the longest queue in milliseconds. Of `one_in` pieces one is lost (none of 0), and holds back what
+    /// comes after it until it was sent again.
+    fn settle(rate: u64, round_trip_ms: u64, one_in: u64) -> (u64, u64) {
         let mut pace = Pace::new(Time::from_millis(1_000));
         let (mut now, mut line_free, mut queue, mut deepest) = (1_000_u64, 1_000_u64, VecDeque::new(), 0_u64);
-        for _ in 0..4_000 {
+        let (mut pieces, mut held_until) = (0_u64, 0_u64);
+        for _ in 0..16_000 {
             let bytes = pace.allowance();
             if bytes > 0 {
                 pace.on_sent(bytes, Time::from_millis(now));
                 line_free = line_free.max(now) + (bytes * 1_000 / rate).max(1);
                 deepest = deepest.max(line_free - now);
-                queue.push_back((line_free + round_trip_ms, pace.sent()));
+                pieces += 1;
+                if one_in > 0 && pieces.is_multiple_of(one_in) {
+                    held_until = line_free + 2 * round_trip_ms;
+                }
+                queue.push_back(((line_free + round_trip_ms).max(held_until), pace.sent()));
                 continue;
             }
             let (at, end) = queue.pop_front().expect("something is in flight");
@@ -173,14 +217,22 @@ mod tests {
 
     #[test]
     fn a_satellite_line_is_filled_and_its_queue_stays_short() {
-        let (rate, queue_ms) = settle(8_000, 600);
+        let (rate, queue_ms) = settle(8_000, 600, 0);
         assert!(rate > 7_200, "{rate} bytes a second of 8,000");
         assert!(queue_ms < 2_500, "{queue_ms} ms of queue");
     }
 
     #[test]
+    fn what_arrives_at_once_after_a_loss_is_not_taken_for_a_faster_line() {
+        for one_in in [5, 17, 30, 60] {
+            let (rate, queue_ms) = settle(8_000, 600, one_in);
+            assert!(queue_ms < 2_500, "one of {one_in} is lost: {queue_ms} ms of queue at {rate} bytes a second");
+        }
+    }
+
+    #[test]
     fn a_fast_line_is_filled() {
-        let (rate, _) = settle(12_000_000, 20);
+        let (rate, _) = settle(12_000_000, 20, 0);
         assert!(rate > 9_500_000, "{rate} bytes a second of 12,000,000");
     }
 
