@@ -17,10 +17,15 @@ const WINDOW_MAX: u64 = 4 * 1024 * 1024;
 pub(super) const PROGRESS_EVERY: u64 = 4 * 1024;
 /// Samples of the rate that count.
 const SAMPLES: usize = 8;
-/// A frame takes the line for at most this long, so that an urgent one soon gets its turn.
+/// A frame takes the line for about this long, so that an urgent one soon gets its turn.
 const FRAME_TIME: Duration = Duration::from_millis(250);
+/// Payload of a TCP segment on most paths: an Ethernet's 1,500 bytes less IP and TCP with time stamps. A slow line has a
+/// frame fill whole ones, since each costs it 52 bytes of headers besides.
+const SEGMENT: u64 = 1_448;
+/// What TLS, HTTP/2, gRPC and the frame itself add to its content.
+const FRAME_OVERHEAD: u64 = 48;
 /// Content of a frame, at the least and the most; the rest of 16 KiB is the frame's own.
-const FRAME_CONTENT_MIN: u64 = 2 * 1024;
+const FRAME_CONTENT_MIN: u64 = SEGMENT - FRAME_OVERHEAD;
 const FRAME_CONTENT_MAX: u64 = 15 * 1024;
 
 /// With something in flight, a stream on which nothing was heard for this long is dead: at the least, so that a lost
@@ -101,7 +106,7 @@ impl Pace {
     }
 
     /// How many bytes the next piece may have now; 0 means wait for an acknowledgement.
-    pub(super) fn allowance(&self) -> u64 {
+    pub(super) fn allowance(&self, now: Time) -> u64 {
         let rate = self.rate();
         let window = match self.round_trip {
             Some(round_trip) => {
@@ -110,10 +115,30 @@ impl Pace {
             }
             None => 0,
         };
-        let free = window.clamp(WINDOW_MIN, WINDOW_MAX).saturating_sub(self.in_flight());
+        let (overdue, _) = self.overdue(now);
+        let drained = (rate as u128 * overdue.as_millis() / 1_000) as u64;
+        let free = (window.clamp(WINDOW_MIN, WINDOW_MAX) + drained).saturating_sub(self.in_flight());
         let frame = self.frame(rate);
         // A sliver is not worth a frame of its own while others are in flight.
-        if free < frame.min(FRAME_CONTENT_MIN) && self.in_flight() > 0 { 0 } else { free.min(frame) }
+        if free < frame && self.in_flight() > 0 { 0 } else { free.min(frame) }
+    }
+
+    /// How long an acknowledgement has been due on a slow path, and how long that counts. What a lost packet holds back
+    /// goes on leaving the line: for as long as it takes to send it again, the line is to find something to carry.
+    fn overdue(&self, now: Time) -> (Duration, Duration) {
+        let rate = self.rate();
+        let Some(round_trip) = self.round_trip.filter(|_| rate > 0 && rate < FAST && self.in_flight() > 0) else {
+            return (Duration::ZERO, Duration::ZERO);
+        };
+        let frame_time = Duration::from_millis(self.frame(rate) * 1_000 / rate);
+        let most = round_trip + frame_time;
+        (now.since(self.acknowledged_at).saturating_sub(frame_time).min(most), most)
+    }
+
+    /// When there may be an allowance though nothing is acknowledged by then.
+    pub(super) fn opens_at(&self, now: Time) -> Option<Time> {
+        let (overdue, most) = self.overdue(now);
+        (overdue < most).then(|| now.plus(FRAME_TIME / 4))
     }
 
     /// Bytes a second that the path delivers, by the best recent sample; 0 while unknown.
@@ -128,10 +153,8 @@ impl Pace {
     }
 
     fn frame(&self, rate: u64) -> u64 {
-        if rate == 0 {
-            return FRAME_CONTENT_MIN;
-        }
-        ((rate as u128 * FRAME_TIME.as_millis() / 1_000) as u64).clamp(FRAME_CONTENT_MIN, FRAME_CONTENT_MAX)
+        let bytes = (rate as u128 * FRAME_TIME.as_millis() / 1_000) as u64;
+        (bytes.div_ceil(SEGMENT) * SEGMENT).saturating_sub(FRAME_OVERHEAD).clamp(FRAME_CONTENT_MIN, FRAME_CONTENT_MAX)
     }
 
     pub(super) fn on_sent(&mut self, bytes: u64, now: Time) {
@@ -194,12 +217,13 @@ mod tests {
     fn settle(rate: u64, round_trip_ms: u64, one_in: u64) -> (u64, u64) {
         let mut pace = Pace::new(Time::from_millis(1_000));
         let (mut now, mut line_free, mut queue, mut deepest) = (1_000_u64, 1_000_u64, VecDeque::new(), 0_u64);
-        let (mut pieces, mut held_until) = (0_u64, 0_u64);
+        let (mut pieces, mut held_until, mut carried) = (0_u64, 0_u64, 0_u64);
         for _ in 0..16_000 {
-            let bytes = pace.allowance();
+            let bytes = pace.allowance(Time::from_millis(now));
             if bytes > 0 {
                 pace.on_sent(bytes, Time::from_millis(now));
                 line_free = line_free.max(now) + (bytes * 1_000 / rate).max(1);
+                carried += bytes;
                 deepest = deepest.max(line_free - now);
                 pieces += 1;
                 if one_in > 0 && pieces.is_multiple_of(one_in) {
@@ -208,11 +232,15 @@ mod tests {
                 queue.push_back(((line_free + round_trip_ms).max(held_until), pace.sent()));
                 continue;
             }
-            let (at, end) = queue.pop_front().expect("something is in flight");
-            now = now.max(at);
-            pace.on_acknowledged(end, Time::from_millis(now));
+            let (at, end) = *queue.front().expect("something is in flight");
+            let opens = pace.opens_at(Time::from_millis(now)).map_or(u64::MAX, Time::millis);
+            now = now.max(at.min(opens));
+            if now >= at {
+                queue.pop_front();
+                pace.on_acknowledged(end, Time::from_millis(now));
+            }
         }
-        (pace.sent() * 1_000 / (now - 1_000), deepest)
+        (carried * 1_000 / (now.max(line_free) - 1_000), deepest)
     }
 
     #[test]

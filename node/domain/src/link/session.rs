@@ -402,7 +402,7 @@ impl Session {
     }
 
     fn next_piece(&mut self, now: Time, parcels: &mut dyn Parcels) -> Result<Option<Frame>, Refusal> {
-        let allowance = self.pace.allowance();
+        let allowance = self.pace.allowance(now);
         if allowance == 0 {
             return Ok(None);
         }
@@ -469,7 +469,9 @@ impl Session {
     #[must_use]
     pub fn wake_at(&self, now: Time) -> Time {
         let ping_at = if self.pinged.is_none() { self.heard_at.plus(self.silence()) } else { self.dead_at() };
-        ping_at.min(self.dead_at()).max(now.plus(Duration::from_millis(1)))
+        let more = self.outgoing.iter().any(Outgoing::has_more).then(|| self.pace.opens_at(now)).flatten();
+        let next = more.map_or(ping_at, |opens| opens.min(ping_at));
+        next.min(self.dead_at()).max(now.plus(Duration::from_millis(1)))
     }
 
     /// The shortest round trip seen in this session.
