@@ -23,6 +23,9 @@ use super::profile::Line;
 /// Longest packet of the devices.
 pub(super) const MTU: usize = 1_500;
 
+/// What the runtime's timer counts in.
+const TIMER: Duration = Duration::from_millis(1);
+
 /// What one direction has carried so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
@@ -286,8 +289,9 @@ async fn one_way(shared: &Shared, side: usize, from: &Tun, to: &Tun, seed: u64) 
     };
     let give = async {
         while let Some((at, packet)) = arriving.recv().await {
-            // Packets arrive in their order: all of them take equally long.
-            tokio::time::sleep_until((shared.born + at).into()).await;
+            // Packets arrive in their order: all of them take equally long. The timer rounds up to whole milliseconds;
+            // half of one less makes that the nearest.
+            tokio::time::sleep_until((shared.born + at - TIMER / 2).into()).await;
             if shared.is_down() {
                 shared.count(side, |tally| tally.cut += 1);
             } else {

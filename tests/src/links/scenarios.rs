@@ -178,7 +178,7 @@ async fn overtaking(
     gap: Duration,
     mut waits: impl FnMut(&mut Arrivals, usize) -> bool,
 ) -> anyhow::Result<Vec<Duration>> {
-    const SAMPLES: usize = 12;
+    const SAMPLES: usize = 20;
     let maker = Maker::urgent(SIZE, now())?;
     let mut client = AlertServiceClient::new(joined.pair.a.channel().await?);
     let mut taken = Vec::new();
@@ -203,7 +203,7 @@ async fn urgent_behind_routine(args: &Args, profile: Profile) -> anyhow::Result<
     raise_all(&mut joined.pair, &routine()?, CALLERS, count).await?;
     let all_take = Duration::from_secs_f64(float(count * SIZE as u64 * 8) / float(profile.line().rate));
     let waits = |arrivals: &mut Arrivals, urgent| ((arrivals.so_far() - urgent) as u64) < count;
-    Ok(times(overtaking(&joined, &mut arrivals, all_take / 20, waits).await?))
+    Ok(times(overtaking(&joined, &mut arrivals, all_take / 30, waits).await?))
 }
 
 async fn urgent_behind_package(args: &Args, profile: Profile) -> anyhow::Result<Vec<Figure>> {
@@ -216,7 +216,7 @@ async fn urgent_behind_package(args: &Args, profile: Profile) -> anyhow::Result<
     let all_take = Duration::from_secs_f64(float(letter as u64 * 8) / float(profile.line().rate));
     let line = &joined.ends.line;
     let waits = |_: &mut Arrivals, _| line.tallies()[0].since(before[0]).bytes < letter as u64;
-    let gap = (all_take / 20).min(Duration::from_secs(5));
+    let gap = (all_take / 30).min(Duration::from_secs(5));
     let mut figures = times(overtaking(&joined, &mut arrivals, gap, waits).await?);
     if all_take < Duration::from_secs(60) {
         until_released(&joined, &id).await?;
