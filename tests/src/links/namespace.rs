@@ -96,7 +96,7 @@ pub fn missing() -> Option<String> {
     None
 }
 
-/// Removes the namespaces of processes that are no more.
+/// Removes the namespaces of processes that are no more, and ends the nodes in them.
 pub(super) fn sweep() {
     let Ok(listed) = std::fs::read_dir("/run/netns") else { return };
     let names = listed.flatten().filter_map(|entry| entry.file_name().into_string().ok());
@@ -105,7 +105,17 @@ pub(super) fn sweep() {
         process.is_some_and(|process| !Path::new("/proc").join(process).exists())
     };
     let left: Vec<String> = names.filter(is_left).collect();
+    left.iter().for_each(|name| end_all_in(name));
     delete(&left);
+}
+
+/// Kills what runs in a namespace of ours.
+fn end_all_in(name: &str) {
+    let Ok(output) = Command::new("ip").args(["netns", "pids", name]).output() else { return };
+    for process in String::from_utf8_lossy(&output.stdout).lines().filter_map(|line| line.trim().parse().ok()) {
+        // It may have ended by itself.
+        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(process), nix::sys::signal::Signal::SIGKILL);
+    }
 }
 
 fn ip(arguments: &str) -> anyhow::Result<()> {
