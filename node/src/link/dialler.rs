@@ -43,7 +43,7 @@ const WINDOW_BYTES: u32 = 8 * 1024 * 1024;
 /// Dials `peer` whenever no session is up, until `stop`.
 pub async fn dial_for_ever(link: Link, peer: Society, addresses: Addresses, stop: CancellationToken) {
     let mut backoff = stored_backoff(&link, peer);
-    let mut turn = 0_usize;
+    let (mut turn, mut round_trip) = (0_usize, None);
     loop {
         tokio::select! {
             biased;
@@ -57,11 +57,13 @@ pub async fn dial_for_ever(link: Link, peer: Society, addresses: Addresses, stop
         };
         let Some(address) = address else { continue };
         link.statuses.update(peer, |status| status.state = LinkState::Dialling);
+        let patience = backoff.patience(round_trip, Duration::from_secs(HANDSHAKE_SECONDS_MAX));
         let ended = tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            ended = dial(&link, peer, &address, &stop) => ended,
+            ended = dial(&link, peer, &address, patience, &stop) => ended,
         };
+        round_trip = ended.round_trip.or(round_trip);
         note_end(&link, peer, &ended);
         // Authenticated contact, whatever came of it, means that the peer can be reached.
         let reached = ended.was_up || ended.code == Some(Code::SessionExists);
@@ -129,15 +131,15 @@ fn waiting(link: &Link, peer: Society) -> Waiting {
     }
 }
 
-/// One dial and, if it succeeds, its session.
-async fn dial(link: &Link, peer: Society, address: &str, stop: &CancellationToken) -> Ended {
-    let patience = Duration::from_secs(HANDSHAKE_SECONDS_MAX);
-    match tokio::time::timeout(patience, open(link, peer, address)).await {
+/// One dial and, if the peer answers within `patience` and all else succeeds, its session.
+async fn dial(link: &Link, peer: Society, address: &str, patience: Duration, stop: &CancellationToken) -> Ended {
+    let whole = Duration::from_secs(HANDSHAKE_SECONDS_MAX);
+    match tokio::time::timeout(whole, open(link, peer, address, patience)).await {
         Ok(Ok((frames, sender, until))) => {
             link.statuses.update(peer, |status| status.certificate_until = until);
             match Driver::new(link, peer, Direction::Out, sender) {
                 Ok(driver) => driver.run(frames, stop.clone()).await,
-                Err(refusal) => Ended { was_up: false, code: Some(refusal.code) },
+                Err(refusal) => Ended::before_it_began(refusal.code),
             }
         }
         Ok(Err(refusal)) => {
@@ -145,21 +147,21 @@ async fn dial(link: &Link, peer: Society, address: &str, stop: &CancellationToke
             if refusal.code == Code::BadCertificate {
                 record(link, peer, refusal.code).await;
             }
-            Ended { was_up: false, code: Some(refusal.code) }
+            Ended::before_it_began(refusal.code)
         }
-        Err(_) => Ended { was_up: false, code: Some(Code::PeerUnreachable) },
+        Err(_) => Ended::before_it_began(Code::PeerUnreachable),
     }
 }
 
 type Opened = (tonic::Streaming<v1::Frame>, mpsc::Sender<v1::Frame>, Option<Time>);
 
-async fn open(link: &Link, peer: Society, address: &str) -> Result<Opened, Refusal> {
+async fn open(link: &Link, peer: Society, address: &str, patience: Duration) -> Result<Opened, Refusal> {
     let unreachable = |what: String| Refusal::new(Code::PeerUnreachable, what);
     let endpoint = Endpoint::from_shared(format!("http://{address}"))
         .map_err(|_| unreachable("the address is none".to_owned()))?
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES);
-    let connector = Connector::new(link.trust.clone(), peer, link.network.clone());
+    let connector = Connector::new(link.trust.clone(), peer, link.network.clone()).answered_within(patience);
     // Whether the peer accepts our certificate shows at the first call; the connector knows why.
     let refused = || connector.refusal().unwrap_or_else(|| unreachable("the peer does not answer".to_owned()));
     let channel = endpoint.connect_with_connector(connector.clone()).await.map_err(|_| refused())?;

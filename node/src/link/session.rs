@@ -77,6 +77,15 @@ pub(super) struct Ended {
     pub(super) was_up: bool,
     /// Why, unless it was in good order.
     pub(super) code: Option<Code>,
+    /// The shortest round trip, if there was one.
+    pub(super) round_trip: Option<Duration>,
+}
+
+impl Ended {
+    /// No session came of it.
+    pub(super) fn before_it_began(code: Code) -> Self {
+        Self { was_up: false, code: Some(code), round_trip: None }
+    }
 }
 
 impl<'a> Driver<'a> {
@@ -132,8 +141,9 @@ impl<'a> Driver<'a> {
                 Some(refusal.code)
             }
         };
+        let round_trip = self.session.round_trip();
         self.link.registry.keep_partials(self.peer, self.session.into_partials());
-        Ended { was_up, code }
+        Ended { was_up, code, round_trip }
     }
 
     async fn converse(

@@ -51,6 +51,8 @@ pub struct Connector {
     society: Society,
     network: Arc<dyn Network>,
     limit: Duration,
+    /// How long the peer may take to answer at all.
+    answer: Duration,
     reason: Reason,
 }
 
@@ -61,7 +63,14 @@ impl Connector {
     /// A connector to the node of `society`, over a network.
     #[must_use]
     pub fn new(live: Arc<LiveTrust>, society: Society, network: Arc<dyn Network>) -> Self {
-        Self { live, society, network, limit: Duration::from_secs(HANDSHAKE_SECONDS_MAX), reason: Reason::default() }
+        let limit = Duration::from_secs(HANDSHAKE_SECONDS_MAX);
+        Self { live, society, network, limit, answer: limit, reason: Reason::default() }
+    }
+
+    /// The same, giving up on a peer that does not answer at all within `answer`.
+    #[must_use]
+    pub fn answered_within(self, answer: Duration) -> Self {
+        Self { answer, ..self }
     }
 
     /// Dials `host` and `port` and proves both sides to each other, each within the limit of a handshake.
@@ -94,7 +103,7 @@ impl Connector {
         let name = ServerName::try_from(society.trust_domain())
             .map_err(|_| DialError::Refused(Refusal::new(Code::MalformedSociety, "it makes no trust domain")))?;
         let late = |_| DialError::Unreachable(io::ErrorKind::TimedOut.into());
-        let dialled = timeout(self.limit, self.network.dial(host, port)).await.map_err(late)?;
+        let dialled = timeout(self.answer, self.network.dial(host, port)).await.map_err(late)?;
         let (io, address) = dialled.map_err(DialError::Unreachable)?;
         let secured = timeout(self.limit, TlsConnector::from(config).connect(name, io)).await.map_err(late)?;
         let stream = secured.map_err(|error| match refused::of_io(&error) {
