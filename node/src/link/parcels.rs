@@ -50,11 +50,21 @@ fn meta_of(view: &View<'_>, entry: EntryIndex) -> Result<Option<EnvelopeMeta>, R
     })
 }
 
+/// What keeps the place of an envelope that the peer had, has lost with its store, and may not get again: its delivery
+/// ended when it was receipted, so there is nothing left to end.
+fn in_its_place(view: &View<'_>, entry: EntryIndex) -> Result<Option<Written>, Refusal> {
+    let bytes = meta_of(view, entry)?.map(|meta| parcel::write_expired(&meta.digest));
+    Ok(bytes.map(|bytes| Written { bytes, public: false }))
+}
+
 impl Parcels for Shelf<'_> {
     fn parcel(&mut self, lane: Lane, position: Position) -> Result<Option<Written>, Refusal> {
         let view = self.link.engine.view();
         let Some(item) = view.lane_item(self.peer, lane, position)? else { return Ok(None) };
         if item.ended.is_none() && item.expires_at.is_some_and(|expires| expires <= self.now) {
+            if view.lane_out(self.peer, lane)?.receipted >= position {
+                return in_its_place(&view, item.entry);
+            }
             self.expired.push((lane, position));
             return Ok(None);
         }
@@ -69,6 +79,9 @@ impl Parcels for Shelf<'_> {
         {
             if refusal.code == Code::StoreFailed {
                 return Err(refusal);
+            }
+            if view.lane_out(self.peer, lane)?.receipted >= position {
+                return in_its_place(&view, item.entry);
             }
             self.withheld.push((lane, position));
             return Ok(None);
