@@ -63,6 +63,11 @@ impl Parcels for Shelf<'_> {
         let Some(item) = self.view.lane_item(self.peer, lane, position)? else { return Ok(None) };
         if item.ended.is_none() && item.expires_at.is_some_and(|expires| expires <= self.now) {
             defect!(ExpireSilently => return placeholder(&self.view, item.entry, false));
+            // The peer had it, has lost it with its store, and may not get it again: its delivery ended when it was
+            // receipted, so there is nothing left to end.
+            if self.view.lane_out(self.peer, lane)?.receipted >= position {
+                return placeholder(&self.view, item.entry, false);
+            }
             self.expired.push((lane, position));
             return Ok(None);
         }
@@ -77,6 +82,9 @@ impl Parcels for Shelf<'_> {
         {
             if refusal.code == Code::StoreFailed {
                 return Err(refusal);
+            }
+            if self.view.lane_out(self.peer, lane)?.receipted >= position {
+                return placeholder(&self.view, item.entry, false);
             }
             self.withheld.push((lane, position));
             return Ok(None);
