@@ -163,13 +163,16 @@ fn is_still_at(file: &File, path: &Path) -> bool {
     matches!((file.metadata(), fs::metadata(path)), (Ok(held), Ok(named)) if place(&held) == place(&named))
 }
 
-/// Makes `folder` and what is missing above it, each with its name synced in its parent.
+/// Makes `folder` and what is missing above it, each with its name synced in its parent; that of `folder` also where an
+/// earlier process made it and was killed before it could sync that.
 fn create_durably(folder: &Path) -> Result<(), StoreError> {
-    if folder.is_dir() {
-        return Ok(());
-    }
     let above = parent(folder);
-    create_durably(above)?;
+    if folder.is_dir() {
+        return sync_folder(above);
+    }
+    if !above.is_dir() {
+        create_durably(above)?;
+    }
     match fs::create_dir(folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(StoreError::io("make", folder)(error)),
         _ => sync_folder(above),

@@ -90,7 +90,8 @@ impl Check<'_> {
         let folder = self.site.folder();
         if !folder.join("trust").exists() {
             let promised = self.witness.promises.first();
-            promised.map_or(Ok(()), |first| Err(anyhow::anyhow!("there is no trust folder, and {first:?} was promised")))?;
+            promised
+                .map_or(Ok(()), |first| Err(anyhow::anyhow!("there is no trust folder, and {first:?} was promised")))?;
             return Ok(());
         }
         let (trust_folder, trust) = TrustFolder::open(folder).context("the trust folder does not open")?;
@@ -131,8 +132,7 @@ impl Check<'_> {
     fn verify(&mut self, store: &dyn Store, trust: &NodeTrust) -> anyhow::Result<()> {
         let keys = trust.bundle.bundle().signing_keys.clone();
         let scratch = MemoryStore::new();
-        let report =
-            engine::verify(self.site.society(), store, &scratch, &keys, &Ed25519Verifier, |_progress| {})?;
+        let report = engine::verify(self.site.society(), store, &scratch, &keys, &Ed25519Verifier, |_progress| {})?;
         self.looked.entries += report.entries;
         self.faults.extend(report.faults);
         self.demand(engine::rebuild_due(store)?.is_none(), || "the views are to be made anew".to_owned());
@@ -191,7 +191,8 @@ impl Check<'_> {
         }
         for id in &self.witness.peer.erased {
             let case = view.handover(*id)?.and_then(|row| row.case);
-            let erased = case.map(|case| view.case(case)).transpose()?.flatten().is_some_and(|row| row.erased.is_some());
+            let erased =
+                case.map(|case| view.case(case)).transpose()?.flatten().is_some_and(|row| row.erased.is_some());
             self.demand(case.is_none() || erased, || format!("the peer was told that {id} is erased, and it is not"));
         }
         Ok(())
@@ -221,7 +222,8 @@ impl Check<'_> {
                     self.faults.push(format!("the package of {id} ({}) cannot be read: {refusal}", row.state));
                 }
             }
-            for event in row.history.iter().filter(|event| row.from == self.site.society() && event.action == Action::Release)
+            for event in
+                row.history.iter().filter(|event| row.from == self.site.society() && event.action == Action::Release)
             {
                 let Some(Body::Issued(meta)) = view.entry(event.entry)?.map(|entry| entry.body) else { continue };
                 let Some(attachment) = meta.attachment else { continue };

@@ -84,6 +84,11 @@ impl Disk {
         inner.order = Some(order);
     }
 
+    /// Whether a cut was ordered and has not come yet.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.inner.lock().order.is_some()
+    }
+
     /// Starts again with what a cut has left.
     pub(super) fn boot(&self, image: &Image) {
         let mut inner = self.inner.lock();

@@ -187,13 +187,7 @@ impl Picked<'_> {
     }
 
     /// What is left of a file.
-    fn content(
-        &self,
-        live: &Content,
-        durable: &Content,
-        pending: &[(u64, Change)],
-        chance: &mut Chance,
-    ) -> Content {
+    fn content(&self, live: &Content, durable: &Content, pending: &[(u64, Change)], chance: &mut Chance) -> Content {
         let mut content = durable.clone();
         // A file may have gained the room and not what was to stand in it.
         let gained = live.length() > durable.length();

@@ -19,6 +19,7 @@ use passerelle_proto::{
 
 use super::{
     chance::Chance,
+    disk::Disk,
     ledger::{Ledger, Promise},
 };
 use crate::world::{Handovers, channel, draft, entropy, now};
@@ -40,6 +41,10 @@ pub(super) struct Load {
     /// Whether the node on the disk hands cases over; else it receives them.
     pub(super) hands_over: bool,
     pub(super) ledger: Ledger,
+    /// Work is done while it waits to be cut: journals grow with the cuts, not with the time that looking at them takes.
+    pub(super) disk: Arc<Disk>,
+    /// Set when work is to be done all the same.
+    pub(super) hurry: Arc<AtomicBool>,
     /// Set when there is enough.
     pub(super) stop: Arc<AtomicBool>,
     /// Set when the power of the disk went: whatever fails from then on had to.
@@ -81,8 +86,13 @@ impl Load {
         }
     }
 
-    fn goes_on(&self) -> bool {
-        !self.stop.load(Ordering::SeqCst) && !self.off.load(Ordering::SeqCst)
+    /// Waits until there is work to do; whether there will be.
+    async fn goes_on(&self) -> bool {
+        let set = |flag: &AtomicBool| flag.load(Ordering::SeqCst);
+        while !self.disk.is_wanted() && !set(&self.hurry) && !set(&self.stop) && !set(&self.off) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        !set(&self.stop) && !set(&self.off)
     }
 
     fn chance(&self) -> Chance {
@@ -93,7 +103,7 @@ impl Load {
         let mut chance = self.chance();
         let mut client = AlertServiceClient::new(channel(&self.here).await?);
         for number in 0.. {
-            if !self.goes_on() {
+            if !self.goes_on().await {
                 break;
             }
             let id = AlertId::new(now(), entropy());
@@ -115,7 +125,7 @@ impl Load {
         let mut chance = self.chance();
         let mut client = AlertServiceClient::new(channel(&self.there).await?);
         for number in 0.. {
-            if !self.goes_on() {
+            if !self.goes_on().await {
                 break;
             }
             client.raise_alert(request(AlertId::new(now(), entropy()), &some_draft(number, &mut chance)?)).await?;
@@ -128,7 +138,7 @@ impl Load {
         let mut chance = self.chance();
         let (here, there) = (Handovers::at(&self.here).await?, Handovers::at(&self.there).await?);
         let (from, to) = if self.hands_over { (&here, &there) } else { (&there, &here) };
-        while self.goes_on() {
+        while self.goes_on().await {
             self.handover(from, to, lane, &mut chance).await?;
         }
         Ok(())

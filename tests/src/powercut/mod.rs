@@ -21,11 +21,7 @@ mod rig;
 mod tests;
 mod tree;
 
-use std::{
-    path::PathBuf,
-    process::ExitCode,
-    time::Instant,
-};
+use std::{path::PathBuf, process::ExitCode, time::Instant};
 
 use anyhow::Context as _;
 use clap::Parser;
@@ -35,7 +31,7 @@ pub use report::Summary;
 pub use tree::Model;
 
 use checker::Checker;
-use rig::{Plan, Rig};
+use rig::{End, Plan, Rig};
 
 /// First argument by which the program becomes the node whose disk is cut.
 pub const NODE: &str = "__node";
@@ -149,12 +145,12 @@ fn plan(options: &Options, world: u64, left: u64) -> Plan {
     let by_turns = if world.is_multiple_of(2) { Model::Harsh } else { Model::Ext4 };
     let at_start = cuts / 6;
     let at_restart = cuts / 16;
-    let rest = cuts.saturating_sub(at_start + 2 * at_restart + 2);
+    let third = cuts.saturating_sub(at_start + 3 * at_restart + 2) / 3;
     Plan {
         model: options.model.unwrap_or(by_turns),
         hands_over: (world / 2).is_multiple_of(2),
         at_start,
-        rounds: [rest / 2, rest - rest / 2],
+        rounds: [(End::Kill, third), (End::Power, third), (End::Power, third)],
         at_restart,
     }
 }
@@ -162,8 +158,8 @@ fn plan(options: &Options, world: u64, left: u64) -> Plan {
 async fn play(options: &Options, plan: &Plan, checker: &Checker) -> anyhow::Result<()> {
     let mut rig = Rig::build(options, plan, checker).await?;
     let mut outcome = Ok(());
-    for looks in plan.rounds {
-        outcome = rig.round(looks, plan, checker).await;
+    for (end, looks) in plan.rounds {
+        outcome = rig.round(end, looks, plan, checker).await;
         if outcome.is_err() {
             break;
         }

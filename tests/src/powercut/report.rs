@@ -31,7 +31,7 @@ impl Phase {
             Self::Birth => "while the node is made and first starts",
             Self::Work => "under load",
             Self::Off => "under load, and the machine starts again with what is left",
-            Self::Restart => "while it starts on what an earlier cut has left",
+            Self::Restart => "while it starts again, after a kill or a cut",
         }
     }
 }
@@ -160,7 +160,10 @@ impl Summary {
     /// Writes the page for the repository.
     pub(super) fn write(&self, path: &Path, options: &Options, took: Duration) -> anyhow::Result<()> {
         let mut page = String::from("# Power cuts\n\n");
-        writeln!(page, "Made by the program; `tests/src/powercut` says what is cut and what is looked for. Repeat with\n")?;
+        writeln!(
+            page,
+            "Made by the program; `tests/src/powercut` says what is cut and what is looked for. Repeat with\n"
+        )?;
         let model = options.model.map(|model| format!(" --model {}", model.name())).unwrap_or_default();
         let (cuts, seed) = (options.cuts, options.seed);
         let command = "cargo run --release -p passerelle-tests --bin powercut --";

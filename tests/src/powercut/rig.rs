@@ -13,17 +13,15 @@ use std::{
 use anyhow::{Context as _, ensure};
 use passerelle_domain::{facts::Facts as _, handover::Action, society::Society};
 use passerelle_node::trust::{PeerBundles, TrustFolder};
-use passerelle_proto::v1::{
-    self, alert_service_client::AlertServiceClient, peer_service_client::PeerServiceClient,
-};
+use passerelle_proto::v1::{self, alert_service_client::AlertServiceClient, peer_service_client::PeerServiceClient};
 use tempfile::TempDir;
 
 use super::{
     Options,
+    chance::Chance,
     checker::{Checker, Subject, scratch_folder},
     disk::Disk,
     filesystem::Mounted,
-    image::Image,
     ledger::{Ledger, Promise, Witness},
     load::Load,
     report::Phase,
@@ -51,6 +49,16 @@ pub(super) struct Rig {
     _folder: TempDir,
 }
 
+/// How a round of work ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// The node is killed, and started again on a disk that goes on: what it had not synced is there for now, and may be
+    /// lost by a later cut.
+    Kill,
+    /// The power goes, and the machine starts again with what is left.
+    Power,
+}
+
 /// What is cut and how often in one world.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Plan {
@@ -59,8 +67,8 @@ pub(super) struct Plan {
     pub(super) hands_over: bool,
     /// Looks while the node is made and starts for the first time.
     pub(super) at_start: u64,
-    /// Looks under load, then the power goes for good and the machine starts again: so often, one entry each.
-    pub(super) rounds: [u64; 2],
+    /// How each round of work ends, and the looks in it.
+    pub(super) rounds: [(End, u64); 3],
     /// Looks at each start after that.
     pub(super) at_restart: u64,
 }
@@ -120,7 +128,12 @@ impl Rig {
         self.ledger.add(Promise::Peer);
         let (_, trust) = TrustFolder::open(self.here.folder())?;
         PeerBundles::open(self.there.folder())?.put(&trust.bundle)?;
-        self.node.start().await.context("the node on the disk does not start")?;
+        // Killed at some moment of its first start.
+        let patience = Duration::from_millis(Chance::of(self.seed).below(400));
+        if tokio::time::timeout(patience, self.node.start()).await.is_err() {
+            self.node.kill_if_up().await?;
+            self.node.start().await.context("the node on the disk does not start")?;
+        }
         self.there.start().await.context("the peer does not start")
     }
 
@@ -136,46 +149,60 @@ impl Rig {
         self.there.folder().join("operator.sock")
     }
 
-    /// Lets both nodes work, cutting, until the power goes for good; then starts the machine again with what the disk
-    /// has kept, and waits until the two nodes agree.
-    pub(super) async fn round(&mut self, looks: u64, plan: &Plan, checker: &Checker) -> anyhow::Result<()> {
-        let (stop, off) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    /// Lets both nodes work, cutting, until the round ends as it is to; then starts the node again, and waits until the
+    /// two agree.
+    pub(super) async fn round(&mut self, end: End, looks: u64, plan: &Plan, checker: &Checker) -> anyhow::Result<()> {
+        let [hurry, stop, off] = [(); 3].map(|()| Arc::new(AtomicBool::new(false)));
         let load = Load {
             here: self.socket(),
             there: self.socket_there(),
             hands_over: self.hands_over,
             ledger: self.ledger.clone(),
+            disk: self.subject.disk.clone(),
+            hurry: hurry.clone(),
             stop: stop.clone(),
             off: off.clone(),
             seed: self.seed,
             tasks: self.tasks.clone(),
         };
+        let looking = self.looks(looks, Phase::Work);
+        let subject = self.subject.clone();
+        let node = &mut self.node;
+        let wait = Duration::from_millis(Chance::of(self.seed).below(300));
         let cutting = async {
-            let looking = self.looks(looks, Phase::Work);
-            looking.take(&self.subject, checker).await?;
+            looking.take(&subject, checker).await?;
+            if end == End::Kill {
+                hurry.store(true, Ordering::SeqCst);
+                tokio::time::sleep(wait).await;
+                off.store(true, Ordering::SeqCst);
+                node.kill().await?;
+                return Ok(None);
+            }
             let witness = looking.witness();
             let power = off.clone();
             let witness = move || {
                 power.store(true, Ordering::SeqCst);
                 witness()
             };
-            let image = checker.cut(&self.subject, (Phase::Off, STEPS_AT_WORK[1]), true, witness).await;
+            let image = checker.cut(&subject, (Phase::Off, STEPS_AT_WORK[1]), true, witness).await;
             stop.store(true, Ordering::SeqCst);
-            image
+            image.map(Some)
         };
         // Work that fails ends the cutting too.
         let (_, image) = tokio::try_join!(load.run(), cutting)?;
         self.node.kill_if_up().await?;
-        self.start_again(&image, plan, checker).await
+        if let Some(image) = image {
+            self.subject.disk.boot(&image);
+        }
+        self.start_again(plan, checker).await
     }
 
-    async fn start_again(&mut self, image: &Image, plan: &Plan, checker: &Checker) -> anyhow::Result<()> {
-        self.subject.disk.boot(image);
+    async fn start_again(&mut self, plan: &Plan, checker: &Checker) -> anyhow::Result<()> {
         let looks = self.looks(plan.at_restart, Phase::Restart);
         let subject = self.subject.clone();
-        let starting = async { self.node.start().await.context("the node does not start on what the cut has left") };
+        let starting = async { self.node.start().await.context("the node does not start again") };
         tokio::try_join!(starting, looks.take(&subject, checker))?;
-        self.agree().await.context("after a start on what the cut has left")?;
+        self.agree().await.context("after the start")?;
         checker.converged();
         Ok(())
     }
@@ -251,7 +278,8 @@ async fn settled(socket: &std::path::Path) -> anyhow::Result<()> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let answer = peers.list_peers(v1::ListPeersRequest {}).await?.into_inner();
-        let open: Vec<_> = answer.peers.iter().flat_map(|peer| &peer.lanes).filter(|lane| lane.queued > lane.receipted).collect();
+        let open: Vec<_> =
+            answer.peers.iter().flat_map(|peer| &peer.lanes).filter(|lane| lane.queued > lane.receipted).collect();
         if open.is_empty() && answer.peers.iter().all(|peer| peer.link == "up") {
             return Ok(());
         }
