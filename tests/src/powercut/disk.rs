@@ -84,9 +84,23 @@ impl Disk {
         inner.order = Some(order);
     }
 
+    /// Has a cut that was ordered come with the next step.
+    pub(super) fn hasten(&self) {
+        if let Some(order) = &mut self.inner.lock().order {
+            order.steps = 0;
+        }
+    }
+
     /// Whether a cut was ordered and has not come yet.
     pub(super) fn is_wanted(&self) -> bool {
         self.inner.lock().order.is_some()
+    }
+
+    /// Switches it off for ever and forgets what it holds.
+    pub(super) fn scrap(&self) {
+        let mut inner = self.inner.lock();
+        inner.powered = false;
+        inner.tree = Tree::new(inner.tree.model, inner.tree.next());
     }
 
     /// Starts again with what a cut has left.

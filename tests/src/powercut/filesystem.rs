@@ -34,7 +34,10 @@ const TYPE_FILE: u32 = 0o100_000;
 
 /// A disk that is mounted until this is dropped.
 pub(super) struct Mounted {
-    session: Option<BackgroundSession>,
+    // Unmounts when dropped. Nobody waits for its threads: the kernel keeps a file system that a process in another mount
+    // namespace happens to hold as well, as `ip netns exec` makes them, until that process ends.
+    _session: BackgroundSession,
+    disk: Arc<Disk>,
 }
 
 impl Mounted {
@@ -43,18 +46,14 @@ impl Mounted {
         let mut config = Config::default();
         config.mount_options = vec![MountOption::FSName("powercut".to_owned()), MountOption::NoAtime];
         config.n_threads = Some(THREADS);
-        let session = fuser::spawn_mount(Front { disk }, folder, &config)?;
-        Ok(Self { session: Some(session) })
+        let session = fuser::spawn_mount(Front { disk: disk.clone() }, folder, &config)?;
+        Ok(Self { _session: session, disk })
     }
 }
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        if let Some(session) = self.session.take()
-            && let Err(error) = session.umount_and_join()
-        {
-            eprintln!("the file system could not be unmounted: {error}");
-        }
+        self.disk.scrap();
     }
 }
 

@@ -108,7 +108,7 @@ impl Rig {
         };
         let looks = rig.looks(plan.at_start, Phase::Birth);
         let subject = rig.subject.clone();
-        let outcome = tokio::try_join!(rig.set_up(), looks.take(&subject, checker));
+        let outcome = looks.beside(&subject, checker, rig.set_up()).await;
         if let Err(error) = outcome {
             rig.end().await;
             return Err(error);
@@ -138,7 +138,8 @@ impl Rig {
     }
 
     fn looks(&self, count: u64, phase: Phase) -> Looks {
-        Looks { count, phase, ledger: self.ledger.clone(), node: self.there.node(), own: self.subject.society }
+        let (ledger, own, enough) = (self.ledger.clone(), self.subject.society, AtomicBool::new(false));
+        Looks { count, phase, ledger, node: self.there.node(), own, enough }
     }
 
     fn socket(&self) -> PathBuf {
@@ -201,7 +202,7 @@ impl Rig {
         let looks = self.looks(plan.at_restart, Phase::Restart);
         let subject = self.subject.clone();
         let starting = async { self.node.start().await.context("the node does not start again") };
-        tokio::try_join!(starting, looks.take(&subject, checker))?;
+        looks.beside(&subject, checker, starting).await?;
         self.agree().await.context("after the start")?;
         checker.converged();
         Ok(())
@@ -252,9 +253,36 @@ struct Looks {
     ledger: Ledger,
     node: Option<Arc<passerelle_node::run::Node>>,
     own: Society,
+    /// Set when no more are to be begun.
+    enough: AtomicBool,
 }
 
 impl Looks {
+    /// Takes them while some work is under way, and none after it: a node without work leaves its disk alone.
+    async fn beside(
+        &self,
+        subject: &Subject,
+        checker: &Checker,
+        work: impl Future<Output = anyhow::Result<()>>,
+    ) -> anyhow::Result<()> {
+        let ended = AtomicBool::new(false);
+        let working = async {
+            work.await?;
+            self.enough.store(true, Ordering::SeqCst);
+            while !ended.load(Ordering::SeqCst) {
+                subject.disk.hasten();
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Ok(())
+        };
+        let looking = async {
+            let outcome = self.take(subject, checker).await;
+            ended.store(true, Ordering::SeqCst);
+            outcome
+        };
+        tokio::try_join!(working, looking).map(|_| ())
+    }
+
     fn witness(&self) -> impl FnOnce() -> Witness + Send + 'static {
         let (ledger, node, own) = (self.ledger.clone(), self.node.clone(), self.own);
         move || ledger.witness(node.as_deref(), own)
@@ -262,6 +290,9 @@ impl Looks {
 
     async fn take(&self, subject: &Subject, checker: &Checker) -> anyhow::Result<()> {
         for look in 0..self.count {
+            if self.enough.load(Ordering::SeqCst) {
+                break;
+            }
             let steps = match self.phase {
                 Phase::Birth | Phase::Restart => STEPS_AT_START,
                 Phase::Work | Phase::Off => STEPS_AT_WORK[usize::from(look % 2 == 0)],
