@@ -5,5 +5,6 @@
 
 pub mod bench;
 pub mod links;
+pub mod powercut;
 pub mod sim;
 pub mod world;
