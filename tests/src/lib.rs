@@ -3,4 +3,5 @@
 //! and touches nothing but temporary folders and loopback.
 
 pub mod bench;
+pub mod hostile;
 pub mod world;
