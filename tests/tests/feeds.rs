@@ -103,7 +103,7 @@ async fn an_alert_crosses_the_public_web_and_waits_for_a_person() -> anyhow::Res
     wait_until("Senegal's neighbour has it", || has_alert(&mali, polled)).await?;
 
     let mut alerts = AlertServiceClient::new(channel(&senegal.config.operator.socket).await?);
-    wait_until("the poll is over", || Ok(senegal.feeds.board.sources().iter().any(|source| source.drafted == 1)))
+    wait_until("the poll is over", || Ok(senegal.feeds.board().sources().iter().any(|source| source.drafted == 1)))
         .await?;
     let feeds = alerts.get_feeds(v1::GetFeedsRequest {}).await?.into_inner();
     let shown = |name: &str| feeds.sources.iter().find(|source| source.name == name).cloned().unwrap_or_default();

@@ -12,8 +12,9 @@ const SEEDS_MIN: usize = 2;
 fn every_stored_input_is_read_without_a_fault() -> anyhow::Result<()> {
     let mut broken = Vec::new();
     for target in TARGETS {
-        let mut inputs: Vec<_> =
-            fs::read_dir(seeds_folder().join(target.name))?.map(|file| file.map(|file| file.path())).collect::<Result<_, _>>()?;
+        let mut inputs: Vec<_> = fs::read_dir(seeds_folder().join(target.name))?
+            .map(|file| file.map(|file| file.path()))
+            .collect::<Result<_, _>>()?;
         inputs.sort();
         assert!(inputs.len() >= SEEDS_MIN, "{} has {} inputs", target.name, inputs.len());
         for path in inputs {

@@ -68,6 +68,7 @@ fn the_reference_shows_the_defaults_as_they_are() {
             transfers: plain.transfers.clone(),
             duty: Vec::new(),
             feed: None,
+            cap: Cap::default(),
             cap_sources: Vec::new(),
             ..shown
         },

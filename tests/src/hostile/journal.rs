@@ -98,7 +98,9 @@ fn mend(body: &mut Body, object: &mut Option<Vec<u8>>) {
         }
         Body::Receipted { peer, lane, position, .. } => {
             // The receipt says what its entry does.
-            if let Ok(mut receipt) = minicbor::decode::<SignedReceipt>(bytes).map_err(drop).and_then(|it| it.read().map_err(drop)) {
+            if let Ok(mut receipt) =
+                minicbor::decode::<SignedReceipt>(bytes).map_err(drop).and_then(|it| it.read().map_err(drop))
+            {
                 (receipt.by, receipt.lane, receipt.position) = (*peer, *lane, *position);
                 *bytes = encode(&receipt.sign(base::key()));
             }

@@ -47,10 +47,8 @@ type Inputs = BTreeMap<&'static str, Vec<Vec<u8>>>;
 const PACKAGE: &str = include_str!("../../../config/demo/package.toml");
 const CONSENT: &str = include_str!("../../../config/demo/consent.toml");
 const HANDOVER: &str = include_str!("../../../config/demo/handover.toml");
-const ALERTS: [&str; 2] = [
-    include_str!("../../../config/demo/alert-convoy.toml"),
-    include_str!("../../../config/demo/alert-shipwreck.toml"),
-];
+const ALERTS: [&str; 2] =
+    [include_str!("../../../config/demo/alert-convoy.toml"), include_str!("../../../config/demo/alert-shipwreck.toml")];
 const CAPS: [&[u8]; 3] = [
     include_bytes!("../../../config/demo/alert.cap.xml"),
     include_bytes!("../../../node/domain/src/cap/fixtures/update.xml"),
@@ -93,7 +91,8 @@ async fn story(inputs: &mut Inputs) -> anyhow::Result<(Vec<u8>, Vec<SignedEnvelo
     let id = raise(&gm, first.clone()).await?;
     raise(&gm, update_of(gm.society, id, &first, "It was found")?).await?;
     let of_mali = raise(&ml, world::alert("The road is closed")?).await?;
-    world::wait_until("both hold the alerts", || Ok(world::has_alert(&ml, id)? && world::has_alert(&gm, of_mali)?)).await?;
+    world::wait_until("both hold the alerts", || Ok(world::has_alert(&ml, id)? && world::has_alert(&gm, of_mali)?))
+        .await?;
     let (gambia, mali) = (Handovers::of(&gm).await?, Handovers::of(&ml).await?);
     let case = gambia.record_consent().await?;
     let served = gambia.offer(&case, "ML").await?;
@@ -418,9 +417,9 @@ fn deflate(parts: &[&[u8]]) -> Vec<Vec<u8>> {
 fn pieces() -> Vec<Vec<u8>> {
     let text = CAPS[0];
     let zeros = vec![0; 200_000];
-    let sets: [&[&[u8]]; 5] =
-        [&[text], &[text, text, text], &[&zeros[..16_384]], &[&zeros[..16_385]], &[&zeros, text]];
-    let framed = |parts: Vec<Vec<u8>>| -> Vec<u8> { parts.iter().filter_map(|part| framed(part).ok()).flatten().collect() };
+    let sets: [&[&[u8]]; 5] = [&[text], &[text, text, text], &[&zeros[..16_384]], &[&zeros[..16_385]], &[&zeros, text]];
+    let framed =
+        |parts: Vec<Vec<u8>>| -> Vec<u8> { parts.iter().filter_map(|part| framed(part).ok()).flatten().collect() };
     sets.into_iter().map(|parts| framed(deflate(parts))).collect()
 }
 
@@ -468,7 +467,9 @@ fn forms(inputs: &mut Inputs) -> anyhow::Result<()> {
     let mut config: Vec<Vec<u8>> = CONFIGS.iter().map(|text| text.as_bytes().to_vec()).collect();
     // The reference says every key, most of them behind a sign of comment.
     config.push(CONFIGS[1].replace("\n# ", "\n").into_bytes());
-    config.push(CONFIGS[1].lines().map(|line| format!("{}\n", line.trim_start_matches("#"))).collect::<String>().into_bytes());
+    config.push(
+        CONFIGS[1].lines().map(|line| format!("{}\n", line.trim_start_matches("#"))).collect::<String>().into_bytes(),
+    );
     config.push(format!("{}\0PASSERELLE_LOG_FORMAT=json\nPASSERELLE_LINK__LISTEN=off", CONFIGS[0]).into_bytes());
     inputs.insert("config", config);
     Ok(())
@@ -480,7 +481,8 @@ fn warnings(inputs: &mut Inputs) -> anyhow::Result<()> {
     caps.extend(CAPS.iter().map(|document| document.to_vec()));
     let mut entries = Vec::new();
     for (n, alert) in ALERTS.iter().enumerate() {
-        let alert = Alert::from_draft(toml::from_str(alert)?, base::NOW).map_err(|faults| anyhow::anyhow!("{faults:?}"))?;
+        let alert =
+            Alert::from_draft(toml::from_str(alert)?, base::NOW).map_err(|faults| anyhow::anyhow!("{faults:?}"))?;
         let id = AlertId::new(base::NOW, [n as u8; 10]);
         caps.push(write::alert(&Issued { id, origin: base::own(), alert: &alert }, &[], n == 1));
         entries.push(FeedEntry::of(&alert, id.into(), "Alert", base::NOW));

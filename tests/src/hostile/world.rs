@@ -18,8 +18,7 @@ use passerelle_node::store::{memory::MemoryStore, view::View};
 
 use super::{base, tells_nothing};
 
-const OPTIONS: CapOptions =
-    CapOptions { event: Some(Event::ReturnConvoyLand), source_type: Some(SourceType::Media) };
+const OPTIONS: CapOptions = CapOptions { event: Some(Event::ReturnConvoyLand), source_type: Some(SourceType::Media) };
 
 fn stands(verdict: Verdict) -> bool {
     matches!(verdict, Verdict::Valid | Verdict::ValidWithWarnings)

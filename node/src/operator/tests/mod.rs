@@ -261,6 +261,7 @@ impl Node {
             peers: Arc::new(Book),
             links: Arc::new(Links),
             feeds: Arc::new(Feeds),
+            trusted: tokio::sync::watch::Sender::new(None).subscribe(),
             upkeep: Arc::new(Idle),
             packages: Arc::clone(&vault) as _,
             origins: Arc::new(Elsewhere),

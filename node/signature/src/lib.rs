@@ -39,7 +39,7 @@ const REFERENCES_MAX: usize = 4;
 
 /// What is known of a signature, or of the signatures of a document; a later one says more for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum State {
+pub enum State {
     /// It is of a kind that is not verified here, or there is no key to verify it with.
     NotVerified,
     /// The document or the signature was changed after signing.
@@ -51,8 +51,9 @@ pub(crate) enum State {
 }
 
 impl State {
-    /// The words under which people and programs know it.
-    pub(crate) fn as_str(self) -> &'static str {
+    /// The words under which people know it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::NotVerified => "present, not verified",
             Self::Broken => "broken",
@@ -60,14 +61,25 @@ impl State {
             Self::Verified => "verified",
         }
     }
+
+    /// The code under which programs know it.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NotVerified => "present_not_verified",
+            other => other.as_str(),
+        }
+    }
 }
 
 /// Certificates that are trusted.
-pub(crate) struct Trusted(Vec<CertificateDer<'static>>);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trusted(Vec<CertificateDer<'static>>);
 
 impl Trusted {
-    /// Reads certificates: one in DER, or any number in PEM.
-    pub(crate) fn parse(bytes: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
+    /// Reads certificates: one in DER, or any number in PEM. None when there is one among them that cannot be used.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
         let pem: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(bytes).collect();
         let found = match pem {
             Ok(found) if !found.is_empty() => found,
@@ -76,7 +88,9 @@ impl Trusted {
         found.iter().all(|certificate| load_x509_cert_der(certificate).is_ok()).then_some(found)
     }
 
-    pub(crate) fn new(certificates: Vec<CertificateDer<'static>>) -> Self {
+    /// Trusts these certificates: each for what it signed itself, and for what was signed by one that it vouches for.
+    #[must_use]
+    pub fn new(certificates: Vec<CertificateDer<'static>>) -> Self {
         Self(certificates)
     }
 
@@ -106,7 +120,8 @@ impl Trusted {
     /// space between the elements and without what stands before the first, when somebody indented it afterwards; and
     /// each signature without the others, when several signed the same alert. Nothing of that says anything in CAP, so
     /// that what is verified is the same alert.
-    pub(crate) fn state_of(&self, document: &[u8]) -> State {
+    #[must_use]
+    pub fn state_of(&self, document: &[u8]) -> State {
         let Ok(text) = std::str::from_utf8(document) else { return State::NotVerified };
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let Ok(parsed) = uppsala::parse(text) else { return State::NotVerified };
@@ -237,7 +252,7 @@ mod tests {
 
     use super::*;
 
-    const ALERT: &str = include_str!("../../config/demo/alert.cap.xml");
+    const ALERT: &str = include_str!("../../../config/demo/alert.cap.xml");
 
     fn certificate() -> (CertificateDer<'static>, String) {
         let key = rcgen::KeyPair::generate().expect("a key");
@@ -284,6 +299,68 @@ mod tests {
             }
             let without = text.replace("X509Certificate>", "X509SKI>");
             assert_eq!(trusting(&other).state_of(without.as_bytes()), State::NotVerified, "no key to try");
+        }
+    }
+
+    /// A certificate signed by `issuer`, or by itself; in force for so many days from so many days ago.
+    fn issued(
+        name: &str,
+        ca: bool,
+        days: (i64, i64),
+        issuer: Option<&rcgen::Issuer<'_, rcgen::KeyPair>>,
+    ) -> (rcgen::Certificate, rcgen::Issuer<'static, rcgen::KeyPair>, String) {
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let pem = key.serialize_pem();
+        let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).expect("a name");
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        let now = time::OffsetDateTime::now_utc();
+        params.not_before = now - time::Duration::days(days.0);
+        params.not_after = now + time::Duration::days(days.1);
+        if ca {
+            params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+            params.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign, rcgen::KeyUsagePurpose::DigitalSignature];
+        }
+        let certificate = match issuer {
+            Some(issuer) => params.signed_by(&key, issuer),
+            None => params.self_signed(&key),
+        };
+        (certificate.expect("a certificate"), rcgen::Issuer::new(params, key), pem)
+    }
+
+    #[test]
+    fn a_trusted_authority_vouches_for_whom_it_certified_while_that_is_in_force() {
+        let (root, root_key, root_pem) = issued("root", true, (100, 1_000), None);
+        let (stranger, ..) = issued("root", true, (100, 1_000), None);
+        let (service, _, service_pem) = issued("met service", false, (10, 100), Some(&root_key));
+        let (middle, middle_key, _) = issued("middle", true, (50, 500), Some(&root_key));
+        let (far, _, far_pem) = issued("far", false, (10, 100), Some(&middle_key));
+        let (past, _, past_pem) = issued("past", false, (100, -10), Some(&root_key));
+        let (soon, _, soon_pem) = issued("soon", false, (-10, 100), Some(&root_key));
+        // Who was certified as no authority certifies nobody.
+        let (_, service_key, _) = issued("met service", false, (10, 100), Some(&root_key));
+        let (forged, _, forged_pem) = issued("forged", false, (10, 100), Some(&service_key));
+        for (story, certificate, pem, chain, trusted, expected) in [
+            ("the authority itself", &root, &root_pem, vec![], &root, State::Verified),
+            ("whom it certified", &service, &service_pem, vec![], &root, State::Verified),
+            ("over another authority", &far, &far_pem, vec![&middle], &root, State::Verified),
+            ("with the other authority left out", &far, &far_pem, vec![], &root, State::Untrusted),
+            ("another authority of that name", &service, &service_pem, vec![], &stranger, State::Untrusted),
+            ("no more in force", &past, &past_pem, vec![], &root, State::Untrusted),
+            ("not yet in force", &soon, &soon_pem, vec![], &root, State::Untrusted),
+            ("by one that is no authority", &forged, &forged_pem, vec![&service], &root, State::Untrusted),
+            ("no more in force, but named by a person", &past, &past_pem, vec![], &past, State::Verified),
+        ] {
+            use base64::{Engine as _, engine::general_purpose::STANDARD};
+            let more: String = chain
+                .into_iter()
+                .map(|more: &rcgen::Certificate| {
+                    format!("<X509Certificate>{}</X509Certificate>", STANDARD.encode(more.der()))
+                })
+                .collect();
+            let text = signed(certificate.der(), pem, false, "");
+            let text = text.replace("</X509Certificate></X509Data>", &format!("</X509Certificate>{more}</X509Data>"));
+            let trusted = Trusted::new(vec![trusted.der().clone()]);
+            assert_eq!(trusted.state_of(text.as_bytes()), expected, "{story}");
         }
     }
 
