@@ -67,7 +67,7 @@ pub struct Node {
     /// Makes the pseudonyms of cases.
     pub pseudonyms: Pseudonyms,
     /// The public feed, and the sources that are polled.
-    pub feeds: Arc<Feeds>,
+    pub feeds: Arc<feed::Office>,
     /// The posts on duty, replaced by a reload.
     pub duty: watch::Sender<Arc<Vec<Duty>>>,
     /// Retention.
@@ -204,14 +204,16 @@ pub async fn start(
     let desk = Desk::new(config.society, handle.clone(), around.clock.clone(), posts, metrics);
     let duties = supervisor.spawner(Phase::Link);
     duties.spawn("duty desk", desk.keep(duties.token()));
-    let parts = feed::Parts {
+    let feeds = feed::Parts {
+        own: config.society,
         engine: handle.clone(),
         clock: around.clock.clone(),
         entropy: around.entropy.clone(),
         metrics: link.metrics.clone(),
+        serving: supervisor.spawner(Phase::Listeners),
+        keeping: supervisor.spawner(Phase::Link),
     };
-    let (public, board) = feed::start(supervisor, &config, parts).await?;
-    let feeds = Arc::new(Feeds { public, board });
+    let feeds = Arc::new(feed::Office::open(&config, feeds).await?);
     let society = config.society;
     let upkeep = start_upkeep(supervisor, &config, &link, &packages, &pseudonyms, &policy);
     Ok(Node {
@@ -343,7 +345,8 @@ pub fn operators(
         upkeep: Arc::new(Keeping(node.upkeep.clone())),
         packages: node.packages.clone(),
         origins: Arc::new(Origins { link: node.link.clone(), packages: node.packages.clone() }),
-        feeds: node.feeds.clone(),
+        feeds: Arc::new(Feeds(node.feeds.clone())),
+        trusted: node.feeds.trusted(),
         data_dir: config.data_dir.clone(),
         started_at: around.clock.now(),
         spawner: supervisor.spawner(Phase::Listeners),
@@ -435,11 +438,12 @@ impl Node {
         }
     }
 
-    /// Takes a configuration that was read again: peers, their addresses and what is allowed.
+    /// Takes a configuration that was read again: peers, their addresses and what is allowed, posts on duty, feeds.
     ///
     /// # Errors
-    /// What is wrong with the peers; what held before then still does.
+    /// What is wrong with the feeds or the peers; what held of them before then still does.
     pub async fn reload(&self, config: Config) -> anyhow::Result<()> {
+        self.feeds.reload(&config).await?;
         self.policy.send_replace(Arc::new(policy_of(&config, &self.storage)));
         self.duty.send_replace(Arc::new(config.duty.clone()));
         self.peers.replace(None, Some(Arc::new(config))).await.map_err(Into::into)

@@ -4,6 +4,7 @@
 //! namespaces that it makes for itself.
 
 pub mod bench;
+pub mod hostile;
 pub mod links;
 pub mod powercut;
 pub mod sim;

@@ -53,8 +53,9 @@ fn rooms_of_the_node_name_each_other_in_one_direction_only() {
 
 #[test]
 fn crates_name_each_other_in_one_direction_only() {
-    let arrows: [(&str, &[&str]); 4] = [
+    let arrows: [(&str, &[&str]); 5] = [
         ("node/domain/", &["passerelle_proto", "passerelle_node", "passerelle_cli", "passerelle_tests"]),
+        ("node/signature/", &["passerelle_proto", "passerelle_node", "passerelle_cli", "passerelle_tests"]),
         ("proto/", &["passerelle_node", "passerelle_cli", "passerelle_tests"]),
         ("cli/", &["passerelle_node", "passerelle_tests"]),
         ("node/", &["passerelle_cli", "passerelle_tests"]),

@@ -105,6 +105,7 @@ pub fn run_args(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 
 fn check_config(with: &WithConfig) -> anyhow::Result<ExitCode> {
     let config = with.load()?;
+    crate::feed::trusted::load(&config.cap.trusted_certificates)?;
     tell(&format!("{}: the configuration of the node of {} is in order", with.config.display(), config.society));
     Ok(ExitCode::SUCCESS)
 }

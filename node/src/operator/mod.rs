@@ -49,6 +49,7 @@ use passerelle_domain::{
     society::Society,
     time::Time,
 };
+use passerelle_signature::Trusted;
 use tokio::sync::{Semaphore, watch as changing};
 use tonic::{Request, Response, Status};
 
@@ -117,6 +118,8 @@ pub struct Parts {
     pub origins: Arc<dyn OriginReader>,
     /// The public feed, and the sources that are polled.
     pub feeds: Arc<dyn FeedView>,
+    /// The certificates by which signatures of foreign documents are verified.
+    pub trusted: changing::Receiver<Option<Arc<Trusted>>>,
     /// Folder of the data, whose disk is watched, and where a verification keeps its scratch store.
     pub data_dir: PathBuf,
     /// When the node started.

@@ -23,7 +23,7 @@ use passerelle_node::{
     entropy::{Entropy as _, SystemEntropy},
     metrics::Metrics,
     packages::Packages,
-    run::{open_store, policy_of},
+    run::{Storage, open_store, policy_of},
     store::{
         Direction, Store, keys,
         memory::MemoryStore,
@@ -248,7 +248,7 @@ impl Check<'_> {
         let own = self.site.society();
         let clock = SystemClock::new();
         let signer: Arc<dyn Signer + Send + Sync> = trust.signing.clone();
-        let (_policy, seen) = watch::channel(Arc::new(policy_of(&config)));
+        let (_policy, seen) = watch::channel(Arc::new(policy_of(&config, &Storage::Machine)));
         let (engine, handle) = Engine::new(Parts {
             own,
             store,
