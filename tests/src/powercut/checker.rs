@@ -66,9 +66,14 @@ impl Checker {
         *self.taken.lock()
     }
 
-    /// One more machine has started from what a cut left and has come to terms with its peer.
-    pub(super) fn converged(&self) {
-        self.summary.lock().converged += 1;
+    /// Whether no more cuts are wanted: one was enough.
+    pub(super) fn is_over(&self) -> bool {
+        self.options.until_found && self.summary.lock().failed > 0
+    }
+
+    /// A node has started again after a kill or a cut and has come to terms with its peer, or has not.
+    pub(super) fn started_again(&self, subject: &Subject, outcome: anyhow::Result<()>) {
+        self.summary.lock().started_again(self.taken(), subject, outcome, &self.options);
     }
 
     /// Takes one cut, up to `steps` steps from now, and has it looked at. With `off` the disk has no power from then on;
@@ -97,7 +102,7 @@ impl Checker {
         self.under_way.lock().spawn_blocking(move || {
             let _permit = permit;
             let record = look(&options, &subject, number, phase, &cut, &kept)?;
-            summary.lock().add(record, options.json);
+            summary.lock().add(record, &options);
             Ok(())
         });
         Ok(image)

@@ -30,6 +30,22 @@ pub enum Lie {
     All,
 }
 
+impl Lie {
+    /// The lies that there are, the honest disk aside.
+    pub const ALL: [Self; 3] = [Self::DataSync, Self::FolderSync, Self::All];
+
+    /// What is left out, in words.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::DataSync => "`fdatasync`, the node's own part of each commit",
+            Self::FolderSync => "those of folders",
+            Self::All => "all",
+        }
+    }
+}
+
 /// How long a sync takes at most. Without that no cut would ever fall into one.
 const SYNC_MAX: Duration = Duration::from_micros(1_500);
 

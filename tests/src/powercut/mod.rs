@@ -39,6 +39,9 @@ pub const NODE: &str = "__node";
 /// Cuts of one world; then another begins, with an empty disk.
 const CUTS_A_WORLD: u64 = 50;
 
+/// Cuts of a disk that lies, for the page of results.
+const CUTS_OF_A_LIE: u64 = 40;
+
 /// What is to be cut.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -52,6 +55,10 @@ pub struct Options {
     pub lie: Lie,
     /// A line for each cut.
     pub json: bool,
+    /// Tell nothing of single cuts.
+    pub quiet: bool,
+    /// Make no more cuts once something was found.
+    pub until_found: bool,
     /// Where to keep the disks of cuts that failed.
     pub keep: Option<PathBuf>,
     /// The program that runs a node, and what it is told before `run`.
@@ -108,6 +115,8 @@ fn run_args(args: &Args) -> anyhow::Result<Summary> {
         model: args.model,
         lie: args.lie,
         json: args.json,
+        quiet: false,
+        until_found: false,
         keep: args.keep.clone(),
         program: std::env::current_exe()?,
         arguments: vec![NODE.to_owned()],
@@ -115,11 +124,16 @@ fn run_args(args: &Args) -> anyhow::Result<Summary> {
     let begun = Instant::now();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
     let summary = runtime.block_on(cut(&options))?;
-    if !args.json {
-        summary.tell(begun.elapsed());
-    }
+    let took = begun.elapsed();
+    summary.tell(took, args.json);
     if let Some(path) = &args.report {
-        summary.write(path, &options, begun.elapsed())?;
+        let mut lies = Vec::new();
+        for lie in Lie::ALL {
+            let model = Some(Model::Harsh);
+            let lying = Options { cuts: CUTS_OF_A_LIE, lie, model, quiet: true, keep: None, ..options.clone() };
+            lies.push((lie, runtime.block_on(cut(&lying))?));
+        }
+        summary.write(path, &options, took, &lies)?;
     }
     Ok(summary)
 }
@@ -131,10 +145,12 @@ fn run_args(args: &Args) -> anyhow::Result<Summary> {
 pub async fn cut(options: &Options) -> anyhow::Result<Summary> {
     let checker = Checker::new(options.clone());
     let mut world = 0;
-    while checker.taken() < options.cuts {
+    while checker.taken() < options.cuts && !checker.is_over() {
         let plan = plan(options, world, options.cuts - checker.taken());
         let seed = options.seed;
-        play(options, &plan, &checker).await.with_context(|| format!("world {world} of seed {seed}, {plan:?}"))?;
+        Box::pin(play(options, &plan, &checker))
+            .await
+            .with_context(|| format!("world {world} of seed {seed}, {plan:?}"))?;
         world += 1;
     }
     checker.finish().await
@@ -156,14 +172,14 @@ fn plan(options: &Options, world: u64, left: u64) -> Plan {
 }
 
 async fn play(options: &Options, plan: &Plan, checker: &Checker) -> anyhow::Result<()> {
-    let mut rig = Rig::build(options, plan, checker).await?;
-    let mut outcome = Ok(());
+    let mut rig = Box::pin(Rig::build(options, plan, checker)).await?;
+    let mut outcome = Ok(true);
     for (end, looks) in plan.rounds {
-        outcome = rig.round(end, looks, plan, checker).await;
-        if outcome.is_err() {
+        outcome = Box::pin(rig.round(end, looks, plan, checker)).await;
+        if !matches!(outcome, Ok(true)) {
             break;
         }
     }
     rig.end().await;
-    outcome
+    outcome.map(|_| ())
 }

@@ -6,11 +6,12 @@ use std::{collections::BTreeMap, fmt::Write as _, path::Path, process::Command, 
 use passerelle_domain::society::Society;
 use serde_json::json;
 
-use super::{Options, check::Looked, image::Style, tree::Model};
+use super::{Lie, Options, check::Looked, checker::Subject, image::Style, tree::Model};
 use crate::world::now;
 
-/// Faults told in the table.
+/// Stories told on the page, and faults of one cut told in its story.
 const STORIES_MAX: usize = 20;
+const FAULTS_MAX: usize = 6;
 
 /// When a cut was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,8 +67,13 @@ impl Record {
     }
 
     fn story(&self) -> String {
+        let told = self.faults.len().min(FAULTS_MAX);
+        let more = match self.faults.len() - told {
+            0 => String::new(),
+            more => format!("\n    and {more} more"),
+        };
         format!(
-            "cut {} of seed {}, {}, {} before the {} (step {}), {} writes and {} names not synced, kept: {:?}\n    {}",
+            "cut {} of seed {}, {}, {} before the {} (step {}), {} writes and {} names not synced, kept: {:?}\n    {}{more}",
             self.number,
             self.seed,
             self.model.name(),
@@ -77,7 +83,7 @@ impl Record {
             self.unsynced_writes,
             self.unsynced_names,
             self.style,
-            self.faults.join("\n    ")
+            self.faults[..told].join("\n    ")
         )
     }
 }
@@ -103,8 +109,36 @@ pub struct Summary {
 }
 
 impl Summary {
-    pub(super) fn add(&mut self, record: Record, json: bool) {
-        if json {
+    pub(super) fn started_again(
+        &mut self,
+        cut: u64,
+        subject: &Subject,
+        outcome: anyhow::Result<()>,
+        options: &Options,
+    ) {
+        match outcome {
+            Ok(()) => self.converged += 1,
+            Err(error) => {
+                self.failed += 1;
+                let (seed, model) = (options.seed, subject.model.name());
+                let story = format!(
+                    "start after cut {cut} of seed {seed}, {model}, node of {}\n    {error:#}",
+                    subject.society
+                );
+                self.story(story, options);
+            }
+        }
+    }
+
+    fn story(&mut self, story: String, options: &Options) {
+        if !options.json && !options.quiet {
+            eprintln!("{story}");
+        }
+        self.stories.push(story);
+    }
+
+    pub(super) fn add(&mut self, record: Record, options: &Options) {
+        if options.json && !options.quiet {
             tell(&record.json());
         }
         self.cuts += 1;
@@ -123,10 +157,7 @@ impl Summary {
         all.repeated += one.repeated;
         if !record.faults.is_empty() {
             self.failed += 1;
-            self.stories.push(record.story());
-            if !json {
-                eprintln!("{}", record.story());
-            }
+            self.story(record.story(), options);
         }
     }
 
@@ -134,8 +165,8 @@ impl Summary {
     fn figures(&self, took: Duration) -> Vec<(&'static str, String)> {
         vec![
             ("cuts", self.cuts.to_string()),
-            ("cuts after which something was wrong", self.failed.to_string()),
-            ("of them with changes that nobody had synced", self.amid_changes.to_string()),
+            ("cuts and starts after which something was wrong", self.failed.to_string()),
+            ("cuts amid changes that nobody had synced", self.amid_changes.to_string()),
             ("writes not synced at a cut: median, most", spread(&self.writes)),
             ("names not synced at a cut: median, most", spread(&self.names)),
             ("nodes with a journal, opened and verified", self.with_store.to_string()),
@@ -150,15 +181,26 @@ impl Summary {
         ]
     }
 
-    /// Tells people what was found.
-    pub(super) fn tell(&self, took: Duration) {
+    /// Tells what was found.
+    pub(super) fn tell(&self, took: Duration, as_json: bool) {
+        if as_json {
+            let figures: serde_json::Map<_, _> =
+                self.figures(took).into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+            return tell(&json!({ "summary": figures, "stories": self.stories }).to_string());
+        }
         for (name, value) in self.figures(took) {
             tell(&format!("{name:<56} {value:>14}"));
         }
     }
 
     /// Writes the page for the repository.
-    pub(super) fn write(&self, path: &Path, options: &Options, took: Duration) -> anyhow::Result<()> {
+    pub(super) fn write(
+        &self,
+        path: &Path,
+        options: &Options,
+        took: Duration,
+        lies: &[(Lie, Self)],
+    ) -> anyhow::Result<()> {
         let mut page = String::from("# Power cuts\n\n");
         writeln!(
             page,
@@ -181,8 +223,19 @@ impl Summary {
         for ((model, kept), count) in &self.kinds {
             writeln!(page, "| {model} | {kept} | {count} |")?;
         }
+        writeln!(
+            page,
+            "\nThat the cuts can find something: the same on a disk that answers some syncs without doing them.\n"
+        )?;
+        writeln!(
+            page,
+            "| syncs left out | cuts | cuts and starts after which something was wrong |\n| --- | ---: | ---: |"
+        )?;
+        for (lie, summary) in lies {
+            writeln!(page, "| {} | {} | {} |", lie.name(), summary.cuts, summary.failed)?;
+        }
         for story in self.stories.iter().take(STORIES_MAX) {
-            writeln!(page, "\n    {story}")?;
+            writeln!(page, "\n    {}", story.replace('\n', "\n    "))?;
         }
         std::fs::write(path, page)?;
         Ok(())

@@ -108,7 +108,7 @@ impl Rig {
         };
         let looks = rig.looks(plan.at_start, Phase::Birth);
         let subject = rig.subject.clone();
-        let outcome = looks.beside(&subject, checker, rig.set_up()).await;
+        let outcome = looks.beside(&subject, checker, Box::pin(rig.set_up())).await;
         if let Err(error) = outcome {
             rig.end().await;
             return Err(error);
@@ -151,8 +151,8 @@ impl Rig {
     }
 
     /// Lets both nodes work, cutting, until the round ends as it is to; then starts the node again, and waits until the
-    /// two agree.
-    pub(super) async fn round(&mut self, end: End, looks: u64, plan: &Plan, checker: &Checker) -> anyhow::Result<()> {
+    /// two agree. Whether they do.
+    pub(super) async fn round(&mut self, end: End, looks: u64, plan: &Plan, checker: &Checker) -> anyhow::Result<bool> {
         let [hurry, stop, off] = [(); 3].map(|()| Arc::new(AtomicBool::new(false)));
         let load = Load {
             here: self.socket(),
@@ -190,22 +190,29 @@ impl Rig {
             image.map(Some)
         };
         // Work that fails ends the cutting too.
-        let (_, image) = tokio::try_join!(load.run(), cutting)?;
+        let (_, image) = tokio::try_join!(Box::pin(load.run()), cutting)?;
         self.node.kill_if_up().await?;
+        if checker.is_over() {
+            return Ok(false);
+        }
         if let Some(image) = image {
             self.subject.disk.boot(&image);
         }
         self.start_again(plan, checker).await
     }
 
-    async fn start_again(&mut self, plan: &Plan, checker: &Checker) -> anyhow::Result<()> {
+    /// Whether the node starts again and comes to terms with its peer. If not, that is a finding, and the world is over.
+    async fn start_again(&mut self, plan: &Plan, checker: &Checker) -> anyhow::Result<bool> {
         let looks = self.looks(plan.at_restart, Phase::Restart);
         let subject = self.subject.clone();
         let starting = async { self.node.start().await.context("the node does not start again") };
-        looks.beside(&subject, checker, starting).await?;
-        self.agree().await.context("after the start")?;
-        checker.converged();
-        Ok(())
+        let outcome = match looks.beside(&subject, checker, starting).await {
+            Ok(()) => self.agree().await,
+            Err(error) => Err(error),
+        };
+        let goes_on = outcome.is_ok();
+        checker.started_again(&self.subject, outcome);
+        Ok(goes_on)
     }
 
     /// Asks again for what was not answered, and waits until the nodes have nothing left to tell each other.
@@ -290,7 +297,7 @@ impl Looks {
 
     async fn take(&self, subject: &Subject, checker: &Checker) -> anyhow::Result<()> {
         for look in 0..self.count {
-            if self.enough.load(Ordering::SeqCst) {
+            if self.enough.load(Ordering::SeqCst) || checker.is_over() {
                 break;
             }
             let steps = match self.phase {
