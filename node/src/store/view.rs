@@ -97,7 +97,7 @@ impl<'a> View<'a> {
             return Ok(show(value.as_deref()));
         }
         let mut last = self.last_row.lock();
-        if !last.as_ref().is_some_and(|(read, _)| read == key) {
+        if last.as_ref().is_none_or(|(read, _)| read != key) {
             *last = Some((key.to_vec(), self.store.get(key).map_err(failed)?));
         }
         Ok(show(last.as_ref().and_then(|(_, value)| value.as_deref())))
