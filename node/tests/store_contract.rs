@@ -164,7 +164,8 @@ fn a_creation_that_was_interrupted_begins_again_whatever_it_has_left() {
     ];
     for (name, bytes) in left {
         let root = tempfile::tempdir().expect("a temporary folder");
-        fs::write(root.path().join("schema"), "passerelle store schema 1 being made\n").expect("a record");
+        let record = format!("passerelle store schema {} being made\n", folder::SCHEMA_VERSION);
+        fs::write(root.path().join("schema"), record).expect("a record");
         fs::write(root.path().join(name), bytes).expect("half a file");
         let store = open(root.path()).unwrap_or_else(|error| panic!("{name} of {} bytes: {error}", bytes.len()));
         let mut batch = Batch::new();
@@ -178,6 +179,41 @@ fn a_creation_that_was_interrupted_begins_again_whatever_it_has_left() {
             "a store that was made is not cleared"
         );
     }
+}
+
+#[test]
+fn a_snapshot_that_was_interrupted_or_never_came_costs_no_row() {
+    let root = tempfile::tempdir().expect("a temporary folder");
+    let store = open(root.path()).expect("a fresh store");
+    // Rewritten until the log has reused its segments.
+    for round in 0..12_u8 {
+        for part in 0..4_u8 {
+            let mut batch = Batch::new();
+            for row in 0..64_u8 {
+                batch.put([b'r', part, row], vec![round ^ row; 12_000]).expect("within the bounds");
+            }
+            store.commit(batch).expect("a sound disk");
+        }
+    }
+    let rows = all(&store).expect("readable");
+    drop(store);
+    drop(open(root.path()).expect("the same store, with a snapshot"));
+    let snapshots = || {
+        let entries = fs::read_dir(root.path()).expect("the folder").flatten().map(|entry| entry.path());
+        entries.filter(|path| path.to_string_lossy().contains("/snap.")).collect::<Vec<_>>()
+    };
+    let whole = fs::read(snapshots().first().expect("sled makes one at its start")).expect("readable");
+    for half in [0, 8, whole.len() / 2, whole.len() - 4, whole.len()] {
+        let path = root.path().join("snap.7000000000000000.generating");
+        fs::write(&path, &whole[..half]).expect("a writable folder");
+        let store = open(root.path()).unwrap_or_else(|error| panic!("{half} bytes of a snapshot: {error}"));
+        assert!(all(&store).expect("readable") == rows, "{half} bytes of a snapshot");
+    }
+    for path in snapshots() {
+        fs::remove_file(path).expect("ours");
+    }
+    let store = open(root.path()).expect("a store without a snapshot");
+    assert!(all(&store).expect("readable") == rows, "the log holds all of it");
 }
 
 #[test]

@@ -13,6 +13,7 @@
 //! - A large batch leaves its garbage to the epoch collector, which sled drives by counting operations; hence
 //!   [`collect_garbage`].
 //! - Its cache loses count of what it holds until every part of it has been asked often enough; see [`Cache`].
+//! - It takes half a snapshot for damage; see [`clear_half_snapshots`].
 //! - It may panic on damaged bytes, so that every call into it stands behind [`guarded`].
 
 use std::{
@@ -113,6 +114,7 @@ impl SledStore {
     pub fn open_on(folder: &Path, options: SledOptions, sync: Box<dyn DiskSync>) -> Result<Self, StoreError> {
         let folder = HeldFolder::open(folder, DATABASE_FILE)?;
         folder.clear_unfinished()?;
+        clear_half_snapshots(folder.path())?;
         let config = sled::Config::new()
             .path(folder.path())
             .cache_capacity(options.cache_bytes)
@@ -362,6 +364,23 @@ fn open_engine(config: &sled::Config) -> Result<sled::Db, StoreError> {
 /// Whether sled found its file locked: it gives such an error no kind of its own.
 fn is_locked(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock || error.to_string().contains("could not acquire lock")
+}
+
+/// Removes snapshots that sled was interrupted at. It writes one at each start under a name of its own, gives it its name
+/// once it is whole, and takes any file that begins like one for one: half of it, left by a kill or a power cut, is
+/// "corruption" at every start from then on. Nothing is lost by removing it: the log holds all of it.
+fn clear_half_snapshots(folder: &Path) -> Result<(), StoreError> {
+    let clear = || -> io::Result<()> {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if name.to_string_lossy().starts_with("snap.") && name.to_string_lossy().ends_with(".generating") {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    };
+    clear().map_err(StoreError::io("clear", folder))
 }
 
 /// Calls into sled, with its panics and errors as errors of ours. They are told without sled's words, which may
