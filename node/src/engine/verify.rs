@@ -23,7 +23,7 @@ use crate::store::{
 
 /// The version of the fold and of the bytes of its rows. It rises with every change after which the same journal gives
 /// other rows; views of another version are made anew at the start of the node.
-pub const VIEWS_VERSION: u32 = 1;
+pub const VIEWS_VERSION: u32 = 2;
 /// Entries folded before they are written to the scratch store, and between two reports.
 const STRIDE: u64 = 1_000;
 /// How often rows that a running node changed meanwhile are looked at again.
@@ -187,6 +187,8 @@ struct Walk<'a> {
     evidence: Option<Evidence<'a>>,
     own: Society,
     store: &'a dyn Store,
+    /// The store's journal, of which the pack is kept along which the walk is.
+    journal: View<'a>,
     scratch: &'a dyn Store,
     next: EntryIndex,
     previous: Digest,
@@ -197,7 +199,18 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     fn new(own: Society, store: &'a dyn Store, scratch: &'a dyn Store, evidence: Option<Evidence<'a>>) -> Self {
         let (next, previous, frontier) = (EntryIndex(0), Digest::default(), Frontier::default());
-        Self { evidence, own, store, scratch, next, previous, frontier, residues: fold::ResidueLedger::default() }
+        let journal = View::of(store);
+        Self {
+            evidence,
+            own,
+            store,
+            journal,
+            scratch,
+            next,
+            previous,
+            frontier,
+            residues: fold::ResidueLedger::default(),
+        }
     }
 
     fn advance(&mut self, total: u64, report: &mut Report, progress: &mut impl FnMut(Progress)) -> Result<(), Refusal> {
@@ -216,7 +229,7 @@ impl<'a> Walk<'a> {
     fn step(&mut self, view: &mut View<'_>, report: &mut Report) -> Result<(), Refusal> {
         let index = self.next;
         self.next = EntryIndex(index.0 + 1);
-        let Some(bytes) = self.store.get(&keys::entry(index)).map_err(failed)? else {
+        let Some(bytes) = self.journal.entry_bytes(index)? else {
             report.fault(format!("entry {index} is missing"));
             return Ok(());
         };
@@ -238,7 +251,7 @@ impl<'a> Walk<'a> {
             report.fault(format!("entry {index}: {refusal}"));
         }
         let named = fold::object_named(&entry.body);
-        let object = named.map(|_| View::of(self.store).stored_object(index)).transpose()?.flatten();
+        let object = named.map(|_| self.journal.stored_object(index)).transpose()?.flatten();
         let content = match self.check_object(&entry, object.as_deref(), report) {
             Ok(content) => content,
             Err(refusal) => {
@@ -247,7 +260,7 @@ impl<'a> Walk<'a> {
             }
         };
         for row in fold::rows(self.own, view, &entry, content.as_ref())? {
-            view.put_row(&row);
+            view.put_row(&row)?;
         }
         Ok(())
     }

@@ -25,7 +25,7 @@ const SEGMENT: u64 = 1_448;
 /// What TLS, HTTP/2, gRPC and the frame itself add to its content.
 const FRAME_OVERHEAD: u64 = 48;
 /// Content of a frame, at the least and the most; the rest of 16 KiB is the frame's own.
-const FRAME_CONTENT_MIN: u64 = SEGMENT - FRAME_OVERHEAD;
+pub(super) const FRAME_CONTENT_MIN: u64 = SEGMENT - FRAME_OVERHEAD;
 const FRAME_CONTENT_MAX: u64 = 15 * 1024;
 
 /// With something in flight, a stream on which nothing was heard for this long is dead: at the least, so that a lost

@@ -19,7 +19,7 @@ use super::{
     deflate::{Deflater, Inflater},
     incoming::Incoming,
     outgoing::Outgoing,
-    pace::{PROGRESS_EVERY, Pace},
+    pace::{FRAME_CONTENT_MIN, PROGRESS_EVERY, Pace},
     reading::{Part, Readings},
     slot,
 };
@@ -148,6 +148,8 @@ pub struct Session {
     pub(super) pace: Pace,
     received_bytes: u64,
     reported_bytes: u64,
+    /// Whether the last piece was so short that the sender had no more: nothing waits for a report then.
+    drained: bool,
     turn: u32,
     heard_at: Time,
     pinged: Option<(u64, Time)>,
@@ -206,6 +208,7 @@ impl Session {
             pace: Pace::new(now),
             received_bytes: 0,
             reported_bytes: 0,
+            drained: false,
             turn: 0,
             heard_at: now,
             pinged: None,
@@ -231,6 +234,7 @@ impl Session {
             Frame::Parcels(piece) => {
                 self.received_bytes += piece.content.len() as u64;
                 let piece = self.inflated(piece)?;
+                self.drained = (piece.content.len() as u64) < FRAME_CONTENT_MIN;
                 let arrivals = self.incoming[slot(piece.lane)].take(piece)?;
                 Ok(arrivals.into_iter().map(Event::Arrived).collect())
             }
@@ -294,15 +298,16 @@ impl Session {
         for lane in Lane::ALL.iter().copied() {
             let at = slot(lane);
             let (ours, theirs) = (&self.local[at], &hello.lanes[at]);
+            let held = crate::defect!(NoResume => theirs.received.max(ours.receipted), else theirs.received);
             if theirs.received > ours.receipted {
                 // Either the receipt was lost, or our store was restored and its end of the lane has forked.
                 self.held[at] = true;
                 events.push(Event::Advance { lane, position: theirs.received, hash: theirs.received_hash });
             }
-            if theirs.received < ours.receipted || theirs.queued < ours.received {
+            if held < ours.receipted || theirs.queued < ours.received {
                 events.push(Event::Alarm(Alarm::PeerRestored(lane)));
             }
-            self.outgoing[at] = Outgoing::new(lane, theirs.received, theirs.partial_bytes, ours.queued);
+            self.outgoing[at] = Outgoing::new(lane, held, theirs.partial_bytes, ours.queued);
         }
         self.ready = true;
         self.reads_deflated = hello.deflate;
@@ -349,6 +354,14 @@ impl Session {
         *waiting = Some((frame, names_rejections));
     }
 
+    /// Whether the peer is to be told that more has arrived, by a receipt or else by a progress report: what may be in
+    /// flight depends on it. A peer that had no more to send when it last sent has room for more than one that goes on.
+    #[must_use]
+    pub fn is_report_due(&self) -> bool {
+        let every = if self.drained { 2 * PROGRESS_EVERY } else { PROGRESS_EVERY };
+        self.received_bytes - self.reported_bytes >= every
+    }
+
     /// Ends the session with a reason, or in good order.
     pub fn end(&mut self, code: Option<Code>) {
         self.goodbye = Some(code);
@@ -385,7 +398,7 @@ impl Session {
             }
             return Ok(Some(receipt));
         }
-        if self.received_bytes - self.reported_bytes >= PROGRESS_EVERY {
+        if self.is_report_due() {
             self.reported_bytes = self.received_bytes;
             return Ok(Some(Frame::Progress(self.received_bytes)));
         }
