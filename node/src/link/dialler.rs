@@ -16,7 +16,7 @@ use passerelle_domain::{
     time::Time,
 };
 use passerelle_proto::v1::{self, link_service_client::LinkServiceClient};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Endpoint;
@@ -40,6 +40,13 @@ pub type Addresses = Arc<ArcSwap<Vec<String>>>;
 /// HTTP/2 windows: wider than what the link's own pace lets into flight, so that they never decide.
 const WINDOW_BYTES: u32 = 8 * 1024 * 1024;
 
+/// The pause after a session that broke, and after a dial that crossed with one of the peer.
+const AFTER_BREAK: Duration = Duration::from_millis(250);
+const AFTER_CROSSING: Duration = Duration::from_secs(2);
+
+/// A session that breaks sooner after its dial counts as a dial that failed.
+const LASTED: Duration = Duration::from_secs(5);
+
 /// Dials `peer` whenever no session is up, until `stop`.
 pub async fn dial_for_ever(link: Link, peer: Society, addresses: Addresses, stop: CancellationToken) {
     let mut backoff = stored_backoff(&link, peer);
@@ -57,14 +64,17 @@ pub async fn dial_for_ever(link: Link, peer: Society, addresses: Addresses, stop
         };
         let Some(address) = address else { continue };
         link.statuses.update(peer, |status| status.state = LinkState::Dialling);
+        let dialled = Instant::now();
         let ended = tokio::select! {
             biased;
             () = stop.cancelled() => return,
             ended = dial(&link, peer, &address, &stop) => ended,
         };
         note_end(&link, peer, &ended);
-        // Authenticated contact, whatever came of it, means that the peer can be reached.
-        let reached = ended.was_up || ended.code == Some(Code::SessionExists);
+        // Authenticated contact means that the peer can be reached; what breaks as soon as it is up is no contact, lest
+        // two nodes that will not have each other dial without a pause.
+        let lasted = ended.code.is_none() || dialled.elapsed() > LASTED;
+        let reached = ended.was_up && lasted || ended.code == Some(Code::SessionExists);
         backoff = if reached {
             Backoff { failures: 0, failed_at: link.clock.now() }
         } else {
@@ -72,8 +82,10 @@ pub async fn dial_for_ever(link: Link, peer: Society, addresses: Addresses, stop
         };
         link.engine.put_local(keys::backoff(peer), encode(&backoff)).await;
         if reached && ended.code.is_some() {
-            // It broke: a moment's pause, lest two nodes that disagree dial in a circle.
-            tokio::time::sleep(Duration::from_millis(250)).await;
+            // It broke: a moment's pause, lest two nodes that disagree dial in a circle. Where the other dial stands,
+            // its session is about to come up, or to be found dead.
+            let exists = ended.code == Some(Code::SessionExists);
+            tokio::time::sleep(if exists { AFTER_CROSSING } else { AFTER_BREAK }).await;
         }
     }
 }
@@ -85,7 +97,7 @@ fn stored_backoff(link: &Link, peer: Society) -> Backoff {
 
 /// Waits until there is no session, there is an address, and the pause is over. The pause is looked
 /// at again whenever something becomes durable: what is urgent shortens it.
-async fn until_due(link: &Link, peer: Society, addresses: &Addresses, backoff: Backoff) {
+async fn until_due(link: &Link, peer: Society, addresses: &Addresses, mut backoff: Backoff) {
     let mut jitter = [0];
     link.entropy.fill(&mut jitter);
     let mut durable = link.engine.durable();
@@ -98,8 +110,10 @@ async fn until_due(link: &Link, peer: Society, addresses: &Addresses, backoff: B
             }
             continue;
         }
-        let due = backoff.next_dial(waiting(link, peer), jitter[0]);
         let now = link.clock.now();
+        // A clock that was set back must not silence the link for as long.
+        backoff.failed_at = backoff.failed_at.min(now);
+        let due = backoff.next_dial(waiting(link, peer), jitter[0]);
         if due <= now {
             return;
         }

@@ -51,9 +51,11 @@ fn meta_of(view: &View<'_>, entry: EntryIndex) -> Result<Option<EnvelopeMeta>, R
     })
 }
 
-/// What stands in the place of an envelope that is not sent: its digest.
-fn placeholder(view: &View<'_>, entry: EntryIndex, public: bool) -> Result<Option<Written>, Refusal> {
-    Ok(meta_of(view, entry)?.map(|meta| Written { bytes: parcel::write_expired(&meta.digest), public }))
+/// What keeps the place of an envelope that the peer had, has lost with its store, and may not get again: its delivery
+/// ended when it was receipted, so there is nothing left to end.
+fn in_its_place(view: &View<'_>, entry: EntryIndex) -> Result<Option<Written>, Refusal> {
+    let bytes = meta_of(view, entry)?.map(|meta| parcel::write_expired(&meta.digest));
+    Ok(bytes.map(|bytes| Written { bytes, public: false }))
 }
 
 impl Parcels for Shelf<'_> {
@@ -61,7 +63,10 @@ impl Parcels for Shelf<'_> {
         let view = self.link.engine.view();
         let Some(item) = view.lane_item(self.peer, lane, position)? else { return Ok(None) };
         if item.ended.is_none() && item.expires_at.is_some_and(|expires| expires <= self.now) {
-            defect!(ExpireSilently => return placeholder(&view, item.entry, false));
+            defect!(ExpireSilently => return in_its_place(&view, item.entry));
+            if view.lane_out(self.peer, lane)?.receipted >= position {
+                return in_its_place(&view, item.entry);
+            }
             self.expired.push((lane, position));
             return Ok(None);
         }
@@ -77,6 +82,9 @@ impl Parcels for Shelf<'_> {
             if refusal.code == Code::StoreFailed {
                 return Err(refusal);
             }
+            if view.lane_out(self.peer, lane)?.receipted >= position {
+                return in_its_place(&view, item.entry);
+            }
             self.withheld.push((lane, position));
             return Ok(None);
         }
@@ -89,7 +97,9 @@ impl Parcels for Shelf<'_> {
         let signed = object.map(|object| SignedEnvelope::from_object(&object)).transpose()?;
         let Some(signed) = signed else {
             // Erased meanwhile: its place in the lane is kept by its digest.
-            return placeholder(&view, item.entry, public);
+            return Ok(
+                meta_of(&view, item.entry)?.map(|meta| Written { bytes: parcel::write_expired(&meta.digest), public })
+            );
         };
         if matches!(item.ended, Some(Ended::Expired | Ended::Withheld)) {
             return written(parcel::write_expired(&signed.digest()));

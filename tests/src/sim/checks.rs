@@ -1,23 +1,31 @@
 //! Looking at whole nodes: at quiet points cheaply, at the end at everything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use passerelle_domain::{
     alert::life::State as AlertState,
+    entry::Body,
     envelope::Lane,
     facts::Facts as _,
-    ids::CaseId,
+    ids::{CaseId, EnvelopeId},
+    rows::LaneItem,
     signing::{PublicKey, Signature, Verifier},
     society::Society,
 };
 use passerelle_node::{
     engine,
-    store::{memory::MemoryStore, view::View},
+    store::{
+        Direction, Store as _, keys,
+        memory::MemoryStore,
+        view::{View, decode},
+    },
     trust::Ed25519Verifier,
 };
 
 use super::{
+    disk::OneLife,
     invariants::Invariant,
+    ledger::Expected,
     site::Site,
     work::{AlertFact, CaseFact, People},
 };
@@ -74,7 +82,8 @@ impl Checks {
                 }
             }
         }
-        if self.sites()[node].up().is_some() {
+        // A machine that is being repaired is not looked at.
+        if self.sites()[node].up().is_some() && self.sites()[node].bench.try_lock().is_ok() {
             self.verify(&self.sites()[node], &Trusting);
         }
     }
@@ -124,6 +133,7 @@ impl Checks {
         for site in self.sites() {
             self.verify(site, &Ed25519Verifier);
         }
+        self.alarms();
         let alerts = self.people.memory.lock().alerts.clone();
         for alert in &alerts {
             self.alert(alert);
@@ -131,6 +141,19 @@ impl Checks {
         let cases = self.people.memory.lock().cases.clone();
         for case in &cases {
             self.case(case);
+        }
+    }
+
+    /// Who had to notice that a store was put back has.
+    fn alarms(&self) {
+        let expected = self.people.ledger.lock().expected.clone();
+        for Expected { node, life, about, alarm } in expected {
+            let site = &self.sites()[node];
+            let Some(up) = site.up().filter(|up| up.life == life) else { continue };
+            if !up.node.link.statuses.of(about).alarms.contains(alarm) {
+                let text = format!("{} does not say {alarm} of {about}", site.society);
+                self.broken(Invariant::RestoredNoticed, text);
+            }
         }
     }
 
@@ -156,6 +179,9 @@ impl Checks {
             let text = format!("the redaction of alert {} was acknowledged, and is gone", fact.id);
             self.broken(Invariant::AcknowledgedKept, text);
         }
+        if own.redacted.is_some() {
+            return self.redacted(fact, origin);
+        }
         let reader = origin.disk.reader();
         let view = View::of(&reader);
         for delivery in &own.deliveries {
@@ -174,11 +200,27 @@ impl Checks {
             // An update may have come whose earlier one a cancel or an expiry kept from coming.
             let waits = there.state == AlertState::HeldOrphan;
             let told = self.people.ledger.lock().was_restored(fact.origin);
-            if there.state != own.state && !waits && !told {
+            let refused = refused_by(&reader, other.society);
+            let mut about = own.children().iter().copied().chain([fact.id]);
+            if there.state != own.state && !waits && !told && !about.any(|id| refused.contains(&id.into())) {
                 let text = format!(
                     "alert {} is {:?} at {} and {:?} at {}",
                     fact.id, own.state, origin.society, there.state, other.society
                 );
+                self.broken(Invariant::PairsConverge, text);
+            }
+        }
+    }
+
+    /// Nothing of what a redacted alert said is left with anybody who was told.
+    fn redacted(&self, fact: &AlertFact, origin: &Site) {
+        if self.people.ledger.lock().was_restored(fact.origin) {
+            return;
+        }
+        for other in self.sites().iter().filter(|other| other.index != fact.origin) {
+            let row = View::of(&other.disk.reader()).alert(fact.id).ok().flatten();
+            if row.is_some_and(|row| row.redacted.is_none()) {
+                let text = format!("alert {} is redacted at {} and not at {}", fact.id, origin.society, other.society);
                 self.broken(Invariant::PairsConverge, text);
             }
         }
@@ -236,6 +278,24 @@ impl Checks {
         }
         self.unheard(fact)
     }
+}
+
+/// What a node's envelopes were about that a peer refused, or that ended before it had them.
+fn refused_by(reader: &OneLife, peer: Society) -> BTreeSet<EnvelopeId> {
+    let view = View::of(reader);
+    let mut about = BTreeSet::new();
+    let (from, until) = keys::all(b'i');
+    for (key, value) in reader.scan(&from, &until, Direction::Forward).flatten() {
+        let Ok(item) = decode::<LaneItem>(&value) else { continue };
+        if item.ended.is_none() || keys::society(&key) != Some(peer) {
+            continue;
+        }
+        if let Some(Body::Issued(meta)) = view.entry(item.entry).ok().flatten().map(|entry| entry.body) {
+            about.extend(meta.subject);
+            about.insert(meta.id);
+        }
+    }
+    about
 }
 
 fn has_key(site: &Site, case: CaseId) -> bool {

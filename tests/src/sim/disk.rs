@@ -175,12 +175,6 @@ impl SimDisk {
         self.state.lock().unreadable.insert(key);
     }
 
-    /// Commits so far.
-    #[must_use]
-    pub fn commits(&self) -> u64 {
-        self.state.lock().commits
-    }
-
     /// Reads it, whichever life has it: for whoever checks.
     #[must_use]
     pub fn reader(self: &Arc<Self>) -> OneLife {

@@ -64,6 +64,19 @@ pub struct Restored {
     pub of: Millis,
 }
 
+/// An alarm that a node has to raise, since a store was put back to an earlier state.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected {
+    /// Which node.
+    pub node: usize,
+    /// In which life of it; a later one has forgotten.
+    pub life: u64,
+    /// About whom.
+    pub about: Society,
+    /// By which name.
+    pub alarm: &'static str,
+}
+
 /// Numbers of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -89,6 +102,8 @@ pub struct Ledger {
     pub violations: Vec<Violation>,
     /// The journals, by node.
     pub journals: Vec<Journal>,
+    /// Alarms that have to be raised.
+    pub expected: Vec<Expected>,
     societies: Vec<Society>,
     agreed: BTreeMap<HandoverId, Agreed>,
     promises: Promises,
@@ -104,6 +119,7 @@ impl Ledger {
             trace: Trace::new(),
             violations: Vec::new(),
             journals: societies.iter().map(|_| Journal::default()).collect(),
+            expected: Vec::new(),
             societies,
             agreed: BTreeMap::new(),
             promises: Promises::default(),
@@ -134,12 +150,6 @@ impl Ledger {
         self.promises.signed(digest, node, kind);
     }
 
-    /// What was agreed, by handover.
-    #[must_use]
-    pub fn agreed(&self) -> &BTreeMap<HandoverId, Agreed> {
-        &self.agreed
-    }
-
     /// Whether what a node knew at `since` may be gone from it, because an earlier state was put in place after it.
     #[must_use]
     pub fn forgot(&self, node: usize, since: Millis) -> bool {
@@ -156,12 +166,6 @@ impl Ledger {
     #[must_use]
     pub fn node_of(&self, society: Society) -> Option<usize> {
         self.societies.iter().position(|own| *own == society)
-    }
-
-    /// Entries that are in a node's journal, durable or not.
-    #[must_use]
-    pub fn written(&self, node: usize) -> u64 {
-        self.journals[node].next
     }
 
     fn entry(&mut self, node: usize, bytes: &[u8]) {
@@ -191,8 +195,8 @@ impl Ledger {
             Body::Received { peer, lane, position, envelope, verdict, .. } => {
                 self.received(node, (*peer, *lane, *position), envelope.as_ref(), verdict);
             }
-            Body::Receipted { peer, lane, position, rejected } => {
-                self.receipted(node, *peer, *lane, *position, rejected.len());
+            Body::Receipted { peer, lane, position, .. } => {
+                self.receipted(node, *peer, *lane, *position);
             }
             Body::Issued(meta) => self.issued(node, meta, entry.time),
             Body::PackageKept { handover, .. } => self.kept(node, *handover),
@@ -289,10 +293,9 @@ impl Ledger {
     }
 
     /// A receipt says that the peer has it durably, so it must have had it once.
-    fn receipted(&mut self, node: usize, peer: Society, lane: Lane, position: Position, rejected: usize) {
+    fn receipted(&mut self, node: usize, peer: Society, lane: Lane, position: Position) {
         let society = self.societies[node];
         self.counts.receipts += 1;
-        let _ = rejected;
         let Some(other) = self.node_of(peer) else {
             return self
                 .broken(Invariant::LiarsPowerless, format!("{society} took a receipt of {peer}, which is nobody"));

@@ -51,7 +51,7 @@ use work::{Memory, People};
 pub use faults::Class;
 pub use homes::Homes;
 pub use invariants::Violation;
-pub use report::run;
+pub use report::{regressions, run};
 
 /// How long the nodes get to come to rest once nothing breaks any more.
 const REST_WITHIN: Duration = Duration::from_secs(1_500);
@@ -75,6 +75,14 @@ pub struct Scenario {
     pub only: Option<BTreeSet<usize>>,
     /// Of the planned work, how much is done, from the first on; all when there is none.
     pub work: Option<usize>,
+}
+
+impl Scenario {
+    /// Everything that a seed says.
+    #[must_use]
+    pub fn of(seed: u64, nodes: usize, minutes: u64) -> Self {
+        Self { seed, nodes, minutes, without: BTreeSet::new(), only: None, work: None }
+    }
 }
 
 /// What came of a simulation.

@@ -147,6 +147,21 @@ impl Arguments {
     }
 }
 
+/// The simulations that once failed, each with its line of the list.
+///
+/// # Errors
+/// When a line of it is none.
+pub fn regressions() -> anyhow::Result<Vec<(&'static str, Scenario)>> {
+    let lines = include_str!("regressions").lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty());
+    let scenario = |line: &'static str| {
+        let words = line.split(" # ").next().unwrap_or_default().split_whitespace();
+        let arguments = Arguments::try_parse_from(["simulate"].into_iter().chain(words))?;
+        let (seed, _) = arguments.seeds();
+        Ok((line, arguments.scenario(seed)))
+    };
+    lines.map(scenario).collect()
+}
+
 fn simulate_all(arguments: &Arguments) -> anyhow::Result<bool> {
     note_panics();
     let homes = Homes::make(arguments.nodes)?;

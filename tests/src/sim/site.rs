@@ -16,7 +16,6 @@ use passerelle_node::{
     metrics::Metrics,
     operator::Operator,
     run::{Node, Storage, Surroundings, operators, start},
-    store::Store as _,
     supervise::{Exit, Phase, Spawner, Supervisor, Task},
 };
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -210,25 +209,6 @@ impl Site {
         gone.cancel();
     }
 
-    /// Stops the node in good order and turns the machine off.
-    pub async fn turn_off(&self) {
-        let (signals, life) = {
-            let mut state = self.state.lock();
-            state.on = false;
-            (state.signals.take(), state.life)
-        };
-        match signals {
-            Some(signals) => {
-                let _ = signals.send(());
-            }
-            // It is about to start; nobody waits for that.
-            None => self.strike(Blow::Kill),
-        }
-        while self.state.lock().up.as_ref().is_some_and(|up| up.life == life) {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
-
     /// The service manager.
     async fn keep(self: Arc<Self>) {
         loop {
@@ -330,12 +310,6 @@ impl Site {
         self.ledger.lock().journals[self.index].restored.push(super::ledger::Restored { at: now, of: backup.at });
         self.tell(format_args!("is restored from a backup of {} s", backup.at / 1_000));
         Ok(())
-    }
-
-    /// Bytes of its store.
-    #[must_use]
-    pub fn store_bytes(&self) -> u64 {
-        self.disk.reader().bytes_on_disk().unwrap_or_default()
     }
 }
 

@@ -3,8 +3,12 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
-use passerelle_domain::{signing::PublicKey, society::Society};
-use passerelle_node::{engine, store::memory::MemoryStore, trust::Ed25519Verifier};
+use passerelle_domain::{envelope::Lane, facts::Facts as _, signing::PublicKey, society::Society};
+use passerelle_node::{
+    engine,
+    store::{memory::MemoryStore, view::View},
+    trust::Ed25519Verifier,
+};
 
 use super::{Fault, Planned};
 use crate::sim::{
@@ -12,7 +16,7 @@ use crate::sim::{
     disk::{Blow, Rows},
     hoard::Hoard,
     invariants::Invariant,
-    ledger::Ledger,
+    ledger::{Expected, Ledger},
     liar::Liar,
     network::{Fabric, paths::Millis, paths::span},
     site::{Backup, Site},
@@ -54,6 +58,9 @@ impl Machinery {
 
     /// Does one thing; returns once it is over, which may take a while.
     pub async fn act(self: Arc<Self>, planned: Planned) {
+        if self.healing.is_cancelled() {
+            return;
+        }
         *self.busy.lock() += 1;
         self.do_it(planned).await;
         *self.busy.lock() -= 1;
@@ -158,6 +165,10 @@ impl Machinery {
 
     fn back_up(&self, node: usize, number: usize) {
         let folder = self.folder.join(format!("backup-{number}"));
+        let Ok(_working) = self.sites[node].bench.try_lock() else {
+            // Nobody copies a machine that is being repaired.
+            return;
+        };
         match self.sites[node].back_up(self.now(), &folder) {
             Ok(backup) => {
                 self.backups.lock().insert(node, Arc::new(backup));
@@ -180,6 +191,36 @@ impl Machinery {
     fn put_back(&self, node: usize, backup: &Backup) {
         if let Err(error) = self.sites[node].restore(backup, self.now()) {
             self.ledger.lock().broken(Invariant::NodesRun, format!("a backup cannot be put back: {error:#}"));
+        }
+        self.expect_alarms(node);
+    }
+
+    /// Who has to notice that a store was put back: whoever remembers more than it does, and the node itself.
+    fn expect_alarms(&self, node: usize) {
+        let site = &self.sites[node];
+        // What it made others forget or remember before is over.
+        self.ledger.lock().expected.retain(|expected| expected.about != site.society && expected.node != node);
+        let here = site.disk.reader();
+        let restored = View::of(&here);
+        for other in self.sites.iter().filter(|other| other.index != node) {
+            let there = other.disk.reader();
+            let remembers = View::of(&there);
+            let (mut forgot, mut forked) = (false, false);
+            for lane in Lane::ALL.iter().copied() {
+                let ends = (restored.lane_in(other.society, lane), remembers.lane_out(site.society, lane));
+                forgot |= matches!(ends, (Ok(into), Ok(out)) if into.received < out.receipted);
+                let ends = (restored.lane_out(other.society, lane), remembers.lane_in(site.society, lane));
+                forked |= matches!(ends, (Ok(out), Ok(into)) if out.queued < into.received);
+            }
+            let mut ledger = self.ledger.lock();
+            if forgot || forked {
+                let (life, about) = (other.life(), site.society);
+                ledger.expected.push(Expected { node: other.index, life, about, alarm: "peer_restored" });
+            }
+            if forked {
+                let (life, about) = (site.life() + 1, other.society);
+                ledger.expected.push(Expected { node, life, about, alarm: "we_restored" });
+            }
         }
     }
 

@@ -25,8 +25,6 @@ pub struct AlertFact {
     pub raised: Millis,
     /// When it was sent, as it says itself.
     pub sent_at: Time,
-    /// Until when it holds.
-    pub expires_at: Time,
     /// When its cancel was acknowledged.
     pub cancelled: Option<Millis>,
     /// When its redaction was acknowledged.
@@ -48,12 +46,12 @@ impl People {
         let now = self.clock(node);
         let id = alert_id(now, chance);
         let Some(alert) = self.written(node, earlier.as_ref(), urgent, brief, now) else { return };
-        let (sent_at, expires_at) = (alert.sent_at, alert.expires_at);
+        let sent_at = alert.sent_at;
         let what = if earlier.is_some() { "update" } else { "alert" };
         let command = Command::RaiseAlert { caller: person(), id, alert: Box::new(alert) };
         if self.command(node, &format!("{what} {id}"), command).await.is_ok() {
             let raised = self.now();
-            let fact = AlertFact { id, origin: node, raised, sent_at, expires_at, cancelled: None, redacted: None };
+            let fact = AlertFact { id, origin: node, raised, sent_at, cancelled: None, redacted: None };
             self.memory.lock().alerts.push(fact);
         }
     }
@@ -61,7 +59,7 @@ impl People {
     fn written(&self, node: usize, earlier: Option<&AlertFact>, urgent: bool, brief: bool, now: Time) -> Option<Alert> {
         let mut draft: AlertDraft = world::draft("a convoy").ok()?;
         (draft.mode, draft.severity) = match urgent {
-            true => (Some(Mode::Actual), Some(Severity::Extreme)),
+            true => (Some(Mode::Actual), Some(Severity::Severe)),
             false => (Some(Mode::Exercise), Some(Severity::Moderate)),
         };
         draft.urgency = Some(Urgency::Expected);

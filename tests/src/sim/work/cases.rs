@@ -77,14 +77,10 @@ impl Twist {
 pub struct CaseFact {
     /// The handover.
     pub handover: HandoverId,
-    /// The case at the origin.
-    pub case: CaseId,
     /// Both ends.
     pub from: usize,
     /// Where it goes.
     pub to: usize,
-    /// When the consent was acknowledged, and the offer.
-    pub consented: Millis,
     /// When the offer was acknowledged.
     pub offered: Option<Millis>,
     /// When the acceptance was acknowledged.
@@ -280,13 +276,10 @@ impl Script<'_> {
         if answer.await.is_err() {
             return false;
         }
-        let consented = self.people.now();
         self.people.memory.lock().cases.push(CaseFact {
             handover: self.handover,
-            case: self.case,
             from: self.from,
             to: self.to,
-            consented,
             offered: None,
             accepted: None,
             withdrawn: None,
