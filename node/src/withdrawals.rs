@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use passerelle_domain::{
     decide::{Command, is_case_held},
+    defect,
     entry::Body,
     facts::Facts as _,
     handover::Action,
@@ -26,6 +27,7 @@ use crate::{
         Direction, keys,
         view::{decode, failed},
     },
+    supervise::offload,
 };
 
 /// What could not be erased is tried again after this long.
@@ -54,6 +56,7 @@ impl Eraser {
                 }
             }
             tokio::select! {
+                biased;
                 () = end.cancelled() => return,
                 () = tokio::time::sleep(AGAIN_AFTER) => again.extend(self.due().unwrap_or_default()),
                 told = work.recv() => match told {
@@ -94,7 +97,7 @@ impl Eraser {
         if !kept {
             let packages = self.packages.clone();
             let outgoing = self.outgoing_of(case)?;
-            let erased = tokio::task::spawn_blocking(move || {
+            let erased = offload(move || {
                 for digest in outgoing {
                     packages.remove_outgoing(digest)?;
                 }
@@ -139,6 +142,7 @@ fn each_case(engine: &engine::Handle, mut see: impl FnMut(CaseId, CaseRow)) -> R
 /// # Errors
 /// `store_failed`, `vault_failed`.
 pub fn purge(engine: &engine::Handle, packages: &Packages) -> Result<usize, Refusal> {
+    defect!(SkipPurge => return Ok(0));
     let mut erased = std::collections::HashSet::new();
     each_case(engine, |case, row| {
         if row.erased.is_some() {

@@ -34,6 +34,7 @@ use crate::{
     engine,
     metrics::Metrics,
     store::{Direction, keys, view::decode},
+    supervise::offload,
 };
 
 /// How often the clock and the journal are looked at.
@@ -84,6 +85,7 @@ impl Desk {
             for id in ready {
                 self.due.remove(&id);
                 let acted = tokio::select! {
+                    biased;
                     () = end.cancelled() => return,
                     acted = self.act(id) => acted,
                 };
@@ -99,6 +101,7 @@ impl Desk {
                 tracing::error!(code = %refusal.code, "alerts that wait for an answer could not be counted");
             }
             tokio::select! {
+                biased;
                 () = end.cancelled() => return,
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
@@ -118,7 +121,7 @@ impl Desk {
     /// Every alert of which something is due, now or later.
     async fn take_stock(&mut self) -> Result<(), Refusal> {
         let (store, now) = (self.engine.store().clone(), self.clock.now());
-        let found = tokio::task::spawn_blocking(move || {
+        let found = offload(move || {
             let (from, until) = keys::all(b'a');
             let mut found = Vec::new();
             for pair in store.scan(&from, &until, Direction::Forward) {

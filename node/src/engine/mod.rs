@@ -2,6 +2,9 @@
 //! other, makes the entries and rows of a whole batch durable in one commit, and only then answers.
 //! May touch the store and the domain; knows nothing of links, operators or files.
 
+#[cfg(feature = "defects")]
+mod defects;
+mod durable;
 mod evidence;
 pub mod export;
 mod followed;
@@ -29,6 +32,8 @@ use crate::{
     store::{Store, keys, view::View},
 };
 
+pub use durable::{EngineEnded, Following};
+pub use run::Settle;
 pub use verify::{Due, Progress, Report, VIEWS_VERSION, rebuild, rebuild_due, verify};
 
 /// What is durable. A read of the store beside a commit may see more; whoever tells others of it,
@@ -68,7 +73,7 @@ enum Job {
 #[derive(Clone)]
 pub struct Handle {
     jobs: mpsc::Sender<Job>,
-    durable: watch::Receiver<Durable>,
+    durable: Following,
     case_work: broadcast::Sender<EntryIndex>,
     store: Arc<dyn Store>,
 }
@@ -97,16 +102,16 @@ pub struct Parts {
 pub struct Engine {
     parts: Parts,
     jobs: mpsc::Receiver<Job>,
-    durable: watch::Sender<Durable>,
+    durable: durable::Teller,
     case_work: broadcast::Sender<EntryIndex>,
 }
 
 impl Engine {
-    /// An engine over a store; [`Engine::run`] is to be called on a thread of its own.
+    /// An engine over a store; [`Engine::run`] is to be called on a thread of its own, or else [`Engine::run_in_place`].
     #[must_use]
     pub fn new(parts: Parts) -> (Self, Handle) {
         let (sender, jobs) = mpsc::channel(ENGINE_QUEUE_MAX);
-        let (durable, seen) = watch::channel(Durable::default());
+        let (durable, seen) = durable::channel();
         let (case_work, _) = broadcast::channel(CASE_WORK_WAITING_MAX);
         let handle =
             Handle { jobs: sender, durable: seen, case_work: case_work.clone(), store: Arc::clone(&parts.store) };
@@ -164,7 +169,7 @@ impl Handle {
 
     /// What is durable, as it grows.
     #[must_use]
-    pub fn durable(&self) -> watch::Receiver<Durable> {
+    pub fn durable(&self) -> Following {
         self.durable.clone()
     }
 

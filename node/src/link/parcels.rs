@@ -2,6 +2,7 @@
 
 use passerelle_domain::{
     decide::may_send,
+    defect,
     entry::{Body, EnvelopeMeta},
     envelope::{Kind, Lane, SignedEnvelope},
     facts::Facts as _,
@@ -52,10 +53,21 @@ fn meta_of(view: &View<'_>, entry: EntryIndex) -> Result<Option<EnvelopeMeta>, R
     })
 }
 
+/// What stands in the place of an envelope that is not sent: its digest.
+fn placeholder(view: &View<'_>, entry: EntryIndex, public: bool) -> Result<Option<Written>, Refusal> {
+    Ok(meta_of(view, entry)?.map(|meta| Written { bytes: parcel::write_expired(&meta.digest), public }))
+}
+
 impl Parcels for Shelf<'_> {
     fn parcel(&mut self, lane: Lane, position: Position) -> Result<Option<Written>, Refusal> {
         let Some(item) = self.view.lane_item(self.peer, lane, position)? else { return Ok(None) };
         if item.ended.is_none() && item.expires_at.is_some_and(|expires| expires <= self.now) {
+            defect!(ExpireSilently => return placeholder(&self.view, item.entry, false));
+            // The peer had it, has lost it with its store, and may not get it again: its delivery ended when it was
+            // receipted, so there is nothing left to end.
+            if self.view.lane_out(self.peer, lane)?.receipted >= position {
+                return placeholder(&self.view, item.entry, false);
+            }
             self.expired.push((lane, position));
             return Ok(None);
         }
@@ -71,6 +83,9 @@ impl Parcels for Shelf<'_> {
             if refusal.code == Code::StoreFailed {
                 return Err(refusal);
             }
+            if self.view.lane_out(self.peer, lane)?.receipted >= position {
+                return placeholder(&self.view, item.entry, false);
+            }
             self.withheld.push((lane, position));
             return Ok(None);
         }
@@ -83,8 +98,7 @@ impl Parcels for Shelf<'_> {
         let signed = object.map(|object| SignedEnvelope::from_object(&object)).transpose()?;
         let Some(signed) = signed else {
             // Erased meanwhile: its place in the lane is kept by its digest.
-            return Ok(meta_of(&self.view, item.entry)?
-                .map(|meta| Written { bytes: parcel::write_expired(&meta.digest), public }));
+            return placeholder(&self.view, item.entry, public);
         };
         if matches!(item.ended, Some(Ended::Expired | Ended::Withheld)) {
             return written(parcel::write_expired(&signed.digest()));

@@ -3,6 +3,7 @@
 
 use passerelle_domain::{
     decide::Command,
+    defect,
     digest::Digest,
     envelope::Lane,
     facts::Facts as _,
@@ -33,7 +34,8 @@ impl Driver<'_> {
         for (at, lane) in Lane::ALL.iter().enumerate() {
             let row = view.lane_in(self.peer, *lane)?;
             if row.received > Position(0) {
-                let LaneIn { received: position, hash, entry, rejected } = row;
+                let LaneIn { received: position, hash, entry: last, rejected } = row;
+                let entry = defect!(NewReceipt => EntryIndex(self.link.engine.durable().borrow().entries), else last);
                 let may_wait = false;
                 self.receiptable[at] = Some(Receiptable { position, hash, entry, rejected, may_wait });
             }
@@ -55,7 +57,8 @@ impl Driver<'_> {
     }
 
     pub(super) async fn receipt(&mut self, signed: SignedReceipt) -> Result<(), Refusal> {
-        let receipt = signed.open(&self.link.signing_keys(self.peer), &Ed25519Verifier)?;
+        let keys = self.link.signing_keys(self.peer);
+        let receipt = defect!(UnsignedReceipt => signed.read()?, else signed.open(&keys, &Ed25519Verifier)?);
         self.link.metrics.receipt_received(self.peer);
         self.session.on_receipt(receipt.lane, receipt.position, self.link.clock.now());
         self.submit(Command::TakeReceipt { peer: self.peer, receipt, signed }, Due::Other).await
@@ -80,7 +83,7 @@ impl Driver<'_> {
             let rejected: Vec<Rejection> = next
                 .rejected
                 .into_iter()
-                .filter(|(position, _)| *position > since)
+                .filter(|(position, _)| defect!(LoseRejection => false, else *position > since))
                 .map(|(position, code)| Rejection { position, code })
                 .collect();
             self.receipted[at] = next.position;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::{FutureExt as _, Stream, StreamExt as _, stream::FuturesOrdered};
 use passerelle_domain::{
     decide::{Command, Reply, open},
+    defect,
     digest::Digest,
     entry::Actor,
     envelope::{Kind, Lane},
@@ -20,7 +21,7 @@ use passerelle_proto::v1;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::trust::Ed25519Verifier;
+use crate::{supervise::offload, trust::Ed25519Verifier};
 
 use super::{
     Direction, Link, LinkState, keep::keep_package, parcels::Shelf, readings::Conversation, receipts::Receiptable,
@@ -76,6 +77,15 @@ pub(super) struct Ended {
     pub(super) was_up: bool,
     /// Why, unless it was in good order.
     pub(super) code: Option<Code>,
+    /// The shortest round trip, if there was one.
+    pub(super) round_trip: Option<Duration>,
+}
+
+impl Ended {
+    /// No session came of it.
+    pub(super) fn before_it_began(code: Code) -> Self {
+        Self { was_up: false, code: Some(code), round_trip: None }
+    }
 }
 
 impl<'a> Driver<'a> {
@@ -131,8 +141,9 @@ impl<'a> Driver<'a> {
                 Some(refusal.code)
             }
         };
+        let round_trip = self.session.round_trip();
         self.link.registry.keep_partials(self.peer, self.session.into_partials());
-        Ended { was_up, code }
+        Ended { was_up, code, round_trip }
     }
 
     async fn converse(
@@ -155,19 +166,13 @@ impl<'a> Driver<'a> {
             let wake_at = self.session.wake_at(now);
             let wake = self.receipts_due_at().map_or(wake_at, |due| due.min(wake_at)).since(now);
             tokio::select! {
+                biased;
                 () = stop.cancelled() => {
                     self.say_goodbye(None).await;
                     return Ok(());
                 }
                 () = async { match &replaced { Some(end) => end.cancelled().await, None => std::future::pending().await } } => {
                     return Err(Refusal::new(Code::SessionExists, "another session took this one's place"));
-                }
-                permit = self.outgoing.clone().reserve_owned(), if self.next.is_some() => {
-                    let permit = permit.map_err(|_| stream_broke())?;
-                    if let Some(frame) = self.next.take() {
-                        self.sent(&frame);
-                        permit.send(frame);
-                    }
                 }
                 Some((due, outcome)) = self.under_way.next(), if !self.under_way.is_empty() => {
                     self.done(due, outcome)?;
@@ -176,6 +181,20 @@ impl<'a> Driver<'a> {
                         self.done(due, outcome)?;
                     }
                     self.make_receipts();
+                }
+                // Room for one frame, and no more than a window of them, goes before what comes in; what became
+                // durable too, lest a peer that sends without a pause keep ours from being sent.
+                permit = self.outgoing.clone().reserve_owned(), if self.next.is_some() => {
+                    let permit = permit.map_err(|_| stream_broke())?;
+                    if let Some(frame) = self.next.take() {
+                        self.sent(&frame);
+                        permit.send(frame);
+                    }
+                }
+                changed = durable.changed() => {
+                    changed.map_err(|_| Refusal::new(Code::ShuttingDown, "the node is shutting down"))?;
+                    self.look_at_lanes()?;
+                    self.look_at_answer()?;
                 }
                 Some(ask) = self.readings.asks.recv() => self.ask(ask),
                 Some((id, outcome)) = self.readings.answers.next(), if !self.readings.answers.is_empty() => {
@@ -187,11 +206,6 @@ impl<'a> Driver<'a> {
                         Some(Err(_)) => return Err(stream_broke()),
                         None => return Ok(()),
                     }
-                }
-                changed = durable.changed() => {
-                    changed.map_err(|_| Refusal::new(Code::ShuttingDown, "the node is shutting down"))?;
-                    self.look_at_lanes()?;
-                    self.look_at_answer()?;
                 }
                 () = tokio::time::sleep(wake) => {}
             }
@@ -354,7 +368,8 @@ impl<'a> Driver<'a> {
     async fn arrived(&mut self, arrival: Arrival, keys: &mut Option<Vec<PublicKey>>) -> Result<(), Refusal> {
         let (link, peer) = (self.link, self.peer);
         let of_peer = keys.get_or_insert_with(|| link.signing_keys(peer));
-        let keys = |society| if society == peer { of_peer.clone() } else { link.signing_keys(society) };
+        let theirs = |society| defect!(TakePeersWord => society != link.own, else society == peer);
+        let keys = |society| if theirs(society) { of_peer.clone() } else { link.signing_keys(society) };
         let (opened, attachment) = open(&arrival.parcel, &keys, &Ed25519Verifier)?;
         let (package, opened_case) = keep_package(self.link, self.peer, &opened, attachment).await?;
         let may_wait = opened.outcome.as_ref().is_ok_and(|letter| letter.envelope.kind == Kind::Alert);
@@ -405,7 +420,7 @@ impl<'a> Driver<'a> {
     fn drop_package(&self, case: CaseId) {
         let packages = self.link.packages.clone();
         self.link.spawner.spawn("eraser of a refused package", async move {
-            let erased = tokio::task::spawn_blocking(move || packages.erase(case)).await;
+            let erased = offload(move || packages.erase(case)).await;
             if !matches!(erased, Ok(Ok(()))) {
                 tracing::error!("a package that was refused could not be erased; it is tried again at the next start");
             }

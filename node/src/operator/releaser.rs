@@ -37,6 +37,7 @@ impl Operator {
                 }
             }
             tokio::select! {
+                biased;
                 () = end.cancelled() => return,
                 () = tokio::time::sleep(AGAIN_AFTER), if !again.is_empty() => {}
                 told = work.recv() => match told {

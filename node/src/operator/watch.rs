@@ -48,6 +48,7 @@ impl WatchService for Operator {
             let token = operator.spawner.token();
             operator.spawner.spawn("watch", async move {
                 tokio::select! {
+                    biased;
                     () = token.cancelled() => {}
                     () = follower.run(until) => {}
                 }
@@ -104,6 +105,7 @@ impl Follower {
                 return;
             }
             tokio::select! {
+                biased;
                 () = self.sender.closed() => return,
                 changed = durable.changed() => if changed.is_err() { return },
                 () = tokio::time::sleep(SILENCE) => {

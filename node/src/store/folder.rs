@@ -61,6 +61,33 @@ impl HeldFolder {
         self.fresh
     }
 
+    /// Removes what an interrupted creation has left, so that the engine never meets half-made files of its own. Does
+    /// nothing to a store that was completely made.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn clear_unfinished(&self) -> Result<(), StoreError> {
+        if !self.fresh {
+            return Ok(());
+        }
+        let clear = || -> io::Result<()> {
+            for entry in fs::read_dir(&self.path)? {
+                let entry = entry?;
+                if entry.file_name() == LOCK_FILE || entry.file_name() == SCHEMA_FILE {
+                    continue;
+                }
+                if entry.file_type()?.is_dir() {
+                    fs::remove_dir_all(entry.path())?;
+                } else {
+                    fs::remove_file(entry.path())?;
+                }
+            }
+            Ok(())
+        };
+        clear().map_err(StoreError::io("clear", &self.path))?;
+        sync_folder(&self.path)
+    }
+
     /// Records that the engine has made its files and synced them: from now on their loss is damage.
     ///
     /// # Errors
@@ -163,13 +190,16 @@ fn is_still_at(file: &File, path: &Path) -> bool {
     matches!((file.metadata(), fs::metadata(path)), (Ok(held), Ok(named)) if place(&held) == place(&named))
 }
 
-/// Makes `folder` and what is missing above it, each with its name synced in its parent.
+/// Makes `folder` and what is missing above it, each with its name synced in its parent; that of `folder` also where an
+/// earlier process made it and was killed before it could sync that.
 fn create_durably(folder: &Path) -> Result<(), StoreError> {
-    if folder.is_dir() {
-        return Ok(());
-    }
     let above = parent(folder);
-    create_durably(above)?;
+    if folder.is_dir() {
+        return sync_folder(above);
+    }
+    if !above.is_dir() {
+        create_durably(above)?;
+    }
     match fs::create_dir(folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(StoreError::io("make", folder)(error)),
         _ => sync_folder(above),

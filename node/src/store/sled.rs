@@ -112,6 +112,7 @@ impl SledStore {
     /// As [`open`](Self::open).
     pub fn open_on(folder: &Path, options: SledOptions, sync: Box<dyn DiskSync>) -> Result<Self, StoreError> {
         let folder = HeldFolder::open(folder, DATABASE_FILE)?;
+        folder.clear_unfinished()?;
         let config = sled::Config::new()
             .path(folder.path())
             .cache_capacity(options.cache_bytes)

@@ -24,10 +24,10 @@ use super::{
     slot,
 };
 
-/// With something in flight, silence of this long asks for a sign of life, …
-const ANXIOUS_AFTER: Duration = Duration::from_secs(15);
-/// … and silence of this long means that the stream is dead.
-const DEAD_AFTER: Duration = Duration::from_secs(45);
+/// Of the silence after which a stream with something in flight is dead, the part that asks for a sign of life.
+const ANXIOUS_PART: u32 = 3;
+/// Silence of this long after our Hello means that the stream is dead.
+const HELLO_AFTER: Duration = Duration::from_secs(45);
 /// With nothing in flight, one ping in this time keeps address translators and the peer's view fresh.
 const IDLE_PING_EVERY: Duration = Duration::from_secs(120);
 /// An idle stream is dead when its ping stays without answer for this long.
@@ -298,15 +298,16 @@ impl Session {
         for lane in Lane::ALL.iter().copied() {
             let at = slot(lane);
             let (ours, theirs) = (&self.local[at], &hello.lanes[at]);
+            let held = crate::defect!(NoResume => theirs.received.max(ours.receipted), else theirs.received);
             if theirs.received > ours.receipted {
                 // Either the receipt was lost, or our store was restored and its end of the lane has forked.
                 self.held[at] = true;
                 events.push(Event::Advance { lane, position: theirs.received, hash: theirs.received_hash });
             }
-            if theirs.received < ours.receipted || theirs.queued < ours.received {
+            if held < ours.receipted || theirs.queued < ours.received {
                 events.push(Event::Alarm(Alarm::PeerRestored(lane)));
             }
-            self.outgoing[at] = Outgoing::new(lane, theirs.received, theirs.partial_bytes, ours.queued);
+            self.outgoing[at] = Outgoing::new(lane, held, theirs.partial_bytes, ours.queued);
         }
         self.ready = true;
         self.reads_deflated = hello.deflate;
@@ -414,7 +415,7 @@ impl Session {
     }
 
     fn next_piece(&mut self, now: Time, parcels: &mut dyn Parcels) -> Result<Option<Frame>, Refusal> {
-        let allowance = self.pace.allowance();
+        let allowance = self.pace.allowance(now);
         if allowance == 0 {
             return Ok(None);
         }
@@ -446,7 +447,7 @@ impl Session {
     }
 
     fn next_ping(&mut self, now: Time) -> Option<Frame> {
-        let silence = if self.pace.in_flight() > 0 { ANXIOUS_AFTER } else { IDLE_PING_EVERY };
+        let silence = self.silence();
         // The first ping, right after the Hellos, measures the path and the clocks.
         let first = self.pings == 0;
         if self.pinged.is_none() && (first || now.since(self.heard_at) >= silence) {
@@ -464,16 +465,26 @@ impl Session {
     }
 
     fn dead_at(&self) -> Time {
-        let patience = if !self.ready || self.pace.in_flight() > 0 { DEAD_AFTER } else { IDLE_DEAD_AFTER };
+        let patience = match self.pace.in_flight() {
+            _ if !self.ready => HELLO_AFTER,
+            0 => IDLE_DEAD_AFTER,
+            _ => self.pace.patience(),
+        };
         self.heard_at.plus(patience)
+    }
+
+    /// Silence after which a sign of life is asked for.
+    fn silence(&self) -> Duration {
+        if self.pace.in_flight() > 0 { self.pace.patience() / ANXIOUS_PART } else { IDLE_PING_EVERY }
     }
 
     /// When to ask again for a frame or for [`Session::is_dead`], if nothing happens before.
     #[must_use]
     pub fn wake_at(&self, now: Time) -> Time {
-        let silence = if self.pace.in_flight() > 0 { ANXIOUS_AFTER } else { IDLE_PING_EVERY };
-        let ping_at = if self.pinged.is_none() { self.heard_at.plus(silence) } else { self.dead_at() };
-        ping_at.min(self.dead_at()).max(now.plus(Duration::from_millis(1)))
+        let ping_at = if self.pinged.is_none() { self.heard_at.plus(self.silence()) } else { self.dead_at() };
+        let more = self.outgoing.iter().any(Outgoing::has_more).then(|| self.pace.opens_at(now)).flatten();
+        let next = more.map_or(ping_at, |opens| opens.min(ping_at));
+        next.min(self.dead_at()).max(now.plus(Duration::from_millis(1)))
     }
 
     /// The shortest round trip seen in this session.
