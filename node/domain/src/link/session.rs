@@ -18,7 +18,7 @@ use super::{
     Frame, Hello, PROTOCOL_MAX, PROTOCOL_MIN, Piece,
     deflate::{Deflater, Inflater},
     incoming::Incoming,
-    outgoing::Outgoing,
+    outgoing::{Outgoing, Parcels},
     pace::{FRAME_CONTENT_MIN, PROGRESS_EVERY, Pace},
     reading::{Part, Readings},
     slot,
@@ -34,35 +34,6 @@ const IDLE_PING_EVERY: Duration = Duration::from_secs(120);
 const IDLE_DEAD_AFTER: Duration = Duration::from_secs(180);
 /// Of eight pieces at least one is from the bulk lane when it has any, so that it never starves.
 const BULK_SHARE: u32 = 8;
-
-/// A parcel, ready to be sent.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Written {
-    /// Its bytes, its length before it.
-    pub bytes: Vec<u8>,
-    /// Whether it may be deflated beside others. What is about a person may not: how well it packs beside a text that
-    /// somebody else chose would tell whoever counts the bytes on the line what is in it.
-    pub public: bool,
-}
-
-/// Where parcels come from: the shell reads them from the store.
-pub trait Parcels {
-    /// The parcel at a position; `None` when it cannot be read
-    /// now, which stops the lane until more is queued.
-    ///
-    /// # Errors
-    /// When the store fails.
-    fn parcel(&mut self, lane: Lane, position: Position) -> Result<Option<Written>, Refusal>;
-
-    /// Whether the rest of a parcel that was begun may still be sent. If not, its place is begun anew with what
-    /// [`Parcels::parcel`] then gives.
-    ///
-    /// # Errors
-    /// When the store fails.
-    fn may_go_on(&mut self, _lane: Lane, _position: Position) -> Result<bool, Refusal> {
-        Ok(true)
-    }
-}
 
 /// What we know of one lane of this peer when a session begins.
 #[derive(Clone, Debug, Default)]
