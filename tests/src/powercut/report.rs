@@ -208,7 +208,8 @@ impl Summary {
         )?;
         let model = options.model.map(|model| format!(" --model {}", model.name())).unwrap_or_default();
         let (cuts, seed) = (options.cuts, options.seed);
-        let command = "cargo run --release -p passerelle-tests --bin powercut --";
+        let build = if cfg!(debug_assertions) { "" } else { " --release" };
+        let command = format!("cargo run{build} -p passerelle-tests --bin powercut --");
         writeln!(page, "    {command} --cuts {cuts} --seed {seed}{model} --report tests/results/powercut.md\n")?;
         writeln!(page, "{}, commit {}, {}.\n", now(), said_by("git", &["rev-parse", "--short", "HEAD"]), machine())?;
         writeln!(page, "| figure | |\n| --- | ---: |")?;
