@@ -6,6 +6,7 @@ mod histories;
 mod keeping;
 mod origin;
 mod refusals;
+mod restored;
 mod rights;
 mod safeguards;
 mod threads;
