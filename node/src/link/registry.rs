@@ -14,7 +14,7 @@ use passerelle_domain::{
     time::Time,
 };
 use tokio::{
-    sync::{Notify, mpsc},
+    sync::{Notify, futures::Notified, mpsc},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
@@ -97,8 +97,8 @@ impl Registry {
     }
 
     /// Waits until a session begins or ends.
-    pub async fn changed(&self) {
-        self.changed.notified().await;
+    pub fn changed(&self) -> Notified<'_> {
+        self.changed.notified()
     }
 
     /// Admits a session whose Hello has come, or says why not.
