@@ -2,6 +2,7 @@
 
 use crate::{
     aggregate::ReportRow,
+    consent::EvidenceRow,
     envelope::Lane,
     handover::{CaseShortCode, GroupId},
     ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position, ReportId, RequestId},
@@ -25,6 +26,7 @@ pub trait Facts {
     fn tombstone(&self, id: AlertId) -> Result<Option<TombstoneRow>, Refusal>;
     fn envelope(&self, origin: Society, id: EnvelopeId) -> Result<Option<EnvelopeRow>, Refusal>;
     fn consent(&self, id: ConsentId) -> Result<Option<ConsentRow>, Refusal>;
+    fn evidence(&self, id: ConsentId) -> Result<Option<EvidenceRow>, Refusal>;
     fn uses(&self, id: ConsentId) -> Result<Option<UseRow>, Refusal>;
     fn case(&self, id: CaseId) -> Result<Option<CaseRow>, Refusal>;
     fn handover(&self, id: HandoverId) -> Result<Option<HandoverRow>, Refusal>;

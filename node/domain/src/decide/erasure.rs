@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 use crate::{
     entry::{Body, EnvelopeMeta, ForgetReason},
     envelope::{Kind, Lane},
-    handover::{Action, Gate},
-    ids::{CaseId, HandoverId, Position},
+    handover::Gate,
+    ids::{CaseId, EntryIndex, HandoverId, Position},
     refusal::{Code, Fault, Refusal},
-    rows::CaseRow,
+    rows::{CaseRow, HandoverRow},
     society::Society,
 };
 
 use super::{
-    Context, Decision, NewEntry, Reply, forget, handovers, holds, rights,
+    Context, Decision, NewEntry, Reply, evidence, forget, handovers, holds, rights,
     withdrawals::{check_in_use, receipt},
 };
 
@@ -37,6 +37,9 @@ pub(super) fn erased(context: &Context<'_>, case: CaseId, kept: bool) -> Result<
         entries.extend(receipt(context, *owed, kept)?);
     }
     if !kept {
+        for consent in &row.consents {
+            entries.extend(evidence::destroyed(context, *consent, ForgetReason::Withdrawn)?);
+        }
         entries.extend(forget_letters(context, &row)?);
     }
     Ok(Decision { entries, reply: Reply::Done { entry: context.next } })
@@ -47,17 +50,36 @@ fn forget_letters(context: &Context<'_>, row: &CaseRow) -> Result<Vec<NewEntry>,
     let mut letters = BTreeSet::new();
     for handover in row.handovers.iter().chain(row.owed.iter().map(|owed| &owed.handover)) {
         let Some(row) = context.facts.handover(*handover)? else { continue };
-        letters.insert(row.entry);
+        letters.extend(letters_of(context, *handover, &row)?);
         letters.extend(rights::card_of(context, &row)?);
-        let answers = row.history.iter().filter(|step| matches!(step.action, Action::Accept | Action::Reject));
-        for step in answers {
-            // A receipt that rejects an offer is evidence of the lane, and stays.
-            if context.facts.entry(step.entry)?.is_some_and(|entry| !matches!(entry.body, Body::Receipted { .. })) {
-                letters.insert(step.entry);
-            }
-        }
+    }
+    for request in &row.requests {
+        // A complaint, or what is still to be answered, is not forgotten because the case is: a rule of retention has it.
+        let request = context.facts.request(*request)?.filter(|row| row.is_answered() && row.request.topic.is_none());
+        letters.extend(request.into_iter().flat_map(|row| row.said));
     }
     forget(context, letters, ForgetReason::Withdrawn)
+}
+
+/// The entries whose objects say something of a handover in words: its offer, also as it was first written down, the note
+/// of an override, the answers and the steps.
+pub(super) fn letters_of(
+    context: &Context<'_>,
+    id: HandoverId,
+    row: &HandoverRow,
+) -> Result<BTreeSet<EntryIndex>, Refusal> {
+    let mut letters = BTreeSet::from([row.entry]);
+    if let Some(safeguard) = context.facts.safeguard(id)? {
+        letters.extend(safeguard.proposal);
+        letters.extend(safeguard.overriding.map(|one| one.entry));
+    }
+    for step in &row.history {
+        // A receipt that rejects an offer is evidence of the lane, and stays.
+        if context.facts.entry(step.entry)?.is_some_and(|entry| !matches!(entry.body, Body::Receipted { .. })) {
+            letters.insert(step.entry);
+        }
+    }
+    Ok(letters)
 }
 
 /// Whether an envelope of ours about a person may be sent at this moment; asked at each attempt.

@@ -13,6 +13,7 @@ mod disk;
 mod drafts;
 mod duty;
 mod erasure;
+mod evidence;
 mod forget;
 mod groups;
 mod handovers;
@@ -36,6 +37,7 @@ pub use context::{Caller, Context, PeerPolicy, Policy, Pseudonyms};
 pub use delivery::{Letter, Opened, open};
 pub use duty::waits_for_answer;
 pub use erasure::may_send;
+pub use evidence::{EvidenceCommand, due as evidence_due};
 pub use forget::forget;
 pub use handovers::{covered, recheck};
 pub use holds::{HoldScope, is_case_held, is_held};
@@ -174,6 +176,7 @@ pub fn decide(context: &Context<'_>, command: Command) -> Result<Decision, Refus
         }
         Command::Safeguard(command) => safeguards::decide(context, command),
         Command::Rights(command) => rights::decide(context, command),
+        Command::Evidence(command) => evidence::decide(context, command),
         Command::AnswerHandover { caller, entropy, id, verdict } => {
             handovers::answer(context, &caller, entropy, id, verdict)
         }
@@ -286,6 +289,7 @@ impl Command {
             Self::OfferHandover { .. } => "offer_handover",
             Self::Safeguard(command) => command.name(),
             Self::Rights(command) => command.name(),
+            Self::Evidence(command) => command.name(),
             Self::AnswerHandover { .. } => "answer_handover",
             Self::ReleaseHandover { .. } => "release_handover",
             Self::ReportHandover { .. } => "report_handover",
@@ -345,6 +349,7 @@ impl Command {
             | Self::AdvanceLane { peer, .. } => Actor::Peer(*peer),
             Self::Safeguard(command) => command.caller().actor.clone(),
             Self::Rights(command) => command.caller().actor.clone(),
+            Self::Evidence(command) => command.caller().actor.clone(),
             Self::RecordRefusal { actor, .. } => actor.clone(),
             Self::Begin { .. }
             | Self::CaseErased { .. }
@@ -375,6 +380,7 @@ impl Command {
             Self::RecordConsent { record, .. } => Some(record.id.into()),
             Self::Safeguard(command) => command.handover().map(Into::into),
             Self::Rights(command) => command.subject(),
+            Self::Evidence(command) => Some(command.consent().into()),
             Self::Withdraw { about: About::Handover(id), .. } => Some((*id).into()),
             Self::Withdraw { about: About::Consent(id), .. } => Some((*id).into()),
             Self::OfferHandover { id, .. }

@@ -336,7 +336,7 @@ fn told(context: &Context<'_>, to: Society, request: &SubjectRequest, news: News
 pub(super) fn judge(context: &Context<'_>, message: &RightsMessage, by: Society) -> Result<(), Refusal> {
     let request = &message.request;
     let known = context.facts.request(request.id)?;
-    if known.as_ref().is_some_and(|row| row.request != *request) {
+    if known.as_ref().is_some_and(|row| row.request != request.outline()) {
         return Err(Refusal::new(Code::DuplicateId, "another request has this id"));
     }
     let no_part = || Refusal::new(Code::WrongSociety, format!("{by} has no such part in this request"));

@@ -5,7 +5,7 @@ use minicbor::{Decode, Encode};
 use crate::{
     aggregate::{ReportId, ReportStep},
     catalogue::{Role, StopReason, VitalReason},
-    consent::ConsentRef,
+    consent::{ConsentRef, EvidenceEntry},
     digest::Digest,
     envelope::Lane,
     handover::{OverrideStep, Proposal, Stage},
@@ -458,6 +458,9 @@ pub enum Body {
         #[n(1)]
         objects: Vec<(EntryIndex, Digest)>,
     },
+    /// A step of the evidence of a consent.
+    #[n(25)]
+    Evidence(#[n(0)] EvidenceEntry),
     /// A package lies in the vault for a handover.
     #[n(13)]
     PackageKept {

@@ -257,6 +257,7 @@ impl Body {
             Self::Receipted { .. } => "receipted",
             Self::Consent { .. } => "consent",
             Self::ConsentEvent { .. } => "consent_event",
+            Self::Evidence(entry) => entry.kind(),
             Self::ErasureDue { .. } => "erasure_due",
             Self::CaseErased { .. } => "case_erased",
             Self::ErasureHeld { .. } => "erasure_held",
@@ -309,6 +310,7 @@ impl Body {
             | Self::ReadByPeer { handover: id, .. }
             | Self::PackageKept { handover: id, .. } => Some((*id).into()),
             Self::Consent { record, .. } => Some(record.id.into()),
+            Self::Evidence(entry) => Some(entry.subject()),
             Self::Rights(entry) => entry.subject(),
             Self::Reviewed { handover } => Some((*handover).into()),
             Self::Hold { subject, .. } => Some(*subject),

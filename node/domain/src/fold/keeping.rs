@@ -30,7 +30,8 @@ impl Fold<'_> {
     pub(super) fn purged(&mut self, rule: Rule, subjects: &[EnvelopeId]) -> Result<(), Refusal> {
         match rule {
             // An alert's row is coded already; consent records are known by theirs; evidence has none.
-            Rule::Alert | Rule::Consent | Rule::Evidence => Ok(()),
+            Rule::Alert | Rule::Consent | Rule::Evidence | Rule::ConsentEvidence => Ok(()),
+            Rule::Request => subjects.iter().try_for_each(|subject| self.purged_request((*subject).into())),
             Rule::OfferSent | Rule::OfferReceived | Rule::PackageReceived | Rule::PackageSent | Rule::DeadPayload => {
                 subjects.iter().try_for_each(|subject| self.purged_handover((*subject).into(), rule))
             }

@@ -18,7 +18,7 @@ fn code() -> CaseShortCode {
     CaseShortCode::from_entropy([1, 2, 3, 4, 5])
 }
 
-fn request() -> SubjectRequest {
+pub(super) fn request() -> SubjectRequest {
     SubjectRequest {
         id: RequestId::new(NOW, [6; 10]),
         right: Right::Complaint,
@@ -32,6 +32,10 @@ fn request() -> SubjectRequest {
         sections: vec![Section::Contact],
         note: Some("A meeting is wished for".parse().expect("a note")),
     }
+}
+
+pub(super) fn message() -> RightsMessage {
+    RightsMessage { request: request(), news: News::Asked { proof: digest(3) } }
 }
 
 #[test]
@@ -75,6 +79,14 @@ fn the_bytes_of_the_rights_of_a_person_are_frozen() {
     let answer = Some((Outcome::Refused, NOW, EntryIndex(9)));
     let holders = vec![RequestHolder { society: holder, handover, told, answer, reason }];
     let (entry, opened, asked) = (EntryIndex(7), Some(EntryIndex(8)), told);
-    frozen.holds(&RequestRow { entry, request: request(), opened, holders, asked });
+    frozen.holds(&RequestRow {
+        entry,
+        request: request().outline(),
+        opened,
+        holders,
+        asked,
+        said: vec![entry],
+        purged_at: None,
+    });
     frozen.ends("rights");
 }

@@ -77,7 +77,7 @@ mod tests {
     fn every_gate_gives_the_same_answer_and_a_withdrawal_closes_them_all() {
         let (record, offer) = (consent_sample::record(), sample::offer());
         let open =
-            Case { offer: &offer, subject: offer.subject, record: &record, events: &[], now: consent_sample::NOW };
+            Case { offer: &offer, subject: offer.subject, record: Some(&record), events: &[], now: consent_sample::NOW };
         let withdrawal = [ConsentEvent {
             at: Time::default(),
             kind: EventKind::Withdraw,
@@ -106,7 +106,7 @@ mod tests {
         let record = consent_sample::record_of(draft.clone());
         let offer = sample::offer_under(&record);
         let case =
-            Case { offer: &offer, subject: offer.subject, record: &record, events: &[], now: consent_sample::NOW };
+            Case { offer: &offer, subject: offer.subject, record: Some(&record), events: &[], now: consent_sample::NOW };
         let outcome = check_gate(&Gate::Onward(to.clone()), &case, &[Service::Food]).map_err(|refusal| refusal.code);
         assert_eq!(outcome, Err(Code::ConsentOnward));
 
@@ -116,7 +116,7 @@ mod tests {
         let record = consent_sample::record_of(draft.clone());
         let offer = sample::offer_under(&record);
         let case =
-            Case { offer: &offer, subject: offer.subject, record: &record, events: &[], now: consent_sample::NOW };
+            Case { offer: &offer, subject: offer.subject, record: Some(&record), events: &[], now: consent_sample::NOW };
         // The demo's handover says that nobody else may receive it, whatever the record says.
         let outcome = check_gate(&Gate::Onward(to.clone()), &case, &[Service::Food]).map_err(|refusal| refusal.code);
         assert_eq!(outcome, Err(Code::ConsentOnward));
@@ -130,7 +130,7 @@ mod tests {
         let record = consent_sample::record_of(draft);
         let offer = Offer::from_draft(offer_draft, sample::context_under(&record)).expect("the draft is valid");
         let case =
-            Case { offer: &offer, subject: offer.subject, record: &record, events: &[], now: consent_sample::NOW };
+            Case { offer: &offer, subject: offer.subject, record: Some(&record), events: &[], now: consent_sample::NOW };
         assert!(check_gate(&Gate::Release, &case, &[Service::Food]).is_ok());
         let outcome = check_gate(&Gate::Onward(to), &case, &[Service::Food]).map_err(|refusal| refusal.code);
         assert_eq!(outcome, Err(Code::ConsentExcluded));

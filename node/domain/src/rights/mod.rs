@@ -190,6 +190,12 @@ impl SubjectRequest {
         Digest::of(&self.to_cbor())
     }
 
+    /// The request in codes alone, as the views keep it.
+    #[must_use]
+    pub fn outline(&self) -> Self {
+        Self { note: None, ..self.clone() }
+    }
+
     /// Checks what holds of every request.
     ///
     /// # Errors

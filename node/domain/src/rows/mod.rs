@@ -12,7 +12,7 @@ pub use withdrawals::{CaseRow, KnownEvent, Resting, UseRow};
 use crate::{
     aggregate::ReportRow,
     catalogue::{AgeBand, HandoverKind, Segment, Service, SplitReason, VitalReason},
-    consent::{ConsentRef, Tag},
+    consent::{ConsentRef, EvidenceRow, Tag},
     digest::Digest,
     entry::PackageRef,
     envelope::{Kind, Lane},
@@ -91,6 +91,10 @@ pub struct ConsentRow {
     /// When it was recorded.
     #[n(3)]
     pub at: Time,
+    /// Entries whose objects are its earlier versions: they prove what was done under them, and go with it.
+    #[n(4)]
+    #[cbor(default)]
+    pub earlier: Vec<EntryIndex>,
 }
 
 /// One step of a handover.
@@ -184,6 +188,9 @@ pub struct SafeguardRow {
     /// The override, where one was asked for.
     #[n(3)]
     pub overriding: Option<OverrideRow>,
+    /// The entry whose object holds the offer as it was written down, where it had to wait.
+    #[n(4)]
+    pub proposal: Option<EntryIndex>,
 }
 
 /// An override of consent.
@@ -369,6 +376,7 @@ pub enum Row {
     Tombstone(AlertId, TombstoneRow),
     Envelope(Society, EnvelopeId, EnvelopeRow),
     Consent(ConsentId, ConsentRow),
+    Evidence(ConsentId, EvidenceRow),
     Use(ConsentId, UseRow),
     Case(CaseId, CaseRow),
     Handover(HandoverId, HandoverRow),

@@ -7,7 +7,7 @@ use crate::{
     aggregate::ReportRow,
     alert::{Alert, AlertDraft, Reference},
     bundle::{Bundle, BundleContent, SEALING_KEY_BYTES},
-    consent::{ConsentDraft, ConsentRecord, RecordContext, sample as consent_sample},
+    consent::{ConsentDraft, ConsentRecord, EvidenceRow, RecordContext, sample as consent_sample},
     decide::{
         Caller, Command, Context, Opened, Policy, Pseudonyms, Reply, decide, forget, is_case_held, may_send, open,
         refused,
@@ -71,6 +71,7 @@ pub(super) struct Rows {
     pub(super) tombstones: BTreeMap<AlertId, TombstoneRow>,
     pub(super) envelopes: BTreeMap<(Society, EnvelopeId), EnvelopeRow>,
     pub(super) consents: BTreeMap<ConsentId, ConsentRow>,
+    pub(super) evidence: BTreeMap<ConsentId, EvidenceRow>,
     pub(super) uses: BTreeMap<ConsentId, UseRow>,
     pub(super) cases: BTreeMap<CaseId, CaseRow>,
     pub(super) handovers: BTreeMap<HandoverId, HandoverRow>,
@@ -99,6 +100,7 @@ impl Rows {
             Row::Tombstone(id, row) => drop(self.tombstones.insert(id, row)),
             Row::Envelope(origin, id, row) => drop(self.envelopes.insert((origin, id), row)),
             Row::Consent(id, row) => drop(self.consents.insert(id, row)),
+            Row::Evidence(id, row) => drop(self.evidence.insert(id, row)),
             Row::Use(id, row) => drop(self.uses.insert(id, row)),
             Row::Case(id, row) => drop(self.cases.insert(id, row)),
             Row::Handover(id, row) => drop(self.handovers.insert(id, row)),
@@ -152,6 +154,9 @@ impl Facts for Journal {
     }
     fn consent(&self, id: ConsentId) -> Result<Option<ConsentRow>, Refusal> {
         Ok(self.rows.consents.get(&id).cloned())
+    }
+    fn evidence(&self, id: ConsentId) -> Result<Option<EvidenceRow>, Refusal> {
+        Ok(self.rows.evidence.get(&id).cloned())
     }
     fn uses(&self, id: ConsentId) -> Result<Option<UseRow>, Refusal> {
         Ok(self.rows.uses.get(&id).cloned())
