@@ -1,15 +1,16 @@
 //! What the operators' interface asks of peers, links and packages, answered by these rooms. Only
 //! translation lives here.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use passerelle_domain::{
     bundle::{Bundle, SignedBundle},
+    catalogue::Section,
     decide::Caller,
     entry::PackageRef,
     envelope::Attachment,
-    handover::Question,
-    ids::{CaseId, EntryIndex, HandoverId},
+    handover::{Opener, Package, Question},
+    ids::{CaseId, ConsentId, EntryIndex, HandoverId},
     refusal::{Code, Refusal},
     society::Society,
 };
@@ -106,8 +107,25 @@ impl Packages for packages::Packages {
         Self::put(self, case, package)
     }
 
-    fn get(&self, package: &PackageRef) -> Result<Zeroizing<Vec<u8>>, Refusal> {
-        Self::get(self, package)
+    fn get(
+        &self,
+        package: &PackageRef,
+        sections: &BTreeSet<Section>,
+        opener: &Opener,
+    ) -> Result<(Package, BTreeSet<Section>), Refusal> {
+        Self::get(self, package, sections, opener).map(|kept| (kept.package, kept.there))
+    }
+
+    fn put_evidence(&self, consent: ConsentId, evidence: &[u8]) -> Result<PackageRef, Refusal> {
+        Self::put_evidence(self, consent, evidence)
+    }
+
+    fn evidence(&self, place: &PackageRef) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+        Self::evidence(self, place)
+    }
+
+    fn discard_evidence(&self, place: &PackageRef) -> Result<(), Refusal> {
+        Self::discard_evidence(self, place)
     }
 
     fn seal_for(

@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use passerelle_domain::{
+    consent::{EvidenceRow, evidence::key_of},
     decide::{Command, is_case_held},
     entry::Body,
     facts::Facts as _,
@@ -90,9 +91,13 @@ impl Eraser {
         if !kept {
             let packages = self.packages.clone();
             let outgoing = self.outgoing_of(case)?;
+            let consents = self.engine.view().case(case)?.unwrap_or_default().consents;
             let erased = tokio::task::spawn_blocking(move || {
                 for digest in outgoing {
                     packages.remove_outgoing(digest)?;
+                }
+                for consent in consents {
+                    packages.erase_case(key_of(consent))?;
                 }
                 packages.erase_case(case)
             });
@@ -130,7 +135,7 @@ fn each_case(engine: &engine::Handle, mut see: impl FnMut(CaseId, CaseRow)) -> R
     Ok(())
 }
 
-/// Erases again, at start, what was erased before and has come back since. How many keys and files that were.
+/// Erases again, at start, what was erased or destroyed before and has come back since. How many keys and files that were.
 ///
 /// # Errors
 /// `store_failed`, `vault_failed`.
@@ -141,6 +146,13 @@ pub fn purge(engine: &engine::Handle, packages: &Packages) -> Result<usize, Refu
             erased.insert(case);
         }
     })?;
+    let (from, until) = keys::all(b'O');
+    for pair in engine.store().scan(&from, &until, Direction::Forward) {
+        let (key, value) = pair.map_err(failed)?;
+        let row: EvidenceRow = decode(&value)?;
+        let consent = keys::id_bytes(&key).filter(|_| row.destroyed.is_some());
+        erased.extend(consent.map(|id| key_of(ConsentId::from_bytes(id))));
+    }
     if erased.is_empty() { Ok(0) } else { packages.purge(|case| erased.contains(&case)) }
 }
 

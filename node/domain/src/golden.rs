@@ -302,7 +302,13 @@ fn the_bytes_of_every_kind_of_row_are_frozen() {
         claims: vec![Claim { origin: society("ML"), cancelled, superseded_by, redacted: None, children: None }],
     });
     frozen.holds(&EnvelopeRow { digest: digest(2), entry: EntryIndex(16) });
-    frozen.holds(&ConsentRow { entry: EntryIndex(17), case: package().case, record: consent(), at: NOW, earlier: vec![EntryIndex(3)] });
+    frozen.holds(&ConsentRow {
+        entry: EntryIndex(17),
+        case: package().case,
+        record: consent(),
+        at: NOW,
+        earlier: vec![EntryIndex(3)],
+    });
     frozen.holds(&handover_row());
     frozen.holds(&PeerRow {
         entry: EntryIndex(18),

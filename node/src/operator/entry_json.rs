@@ -2,7 +2,7 @@
 
 use passerelle_domain::{
     aggregate::ReportStep,
-    consent::ConsentRef,
+    consent::{ConsentRef, EvidenceEntry},
     entry::{Actor, Body, DraftSource, EnvelopeMeta, PackageRef, PeerChange, Verdict},
     handover::{OverrideStep, Proposal},
     society::Society,
@@ -64,6 +64,7 @@ pub(super) fn societies(body: &Body) -> Vec<Society> {
             societies
         }
         Body::Consent { .. }
+        | Body::Evidence(_)
         | Body::ConsentEvent { .. }
         | Body::CaseErased { .. }
         | Body::ErasureHeld { .. }
@@ -187,6 +188,7 @@ pub(super) fn body(body: &Body) -> Value {
             }
             PeerChange::Removed => json!({"society": society, "removed": true}),
         },
+        Body::Evidence(step) => evidence(step),
         Body::ConsentEvent { consent, digest } => json!({"consent": consent, "digest": digest}),
         Body::ErasureDue { case, owed } => json!({
             "case": case,
@@ -211,6 +213,16 @@ pub(super) fn body(body: &Body) -> Value {
             let PackageRef { case, commitment } = package;
             json!({"handover": handover, "case": case, "commitment": commitment})
         }
+    }
+}
+
+fn evidence(step: &EvidenceEntry) -> Value {
+    match step {
+        EvidenceEntry::Kept { consent, evidence: PackageRef { commitment, .. }, digest, kind } => {
+            json!({"consent": consent, "commitment": commitment, "digest": digest, "kind": kind})
+        }
+        EvidenceEntry::Read { consent, purpose } => json!({"consent": consent, "purpose": purpose}),
+        EvidenceEntry::Destroyed { consent, reason } => json!({"consent": consent, "reason": reason}),
     }
 }
 

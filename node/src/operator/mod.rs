@@ -13,6 +13,7 @@ mod drafts;
 mod entry_json;
 mod errors;
 mod events;
+mod evidence;
 mod feeds;
 mod handovers;
 mod json;

@@ -17,6 +17,7 @@
 //! | `v` | Society, 2; envelope id, 16 | `EnvelopeRow` | view |
 //! | `c` | consent id, 16 | `ConsentRow` | view |
 //! | `x` | case id, 16 | `CaseRow`: what belongs to a case; once it is erased, its tombstone | view |
+//! | `O` | consent id, 16 | `EvidenceRow`: what proves a consent, and where it lies in the vault | view |
 //! | `y` | consent id, 16 | `UseRow`: what rests on a consent record, and what was taken back | view |
 //! | `D` | handover id, 16 | `ReadsRow`: who read its package | view |
 //! | `R` | 1; request id, 16 | `RequestRow`: a request of a person | view |
@@ -50,7 +51,7 @@ use passerelle_domain::{
 pub type Key = Vec<u8>;
 
 /// The letters of all views: what `rebuild` drops and folds again.
-pub const VIEWS: &[u8] = b"akdtvcxyhjglupqirDR";
+pub const VIEWS: &[u8] = b"akdtvcxyhjglupqirDRO";
 
 /// The schema version.
 pub const SCHEMA: &[u8] = b"s";
@@ -135,6 +136,12 @@ pub fn envelope(origin: Society, id: EnvelopeId) -> Key {
 #[must_use]
 pub fn consent(id: ConsentId) -> Key {
     key(b'c', &[&id.bytes()])
+}
+
+/// The evidence of a consent record.
+#[must_use]
+pub fn evidence(id: ConsentId) -> Key {
+    key(b'O', &[&id.bytes()])
 }
 
 /// What rests on a consent record.
@@ -222,6 +229,13 @@ pub fn requests() -> (Key, Key) {
     (vec![b'R', 1], vec![b'R', 2])
 }
 
+/// The request in a key of [`requests`].
+#[must_use]
+pub fn request_id(key: &[u8]) -> Option<RequestId> {
+    let id = key.strip_prefix(&[b'R', 1])?;
+    Some(RequestId::from_bytes(id.try_into().ok()?))
+}
+
 /// A code on a card.
 #[must_use]
 pub fn card(code: &CaseShortCode) -> Key {
@@ -288,7 +302,7 @@ pub fn polls(source: &str) -> Key {
     key(b'F', &[source.as_bytes()])
 }
 
-/// The 16 bytes of the id in a key of the kinds `a`, `d`, `c`, `h`, `x` and `y`.
+/// The 16 bytes of the id in a key of the kinds `a`, `d`, `c`, `h`, `x`, `y` and `O`.
 #[must_use]
 pub fn id_bytes(key: &[u8]) -> Option<[u8; 16]> {
     key.get(1..17)?.try_into().ok()

@@ -7,6 +7,7 @@ use minicbor::{Decode, Encode};
 use parking_lot::Mutex;
 use passerelle_domain::{
     aggregate::ReportRow,
+    consent::EvidenceRow,
     entry::Entry,
     envelope::Lane,
     facts::Facts,
@@ -182,6 +183,7 @@ pub fn encode_row(row: &Row) -> (keys::Key, Vec<u8>) {
         Row::Tombstone(id, row) => (keys::tombstone(*id), encode(row)),
         Row::Envelope(society, id, row) => (keys::envelope(*society, *id), encode(row)),
         Row::Consent(id, row) => (keys::consent(*id), encode(row)),
+        Row::Evidence(id, row) => (keys::evidence(*id), encode(row)),
         Row::Use(id, row) => (keys::uses(*id), encode(row)),
         Row::Case(id, row) => (keys::case(*id), encode(row)),
         Row::Handover(id, row) => (keys::handover(*id), encode(row)),
@@ -225,6 +227,10 @@ impl Facts for View<'_> {
 
     fn consent(&self, id: ConsentId) -> Result<Option<ConsentRow>, Refusal> {
         self.row(&keys::consent(id))
+    }
+
+    fn evidence(&self, id: ConsentId) -> Result<Option<EvidenceRow>, Refusal> {
+        self.row(&keys::evidence(id))
     }
 
     fn uses(&self, id: ConsentId) -> Result<Option<UseRow>, Refusal> {

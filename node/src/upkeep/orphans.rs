@@ -3,14 +3,14 @@
 use std::collections::HashSet;
 
 use passerelle_domain::{
-    consent::ConsentRecord,
+    consent::EvidenceRow,
     digest::Digest,
     entry::Body,
     facts::Facts as _,
     handover::Action,
     ids::{EntryIndex, HandoverId},
     refusal::Refusal,
-    rows::{ConsentRow, HandoverRow},
+    rows::HandoverRow,
     society::Society,
 };
 
@@ -53,11 +53,11 @@ pub fn clean_vault(own: Society, engine: &engine::Handle, packages: &Packages) -
             }
         }
     }
-    let (from, until) = keys::all(b'c');
+    let (from, until) = keys::all(b'O');
     for pair in engine.store().scan(&from, &until, Direction::Forward) {
-        let row: ConsentRow = decode(&pair.map_err(failed)?.1)?;
-        if let Some(object) = view.object(row.entry)? {
-            known.extend(ConsentRecord::from_cbor(&object)?.evidence);
+        let row: EvidenceRow = decode(&pair.map_err(failed)?.1)?;
+        if row.destroyed.is_none() {
+            known.extend(row.pieces.iter().map(|piece| piece.place.commitment));
         }
     }
     packages.clean(&|name| known.contains(name))

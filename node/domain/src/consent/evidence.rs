@@ -54,7 +54,8 @@ impl EvidenceKind {
     /// known, or does not go with the way in which the consent was given.
     pub fn check(self, collection: CollectionMethod, bytes: &[u8]) -> Result<(), Refusal> {
         if collection == CollectionMethod::Thumbprint {
-            let message = "a thumbprint is a biometric feature: the paper stays in its cupboard, and no picture of it is kept";
+            let message =
+                "a thumbprint is a biometric feature: the paper stays in its cupboard, and no picture of it is kept";
             return Err(Refusal::new(Code::HardBlocked, message).at("content"));
         }
         let (marks, fits): (&[(usize, &[u8])], bool) = match self {

@@ -25,8 +25,8 @@ mod reference_model;
 pub(crate) mod sample;
 
 pub use covers::{Coverage, CoverageRequest, Denial, DenyReason, covers, standing};
-pub use evidence::{EvidenceEntry, EvidenceKind, EvidencePiece, EvidenceRow, EvidenceUse};
 pub use draft::{ConsentDraft, Decision, RecordContext};
+pub use evidence::{EvidenceEntry, EvidenceKind, EvidencePiece, EvidenceRow, EvidenceUse};
 pub use obligations::{ConsentRef, ContactSafety, Obligations, Restrictions, Withhold};
 pub use recipient::{Organisation, Recipient};
 pub use record::{Consent, ConsentRecord, Exclusion, Interpreter, Notice, PurposeGrant};

@@ -89,7 +89,11 @@ pub(super) fn never_asked(context: &Context<'_>, case: CaseId) -> Result<(), Ref
 }
 
 /// The record that a handover of a case rests on; none where the person could not be asked.
-pub(super) fn of_handover(context: &Context<'_>, consent: ConsentRef, case: CaseId) -> Result<Option<ConsentRecord>, Refusal> {
+pub(super) fn of_handover(
+    context: &Context<'_>,
+    consent: ConsentRef,
+    case: CaseId,
+) -> Result<Option<ConsentRecord>, Refusal> {
     if consent.is_none() {
         never_asked(context, case)?;
         return Ok(None);

@@ -74,9 +74,8 @@ fn done(context: &Context<'_>, entry: EvidenceEntry) -> Decision {
 /// The record of a consent of this node, if it is still there.
 fn record_of(context: &Context<'_>, consent: ConsentId) -> Result<Option<ConsentRecord>, Refusal> {
     let row = context.facts.consent(consent)?;
-    let row = row.ok_or_else(|| {
-        Refusal::new(Code::UnknownConsent, "this node has no such consent record").at("consent_id")
-    })?;
+    let row =
+        row.ok_or_else(|| Refusal::new(Code::UnknownConsent, "this node has no such consent record").at("consent_id"))?;
     context.facts.object(row.entry)?.map(|object| ConsentRecord::from_cbor(&object)).transpose()
 }
 
@@ -98,7 +97,10 @@ fn keep(
     let case = context.facts.consent(consent)?.map(|row| row.case);
     let case = case.map(|case| context.facts.case(case)).transpose()?.flatten();
     let row = context.facts.evidence(consent)?.unwrap_or_default();
-    if case.is_some_and(|case| case.due.is_some()) || row.destroyed.is_some() || withdrawn_at(context, consent)?.is_some() {
+    if case.is_some_and(|case| case.due.is_some())
+        || row.destroyed.is_some()
+        || withdrawn_at(context, consent)?.is_some()
+    {
         return Err(Refusal::new(Code::Withdrawn, "the consent has ended, and what proves it goes with it"));
     }
     if let Some(piece) = row.pieces.iter().find(|piece| piece.digest == digest) {
@@ -111,12 +113,7 @@ fn keep(
     Ok(done(context, EvidenceEntry::Kept { consent, evidence: place, digest, kind }))
 }
 
-fn read(
-    context: &Context<'_>,
-    caller: &Caller,
-    consent: ConsentId,
-    purpose: EvidenceUse,
-) -> Result<Decision, Refusal> {
+fn read(context: &Context<'_>, caller: &Caller, consent: ConsentId, purpose: EvidenceUse) -> Result<Decision, Refusal> {
     approvals::person(caller)?;
     caller.require(&[Role::Dpo, Role::Supervisor])?;
     record_of(context, consent)?;
@@ -144,7 +141,8 @@ pub fn due(context: &Context<'_>, consent: ConsentId) -> Result<Option<(Due, boo
         return Ok(None);
     }
     let case = context.facts.consent(consent)?.map(|row| row.case);
-    let due = evidence_due(record_of(context, consent)?.as_ref(), withdrawn_at(context, consent)?, &context.policy.retention);
+    let due =
+        evidence_due(record_of(context, consent)?.as_ref(), withdrawn_at(context, consent)?, &context.policy.retention);
     let mut scopes = vec![HoldScope::Consent(consent)];
     scopes.extend(case.map(HoldScope::Case));
     Ok(Some((due, holds::is_held(context.facts, &scopes)?)))

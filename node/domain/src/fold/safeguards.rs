@@ -31,7 +31,8 @@ impl Fold<'_> {
         }
         self.rows.push(Row::Handover(id, row));
         let proposal = Some(self.entry.index);
-        let safeguard = SafeguardRow { proposed_by: Some(self.operator()), sealed, proposal, ..SafeguardRow::default() };
+        let safeguard =
+            SafeguardRow { proposed_by: Some(self.operator()), sealed, proposal, ..SafeguardRow::default() };
         self.rows.push(Row::Safeguard(id, safeguard));
         // One that is never sent is of the case all the same, and goes with it.
         self.belongs(case, Some(offer.consent.id).filter(|_| offer.consent.is_none()), Some(id))?;

@@ -6,7 +6,9 @@ use crate::{
     entry::{EnvelopeMeta, Owed},
     handover::{Action, State},
     ids::{CaseId, ConsentId, HandoverId, RequestId},
-    limits::{CONSENT_EVENTS_MAX, CONSENTS_A_CASE_MAX, HANDOVERS_A_CASE_MAX, HANDOVERS_A_CONSENT_MAX, REQUESTS_A_CASE_MAX},
+    limits::{
+        CONSENT_EVENTS_MAX, CONSENTS_A_CASE_MAX, HANDOVERS_A_CASE_MAX, HANDOVERS_A_CONSENT_MAX, REQUESTS_A_CASE_MAX,
+    },
     refusal::Refusal,
     rows::{CaseRow, Delivery, HandoverRow, KnownEvent, Resting, Row, UseRow},
     society::Society,
@@ -241,7 +243,10 @@ impl Fold<'_> {
         let own = self.own;
         for handover in handovers {
             // One that was never sent has not ended by the withdrawal: nothing rested on the consent yet.
-            let unsent = self.facts.handover(handover)?.filter(|row| matches!(row.state, State::Draft | State::Blocked | State::Ready));
+            let unsent = self
+                .facts
+                .handover(handover)?
+                .filter(|row| matches!(row.state, State::Draft | State::Blocked | State::Ready));
             if let Some(mut row) = unsent {
                 self.withdraw_row(&mut row, own);
                 row.state = State::Erased;

@@ -48,7 +48,8 @@ fn reject() -> HandoverAnswer {
 
 fn release() -> HandoverRelease {
     let (record, offer) = (consent_sample::record(), sample::offer());
-    let case = Case { offer: &offer, subject: offer.subject, record: Some(&record), events: &[], now: consent_sample::NOW };
+    let case =
+        Case { offer: &offer, subject: offer.subject, record: Some(&record), events: &[], now: consent_sample::NOW };
     let plan = check_gate(&Gate::Release, &case, &[Service::TransportFamily]).expect("covered");
     let commitment = Digest::commitment(&[4; 32], b"a package");
     HandoverRelease::new(id(), commitment, b"sealed", plan.sections.into_iter().collect(), plan.obligations)

@@ -144,8 +144,13 @@ mod tests {
             .collect();
         restrict(&mut draft);
         let offer = Offer::from_draft(draft, sample::context_under(&record)).expect("a valid draft");
-        let case =
-            Case { offer: &offer, subject: offer.subject, record: Some(&record), events: &[], now: consent_sample::NOW };
+        let case = Case {
+            offer: &offer,
+            subject: offer.subject,
+            record: Some(&record),
+            events: &[],
+            now: consent_sample::NOW,
+        };
         plan_by_override(&case, services, &Destination::of(&offer))
     }
 

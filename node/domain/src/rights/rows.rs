@@ -103,7 +103,12 @@ impl RequestRow {
     /// When its last answer came; none while one is waited for.
     #[must_use]
     pub fn answered_at(&self) -> Option<Time> {
-        self.holders.iter().map(|holder| holder.answer.map(|(_, at, _)| at)).max().filter(|_| self.is_answered()).flatten()
+        self.holders
+            .iter()
+            .map(|holder| holder.answer.map(|(_, at, _)| at))
+            .max()
+            .filter(|_| self.is_answered())
+            .flatten()
     }
 
     /// Whether it is late.

@@ -10,21 +10,21 @@ mod safeguards;
 mod server;
 mod watch;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::BTreeSet, collections::HashMap, sync::Arc};
 
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use passerelle_domain::{
     alert::AlertDraft,
     bundle::{Bundle, BundleContent, SEALING_KEY_BYTES},
-    catalogue::Role,
+    catalogue::{Role, Section},
     decide::{Caller, Command, Letter, Opened, Policy, Pseudonyms},
     digest::Digest,
     entry::PackageRef,
     envelope::{Attachment, Envelope, FORMAT_VERSION, Kind, Lane},
     fold::Content,
-    handover::Question,
-    ids::{CaseId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
+    handover::{Opener, Package, Question},
+    ids::{CaseId, ConsentId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
     receipt::Receipt,
     refusal::{Code, Refusal},
     retention::{Transfer, TransferGround},
@@ -183,9 +183,27 @@ impl Packages for Vault {
         Ok(PackageRef { case, commitment })
     }
 
-    fn get(&self, package: &PackageRef) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+    fn get(
+        &self,
+        package: &PackageRef,
+        sections: &BTreeSet<Section>,
+        _: &Opener,
+    ) -> Result<(Package, BTreeSet<Section>), Refusal> {
+        let whole = Package::from_cbor(&self.evidence(package)?)?;
+        Ok((whole.only(sections), whole.sections()))
+    }
+
+    fn put_evidence(&self, consent: ConsentId, evidence: &[u8]) -> Result<PackageRef, Refusal> {
+        self.put(CaseId::from_bytes(consent.bytes()), evidence)
+    }
+
+    fn evidence(&self, place: &PackageRef) -> Result<Zeroizing<Vec<u8>>, Refusal> {
         let absent = || Refusal::new(Code::PackageAbsent, "erased");
-        self.0.lock().get(&package.commitment).cloned().map(Zeroizing::new).ok_or_else(absent)
+        self.0.lock().get(&place.commitment).cloned().map(Zeroizing::new).ok_or_else(absent)
+    }
+
+    fn discard_evidence(&self, place: &PackageRef) -> Result<(), Refusal> {
+        self.discard(place)
     }
 
     fn seal_for(

@@ -7,7 +7,9 @@ use std::time::Duration;
 use super::{safeguards::*, world::*};
 use crate::{
     catalogue::{CloseReason, CollectionMethod, LegalBasis, Right, Role, Section, Service},
-    consent::{Actor as ConsentActor, ConsentRef, EvidenceKind, EvidenceUse, evidence::key_of, sample as consent_sample},
+    consent::{
+        Actor as ConsentActor, ConsentRef, EvidenceKind, EvidenceUse, evidence::key_of, sample as consent_sample,
+    },
     decide::{About, Caller, Command, EvidenceCommand, HoldScope, Member, RightsCommand, SafeguardCommand, Target},
     digest::Digest,
     entry::PackageRef,
@@ -89,7 +91,10 @@ fn overridden(world: &mut World) {
     let outcome = Outcome { reason: CloseReason::Completed, delivered: Vec::new(), unmet: Vec::new(), satisfied: None };
     for step in [Step::InService, Step::Completed(outcome)] {
         let (caller, entropy) = (Caller::system(), entropy(step.action().number() as u8));
-        world.at("ML").ask(Command::ReportHandover { caller, entropy, id: id(1), step, note: note() }).expect("in turn");
+        world
+            .at("ML")
+            .ask(Command::ReportHandover { caller, entropy, id: id(1), step, note: note() })
+            .expect("in turn");
     }
     world.settle("SN", "ML");
 }
@@ -157,7 +162,8 @@ fn asked(world: &mut World) {
     let code = {
         let entry = world.at("SN").journal.rows.handovers[&id(1)].entry;
         let journal = &world.at("SN").journal;
-        match crate::fold::content(&journal.entries[entry.0 as usize].body, &journal.objects[&entry]).expect("it reads") {
+        match crate::fold::content(&journal.entries[entry.0 as usize].body, &journal.objects[&entry]).expect("it reads")
+        {
             Content::Offer(offer) => offer.short_code.clone(),
             _ => unreachable!("an offer"),
         }
@@ -260,7 +266,9 @@ fn why_an_override_could_not_wait_is_forgotten_with_the_copy_once_it_was_reviewe
     overridden(&mut world);
     let note = world.at("SN").journal.rows.safeguards[&id(1)].overriding.clone().expect("an override").entry;
     let senegal = world.at("SN");
-    senegal.ask(SafeguardCommand::FollowOverride { caller: caseworker(), id: id(1), step: OverrideStep::Told }.into()).expect("told");
+    senegal
+        .ask(SafeguardCommand::FollowOverride { caller: caseworker(), id: id(1), step: OverrideStep::Told }.into())
+        .expect("told");
     let other = named("other", &[Role::Supervisor]);
     let step = OverrideStep::Reviewed { upheld: true };
     senegal.ask(SafeguardCommand::FollowOverride { caller: other, id: id(1), step }.into()).expect("reviewed");
@@ -356,7 +364,10 @@ fn earlier_versions_of_a_record_prove_what_was_done_under_them_and_go_with_it() 
     assert_eq!(row.earlier.len(), 2);
     let versions: Vec<_> = row.earlier.iter().copied().chain([row.entry]).collect();
     let there = |node: &Node| {
-        versions.iter().filter(|entry| crate::facts::Facts::object(&node.journal, **entry).expect("facts").is_some()).count()
+        versions
+            .iter()
+            .filter(|entry| crate::facts::Facts::object(&node.journal, **entry).expect("facts").is_some())
+            .count()
     };
     assert_eq!(there(senegal), 3);
     senegal.now = NOW.plus(Duration::from_secs(12 * 365 * 86_400));
