@@ -31,6 +31,7 @@ use crate::{
     operator::{self, Operators},
     packages::Packages,
     peers::{self, Peers},
+    requests,
     store::{
         Store,
         disk::{DiskPressure, free_space},
@@ -427,6 +428,7 @@ impl Node {
                 Ok(late) => withdrawals::alarm(&late, &self.link.metrics),
                 Err(refusal) => tracing::error!(code = %refusal.code, "the withdrawals could not be looked at"),
             }
+            requests::alarm(&self.engine, &self.link.metrics, now);
             let days = identity.not_after().since(now).as_secs_f64() / 86_400.0;
             self.link.metrics.credential_days_left(Credential::Node, self.society, days);
             if let Ok(used) = free_space(&self.config.data_dir) {

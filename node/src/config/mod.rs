@@ -229,6 +229,21 @@ pub struct Metrics {
 }
 
 impl Config {
+    /// Refuses a data folder that does not exist: `passerelle-node init` makes it, and a command that looks at data makes
+    /// none.
+    ///
+    /// # Errors
+    /// Says which folder is missing, and what to do.
+    pub fn check_data_folder(&self) -> anyhow::Result<()> {
+        let folder = &self.data_dir;
+        anyhow::ensure!(
+            folder.is_dir(),
+            "the data folder {} does not exist; make it with passerelle-node init, or correct `data_dir`",
+            folder.display()
+        );
+        Ok(())
+    }
+
     /// Reads the configuration `file`, with `environment` over it (only variables that begin with `PASSERELLE_`
     /// are looked at).
     ///

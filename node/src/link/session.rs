@@ -145,6 +145,7 @@ impl<'a> Driver<'a> {
         stop: &CancellationToken,
     ) -> Result<(), Refusal> {
         let mut durable = self.link.engine.durable();
+        let mut policy = self.link.policy.clone();
         let clock = self.link.clock.clone();
         loop {
             self.fill().await?;
@@ -193,6 +194,8 @@ impl<'a> Driver<'a> {
                     self.look_at_lanes()?;
                     self.look_at_answer()?;
                 }
+                // What waited for the configuration may go now.
+                Ok(()) = policy.changed() => self.look_at_lanes()?,
                 () = tokio::time::sleep(wake) => {}
             }
         }

@@ -31,10 +31,7 @@ use zeroize::Zeroizing;
 use super::{
     CASE_ROLES, Operator, disclosures, each, entry_and_content, errors::Refused, lanes, needed, optional, stamp,
 };
-use crate::store::{
-    Direction, keys,
-    view::{View, decode, failed},
-};
+use crate::{requests, store::view::View};
 
 /// Rounds of PBKDF2-HMAC-SHA256 (RFC 8018): the number that OWASP asks for, about a quarter of a second.
 const ROUNDS: NonZeroU32 = match NonZeroU32::new(600_000) {
@@ -211,20 +208,10 @@ impl Operator {
         Ok(v1::AskRightResponse { id: id.to_string(), entry_index: entry.0, due, checked: own })
     }
 
-    fn each_request(&self, mut see: impl FnMut(RequestRow) -> Result<bool, Refusal>) -> Result<(), Refusal> {
-        let (from, until) = keys::requests();
-        for pair in self.engine.store().scan(&from, &until, Direction::Backward) {
-            if !see(decode(&pair.map_err(failed)?.1)?)? {
-                break;
-            }
-        }
-        Ok(())
-    }
-
     fn requests(&self, caller: &Caller, open_only: bool) -> Result<v1::ListSubjectRequestsResponse, Refusal> {
         let view = self.view();
         let mut requests = Vec::new();
-        self.each_request(|row| {
+        requests::each(&self.engine, |row| {
             if may_see(caller, &row) && !(open_only && row.is_answered()) {
                 requests.push(self.request_view(&view, &row, false)?);
             }
@@ -235,12 +222,7 @@ impl Operator {
 
     /// How many requests of persons are late.
     pub(super) fn requests_late(&self) -> Result<u64, Refusal> {
-        let (now, mut late) = (self.clock.now(), 0);
-        self.each_request(|row| {
-            late += u64::from(row.is_late(now));
-            Ok(true)
-        })?;
-        Ok(late)
+        Ok(requests::late(&self.engine, self.clock.now())?.values().sum())
     }
 
     fn request_view(&self, view: &View<'_>, row: &RequestRow, whole: bool) -> Result<v1::SubjectRequestView, Refusal> {
@@ -273,7 +255,7 @@ impl Operator {
             late: row.is_late(self.clock.now()),
             topic: request.topic.map(|topic| topic.to_string()).unwrap_or_default(),
             sections: request.sections.iter().map(ToString::to_string).collect(),
-            note: request.note.as_ref().map(|note| note.as_str().to_owned()).unwrap_or_default(),
+            note: note_of(view, row)?,
             holders,
             entry_index: row.entry.0,
         })
@@ -320,6 +302,16 @@ impl Operator {
         }
         Ok(holders)
     }
+}
+
+/// The sentence that came with a request, while the object that holds it is there.
+fn note_of(view: &View<'_>, row: &RequestRow) -> Result<String, Refusal> {
+    let note = match entry_and_content(view, row.entry)? {
+        Some((_, Some(Content::Request(request)))) => request.note,
+        Some((_, Some(Content::Rights(message)))) => message.request.note,
+        _ => None,
+    };
+    Ok(note.map(|note| note.as_str().to_owned()).unwrap_or_default())
 }
 
 fn holder_view(

@@ -35,7 +35,7 @@
 //! | `i` | Society, 2; lane, 1; position, 8 | `LaneItem` | view |
 //! | `r` | Society, 2; lane, 1 | `LaneIn` | view |
 //! | `b` | Society, 2 | `Backoff` | local: not a view, harmless to lose |
-//! | `f` | `r` | something was removed from an object since the store was last made anew | until it is |
+//! | `f` | `r` | when something was first removed from an object since the store was last made anew, u64 big-endian | until it is |
 //! | `f` | `v` | version of the fold that made the views, u32 big-endian | replaced by every rebuild |
 //! | `F` | name of a source, to 64 | `Polls` of node/src/feed: how polling it has gone | local: as `b` |
 

@@ -3,7 +3,7 @@
 use passerelle_domain::{
     alert::Alert,
     consent::{ConsentRecord, EvidenceRow, evidence::key_of},
-    decide::{Context, HoldScope, Target, evidence_due, evidence_of, is_held},
+    decide::{Context, HoldScope, Target, draft_due, evidence_due, evidence_of, is_held},
     digest::Digest,
     entry::{Body, FORGET_MAX},
     envelope::{Envelope, SignedEnvelope},
@@ -13,7 +13,7 @@ use passerelle_domain::{
     refusal::Refusal,
     retention::{Rule, alert_due, consent_due, handover_due, request_due},
     rights::RequestRow,
-    rows::{AlertRow, ConsentRow, HandoverRow},
+    rows::{AlertRow, ConsentRow, DraftRow, HandoverRow},
     time::Time,
 };
 
@@ -26,7 +26,7 @@ use crate::store::{
 /// Rows or entries in one stretch.
 const STRETCH: usize = 1_000;
 /// The kinds of rows that age, in the order in which they are looked at.
-const LETTERS: [u8; 5] = *b"hcOaR";
+const LETTERS: [u8; 6] = *b"hcOadR";
 
 /// Where a sweep goes on.
 #[derive(Clone, Debug)]
@@ -91,6 +91,7 @@ impl Upkeep {
                 let one = match letter {
                     b'h' => handover(context, view, HandoverId::from_bytes(id), &value)?,
                     b'c' => consent(context, ConsentId::from_bytes(id), &value)?,
+                    b'd' => draft(context, AlertId::from_bytes(id), &value)?,
                     b'O' => evidence_of_consent(context, ConsentId::from_bytes(id), &value)?,
                     _ => alert(context, AlertId::from_bytes(id), &value, until)?,
                 };
@@ -155,6 +156,13 @@ fn evidence_of_consent(context: &Context<'_>, id: ConsentId, value: &[u8]) -> Re
     let shred = Some((key_of(id), names));
     let target = Target::ConsentEvidence(id);
     Ok(Some(Found { due, kind: "consent_evidence", id: Some(id.into()), held, target, shred }))
+}
+
+fn draft(context: &Context<'_>, id: AlertId, value: &[u8]) -> Result<Option<Found>, Refusal> {
+    let row: DraftRow = decode(value)?;
+    let held = is_held(context.facts, &[HoldScope::Alert(id)])?;
+    let found = |due| Found { due, kind: "draft", id: Some(id.into()), held, target: Target::Draft(id), shred: None };
+    Ok(draft_due(context, &row)?.map(found))
 }
 
 /// Requests stand beside cards, which have no age.

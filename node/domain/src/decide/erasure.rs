@@ -91,6 +91,11 @@ pub fn may_send(context: &Context<'_>, meta: &EnvelopeMeta) -> Result<(), Refusa
     if !matches!(meta.kind, Kind::HandoverOffer | Kind::HandoverRelease) {
         return Ok(());
     }
+    // A package waits in its lane for the end of a suspension. An offer would hold up the alerts behind it: it is not sent.
+    if let (Kind::HandoverOffer, Some(peer)) = (meta.kind, meta.recipients.first()) {
+        context.check_exchange(*peer)?;
+        context.check_transfer(context.own, *peer)?;
+    }
     if let Some(row) = context.facts.handover(id)? {
         check_in_use(context, id, &row)?;
         holds::check_not_frozen(context, id, &row)?;

@@ -338,6 +338,8 @@ fn judge_offer(context: &Context<'_>, offer: &Offer, by: Society) -> Result<(), 
         return Err(Refusal::new(Code::WrongRecipient, "the offer is for another Society"));
     }
     context.check_exchange(by)?;
+    // It could never be accepted: whoever offers it is told now, and not when the person waits.
+    context.check_transfer(by, context.own)?;
     if context.now >= offer.expires_at {
         return Err(Refusal::new(Code::Expired, "the offer has expired"));
     }

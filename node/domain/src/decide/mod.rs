@@ -42,7 +42,7 @@ pub use forget::forget;
 pub use handovers::{covered, recheck};
 pub use holds::{HoldScope, is_case_held, is_held};
 pub use origin::{Readable, may_read};
-pub use retention::{Target, evidence_of};
+pub use retention::{Target, draft_due, evidence_of};
 pub use rights::{RightsCommand, held_here, may_see};
 pub use safeguards::{Member, SafeguardCommand};
 pub use withdrawals::{About, events as known_events};

@@ -9,12 +9,13 @@ use crate::{
     alert::Alert,
     catalogue::Role,
     consent::{ConsentRecord, EvidenceEntry},
-    entry::{Body, EnvelopeMeta, FORGET_MAX, ForgetReason, Verdict},
+    entry::{Body, DraftEnd, EnvelopeMeta, FORGET_MAX, ForgetReason, Verdict},
     envelope::Kind,
     handover::State,
     ids::{AlertId, ConsentId, EntryIndex, HandoverId, RequestId},
     refusal::{Code, Refusal},
     retention::{Due, Rule, alert_due, consent_due, handover_due, object_due, request_due},
+    rows::DraftRow,
 };
 
 /// What a purge is of.
@@ -26,6 +27,8 @@ pub enum Target {
     Alert(AlertId),
     /// A consent record.
     Consent(ConsentId),
+    /// The draft of an alert that nobody published in time.
+    Draft(AlertId),
     /// A recording or a signed form.
     ConsentEvidence(ConsentId),
     /// What was said of a request of a person.
@@ -40,6 +43,7 @@ pub(super) fn purge(context: &Context<'_>, target: Target) -> Result<Decision, R
         Target::Handover(id) => handover(context, id)?,
         Target::Alert(id) => alert(context, id)?,
         Target::Consent(id) => consent(context, id)?,
+        Target::Draft(id) => draft(context, id)?,
         Target::ConsentEvidence(id) => consent_evidence(context, id)?,
         Target::Request(id) => request(context, id)?,
         Target::Evidence(entries) => receipts_and_letters(context, entries)?,
@@ -106,6 +110,23 @@ fn consent(context: &Context<'_>, id: ConsentId) -> Result<Purge, Refusal> {
     let rule = check(context, due, &[HoldScope::Consent(id), HoldScope::Case(row.case)])?;
     let versions = row.earlier.into_iter().chain([row.entry]).collect();
     Ok((Body::Purged { rule, subjects: vec![id.into()], case: Some(row.case) }, versions))
+}
+
+/// A draft whose time is over can no longer be published: it ends, and what it says is forgotten.
+fn draft(context: &Context<'_>, id: AlertId) -> Result<Purge, Refusal> {
+    let row = context.facts.draft(id)?;
+    let row = row.ok_or_else(|| Refusal::new(Code::UnknownDraft, "this node has no such draft"))?;
+    check(context, draft_due(context, &row)?, &[HoldScope::Alert(id)])?;
+    Ok((Body::DraftEnded { id, end: DraftEnd::Expired }, vec![row.entry]))
+}
+
+/// When a draft ends by itself; never, once it has ended otherwise.
+///
+/// # Errors
+/// `store_failed`, or what is wrong with the draft.
+pub fn draft_due(context: &Context<'_>, row: &DraftRow) -> Result<Option<Due>, Refusal> {
+    let Some(object) = context.facts.object(row.entry)?.filter(|_| row.ended.is_none()) else { return Ok(None) };
+    Ok(Some(Due { rule: Rule::DeadPayload, at: Alert::from_cbor(&object)?.expires_at }))
 }
 
 fn request(context: &Context<'_>, id: RequestId) -> Result<Purge, Refusal> {

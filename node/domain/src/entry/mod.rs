@@ -117,6 +117,7 @@ vocabulary! {
     DraftEnd {
         1 Published = "published",
         2 Discarded = "discarded",
+        3 Expired = "expired",
     }
 }
 

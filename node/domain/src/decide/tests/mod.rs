@@ -6,6 +6,7 @@ mod erasure;
 mod histories;
 mod keeping;
 mod origin;
+mod races;
 mod refusals;
 mod rights;
 mod safeguards;

@@ -17,9 +17,9 @@ use crate::{
     withdrawal::{KeepReason, Kept, Part},
 };
 
-const NOW: crate::time::Time = consent_sample::NOW;
+pub(super) const NOW: crate::time::Time = consent_sample::NOW;
 
-fn id() -> HandoverId {
+pub(super) fn id() -> HandoverId {
     HandoverId::new(NOW, [1; 10])
 }
 
@@ -27,7 +27,7 @@ fn consent_id() -> ConsentId {
     ConsentId::new(NOW, [1; 10])
 }
 
-fn withdraw(about: About, scope: Option<Scope>) -> Command {
+pub(super) fn withdraw(about: About, scope: Option<Scope>) -> Command {
     Command::Withdraw { caller: Caller::system(), about, by: Actor::Person, method: None, scope }
 }
 
@@ -45,12 +45,12 @@ fn offer(seed: u8) -> Command {
     }
 }
 
-fn accept() -> Command {
+pub(super) fn accept() -> Command {
     let verdict = Verdict::Accept { team: "intake.kayes".parse().expect("a code"), services: Vec::new() };
     Command::AnswerHandover { caller: Caller::system(), entropy: [60; 10], id: id(), verdict }
 }
 
-fn release() -> Command {
+pub(super) fn release() -> Command {
     let attachment = Some(Attachment { digest: Digest::of(SEALED), bytes: SEALED.len() as u64 });
     let sections = vec![Section::Contact];
     Command::ReleaseHandover {
@@ -63,18 +63,18 @@ fn release() -> Command {
     }
 }
 
-fn report(step: Step) -> Command {
+pub(super) fn report(step: Step) -> Command {
     Command::ReportHandover { caller: Caller::system(), entropy: [62; 10], id: id(), step, note: None }
 }
 
-fn read() -> Command {
+pub(super) fn read() -> Command {
     let (sections, purpose) = (vec![Section::Contact], Purpose::Transport);
     Command::ReadPackage { caller: Caller::system(), id: id(), sections, purpose }
 }
 
 /// Senegal holds the consent and has offered the case to Mali; `steps` more of the story have happened: delivered,
 /// accepted, released, arrived there, in service, known so here.
-fn world(steps: u8) -> World {
+pub(super) fn world(steps: u8) -> World {
     let mut world = World::new();
     let record = Box::new(consent(world.at("SN"), 1, consent_sample::draft()));
     let (caller, case) = (Caller::system(), case(1));
