@@ -7,10 +7,11 @@ use passerelle_domain::{
     bundle::{Bundle, SignedBundle},
     catalogue::Section,
     decide::Caller,
+    digest::Digest,
     entry::PackageRef,
     envelope::Attachment,
     handover::{Opener, Package, Question},
-    ids::{CaseId, ConsentId, EntryIndex, HandoverId},
+    ids::{CaseId, ConsentId, EntryIndex, HandoverId, RequestId},
     refusal::{Code, Refusal},
     society::Society,
 };
@@ -114,6 +115,18 @@ impl Packages for packages::Packages {
         opener: &Opener,
     ) -> Result<(Package, BTreeSet<Section>), Refusal> {
         Self::get(self, package, sections, opener).map(|kept| (kept.package, kept.there))
+    }
+
+    fn put_correction(&self, request: RequestId, correction: &[u8]) -> Result<PackageRef, Refusal> {
+        Self::put_correction(self, request, correction)
+    }
+
+    fn seal_correction(&self, peer: Society, request: RequestId, correction: &[u8]) -> Result<Attachment, Refusal> {
+        Self::seal_correction(self, peer, request, correction)
+    }
+
+    fn discard_correction(&self, request: RequestId, names: &[Digest]) -> Result<(), Refusal> {
+        Self::discard_correction(self, request, names)
     }
 
     fn put_evidence(&self, consent: ConsentId, evidence: &[u8]) -> Result<PackageRef, Refusal> {

@@ -12,8 +12,9 @@ use passerelle_domain::{
     envelope::Attachment,
     facts::Facts as _,
     handover::{Opener, Package, Question},
-    ids::{CaseId, ConsentId, HandoverId},
+    ids::{CaseId, ConsentId, HandoverId, RequestId},
     refusal::{Code, Refusal},
+    rights::correction,
     society::Society,
 };
 use zeroize::Zeroizing;
@@ -35,6 +36,11 @@ pub struct Packages {
 /// What ties a sealed package to its handover: both sides know it, nobody else's seal opens with it.
 fn tie(from: Society, to: Society, handover: HandoverId) -> Vec<u8> {
     format!("passerelle/handover/v1 {from}>{to} {handover}").into_bytes()
+}
+
+/// The same for a correction, which goes with its request.
+fn tie_correction(from: Society, to: Society, request: RequestId) -> Vec<u8> {
+    format!("passerelle/correction/v1 {from}>{to} {request}").into_bytes()
 }
 
 /// The same for one reading of what lies at its origin: an answer opens as that of its own question alone.
@@ -183,6 +189,33 @@ impl Packages {
         self.vault.remove_outgoing(digest)
     }
 
+    /// Keeps what is to be put right, under a key of its own.
+    ///
+    /// # Errors
+    /// `too_large`, `vault_failed`, `disk_full`.
+    pub fn put_correction(&self, request: RequestId, correction: &[u8]) -> Result<PackageRef, Refusal> {
+        self.put(correction::key_of(request), correction)
+    }
+
+    /// Removes a correction that no entry names, and its key if nothing else lies under it.
+    ///
+    /// # Errors
+    /// `vault_failed`.
+    pub fn discard_correction(&self, request: RequestId, names: &[Digest]) -> Result<(), Refusal> {
+        self.vault.retire(correction::key_of(request), names).map(|_| ())
+    }
+
+    /// Seals what is to be put right to a peer, for one request.
+    ///
+    /// # Errors
+    /// `unknown_peer`, `bad_bundle`, `vault_failed`.
+    pub fn seal_correction(&self, peer: Society, request: RequestId, correction: &[u8]) -> Result<Attachment, Refusal> {
+        let key = self.sealing_key_of(peer)?;
+        let case = correction::key_of(request);
+        let sealed = self.vault.seal_for(case, &key, &tie_correction(self.own, peer, request), correction)?;
+        Ok(Attachment { digest: sealed.digest, bytes: sealed.length as u64 })
+    }
+
     /// Seals what a peer may have of a case, for one handover, to the newest key of the peer's bundle.
     ///
     /// # Errors
@@ -227,6 +260,13 @@ impl link::Packages for Packages {
     fn receive(&self, from: Society, handover: HandoverId, case: CaseId, sealed: &[u8]) -> Result<Digest, Refusal> {
         let kept = self.vault.receive(case, &[&self.sealing], &tie(from, self.own, handover), sealed, &divide)?;
         Ok(kept.commitment)
+    }
+
+    fn receive_correction(&self, from: Society, request: RequestId, sealed: &[u8]) -> Result<PackageRef, Refusal> {
+        let case = correction::key_of(request);
+        let tie = tie_correction(from, self.own, request);
+        let kept = self.vault.receive(case, &[&self.sealing], &tie, sealed, &divide)?;
+        Ok(PackageRef { case, commitment: kept.commitment })
     }
 
     fn seal_reading(

@@ -9,9 +9,10 @@ use passerelle_domain::{
     entry::Body,
     facts::Facts as _,
     handover::Action,
-    ids::{CaseId, ConsentId, EntryIndex},
+    ids::{CaseId, ConsentId, EntryIndex, RequestId},
     limits::{ERASURE_SECONDS_MAX, WITHDRAWAL_ANSWER_SECONDS_MAX},
     refusal::Refusal,
+    rights::{CorrectionRow, correction},
     rows::{CaseRow, Resting, UseRow},
     society::Society,
     time::Time,
@@ -91,13 +92,15 @@ impl Eraser {
         if !kept {
             let packages = self.packages.clone();
             let outgoing = self.outgoing_of(case)?;
-            let consents = self.engine.view().case(case)?.unwrap_or_default().consents;
+            let row = self.engine.view().case(case)?.unwrap_or_default();
+            let corrections = row.requests.into_iter().map(correction::key_of);
+            let beside: Vec<_> = row.consents.into_iter().map(key_of).chain(corrections).collect();
             let erased = tokio::task::spawn_blocking(move || {
                 for digest in outgoing {
                     packages.remove_outgoing(digest)?;
                 }
-                for consent in consents {
-                    packages.erase_case(key_of(consent))?;
+                for beside in beside {
+                    packages.erase_case(beside)?;
                 }
                 packages.erase_case(case)
             });
@@ -152,6 +155,13 @@ pub fn purge(engine: &engine::Handle, packages: &Packages) -> Result<usize, Refu
         let row: EvidenceRow = decode(&value)?;
         let consent = keys::id_bytes(&key).filter(|_| row.destroyed.is_some());
         erased.extend(consent.map(|id| key_of(ConsentId::from_bytes(id))));
+    }
+    let (from, until) = keys::all(b'Q');
+    for pair in engine.store().scan(&from, &until, Direction::Forward) {
+        let (key, value) = pair.map_err(failed)?;
+        let row: CorrectionRow = decode(&value)?;
+        let request = keys::id_bytes(&key).filter(|_| row.destroyed.is_some());
+        erased.extend(request.map(|id| correction::key_of(RequestId::from_bytes(id))));
     }
     if erased.is_empty() { Ok(0) } else { packages.purge(|case| erased.contains(&case)) }
 }

@@ -8,7 +8,7 @@ use crate::{
     ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position, ReportId, RequestId},
     refusal::Refusal,
     retention::{HoldKind, HoldRow, KeepingRow, SuspensionRow},
-    rights::{CardRow, ReadsRow, RequestRow},
+    rights::{CardRow, CorrectionRow, ReadsRow, RequestRow},
     rows::{
         AckRow, AlertRow, CaseAgeRow, CaseRow, ConsentRow, DraftRow, EnvelopeRow, GroupRow, HandoverRow, LaneIn,
         LaneItem, LaneOut, PeerRow, SafeguardRow, TombstoneRow, UseRow,
@@ -37,6 +37,7 @@ pub trait Facts {
     fn reads(&self, id: HandoverId) -> Result<Option<ReadsRow>, Refusal>;
     fn card(&self, code: &CaseShortCode) -> Result<Option<CardRow>, Refusal>;
     fn request(&self, id: RequestId) -> Result<Option<RequestRow>, Refusal>;
+    fn correction(&self, id: RequestId) -> Result<Option<CorrectionRow>, Refusal>;
     /// What retention has to know of a handover; empty when nothing happened yet.
     fn keeping(&self, id: HandoverId) -> Result<KeepingRow, Refusal>;
     fn hold(&self, subject: EnvelopeId, kind: HoldKind) -> Result<Option<HoldRow>, Refusal>;

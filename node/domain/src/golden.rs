@@ -276,6 +276,7 @@ fn handover_row() -> HandoverRow {
         history: vec![event],
         frozen: true,
         held_at_origin: None,
+        earlier: Vec::new(),
     }
 }
 

@@ -144,6 +144,10 @@ pub const CHECK_LOCK_SECONDS: u64 = 24 * 3_600;
 pub const READS_KEPT_MAX: usize = 32;
 /// A message about a request of a person: codes, and a few dozen readings; the node's own row of it is one value.
 pub const RIGHTS_MESSAGE_BYTES_MAX: usize = 12 * 1024;
+/// What is to be put right of a package: a few fields, and no letters.
+pub const CORRECTION_BYTES_MAX: usize = 32 * 1024;
+/// Corrections of one package: what it said before each of them stays in the vault as long as the package does.
+pub const CORRECTIONS_MAX: usize = 32;
 /// Holders that one request goes to.
 pub const REQUEST_HOLDERS_MAX: usize = 64;
 /// A short code or name: of a team, a role, an operator, a route.

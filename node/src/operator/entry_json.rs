@@ -76,6 +76,7 @@ pub(super) fn societies(body: &Body) -> Vec<Society> {
         | Body::HandoverDropped { .. }
         | Body::PackageRead { .. }
         | Body::Rights(_)
+        | Body::Correction(_)
         | Body::Purged { .. }
         | Body::Hold { .. }
         | Body::Reviewed { .. }
@@ -150,6 +151,7 @@ pub(super) fn body(body: &Body) -> Value {
             json!({"request": request, "code": code, "subject": subject, "uncounted": uncounted})
         }
         Body::Rights(_) | Body::Breach(_) => super::subject::entry_json(body),
+        Body::Correction(step) => super::correction::entry_json(step),
         Body::Purged { rule, subjects, case } => json!({"rule": rule, "subjects": subjects, "case": case}),
         Body::Hold { subject, kind, lifted, reason } => {
             json!({"subject": subject, "kind": kind, "lifted": lifted, "reason": reason})

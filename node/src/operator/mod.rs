@@ -8,6 +8,7 @@ mod audit;
 mod auth;
 mod codes;
 mod consents;
+mod correction;
 mod disclosures;
 mod drafts;
 mod entry_json;

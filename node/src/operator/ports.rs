@@ -6,10 +6,11 @@ use std::collections::BTreeSet;
 use passerelle_domain::{
     catalogue::Section,
     decide::Caller,
+    digest::Digest,
     entry::PackageRef,
     envelope::Attachment,
     handover::{Opener, Package, Question},
-    ids::{CaseId, ConsentId, EntryIndex, HandoverId},
+    ids::{CaseId, ConsentId, EntryIndex, HandoverId, RequestId},
     refusal::Refusal,
     society::Society,
     time::Time,
@@ -182,6 +183,24 @@ pub trait Packages: Send + Sync + 'static {
         sections: &BTreeSet<Section>,
         opener: &Opener,
     ) -> Result<(Package, BTreeSet<Section>), Refusal>;
+
+    /// Keeps what is to be put right by a request, under a key of its own.
+    ///
+    /// # Errors
+    /// `vault_failed`, `disk_full`.
+    fn put_correction(&self, request: RequestId, correction: &[u8]) -> Result<PackageRef, Refusal>;
+
+    /// Seals it to a peer.
+    ///
+    /// # Errors
+    /// `unknown_peer`, `bad_bundle`, `vault_failed`, `disk_full`.
+    fn seal_correction(&self, peer: Society, request: RequestId, correction: &[u8]) -> Result<Attachment, Refusal>;
+
+    /// Removes what no entry names of a correction, by its names in the vault.
+    ///
+    /// # Errors
+    /// `vault_failed`.
+    fn discard_correction(&self, request: RequestId, names: &[Digest]) -> Result<(), Refusal>;
 
     /// Keeps a piece of evidence of a consent under a key of its own.
     ///

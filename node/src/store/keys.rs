@@ -21,6 +21,7 @@
 //! | `y` | consent id, 16 | `UseRow`: what rests on a consent record, and what was taken back | view |
 //! | `D` | handover id, 16 | `ReadsRow`: who read its package | view |
 //! | `R` | 1; request id, 16 | `RequestRow`: a request of a person | view |
+//! | `Q` | request id, 16 | `CorrectionRow`: what a person asks to be put right, and where it lies in the vault | view |
 //! | `R` | 2; code, 7 | `CardRow`: a code on a card | view |
 //! | `h` | handover id, 16 | `HandoverRow` | view |
 //! | `j` | 1; handover id, 16 | `SafeguardRow` | view |
@@ -51,7 +52,7 @@ use passerelle_domain::{
 pub type Key = Vec<u8>;
 
 /// The letters of all views: what `rebuild` drops and folds again.
-pub const VIEWS: &[u8] = b"akdtvcxyhjglupqirDRO";
+pub const VIEWS: &[u8] = b"akdtvcxyhjglupqirDROQ";
 
 /// The schema version.
 pub const SCHEMA: &[u8] = b"s";
@@ -223,6 +224,12 @@ pub fn request(id: RequestId) -> Key {
     key(b'R', &[&[1], &id.bytes()])
 }
 
+/// The correction of a request.
+#[must_use]
+pub fn correction(id: RequestId) -> Key {
+    key(b'Q', &[&id.bytes()])
+}
+
 /// The range of all requests of persons: from, until.
 #[must_use]
 pub fn requests() -> (Key, Key) {
@@ -302,7 +309,7 @@ pub fn polls(source: &str) -> Key {
     key(b'F', &[source.as_bytes()])
 }
 
-/// The 16 bytes of the id in a key of the kinds `a`, `d`, `c`, `h`, `x`, `y` and `O`.
+/// The 16 bytes of the id in a key of the kinds `a`, `d`, `c`, `h`, `x`, `y`, `O` and `Q`.
 #[must_use]
 pub fn id_bytes(key: &[u8]) -> Option<[u8; 16]> {
     key.get(1..17)?.try_into().ok()

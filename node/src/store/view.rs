@@ -17,7 +17,7 @@ use passerelle_domain::{
     limits::STORE_VALUE_BYTES_MAX,
     refusal::{Code, Refusal},
     retention::{HoldKind, HoldRow, KeepingRow, SuspensionRow},
-    rights::{CardRow, ReadsRow, RequestRow},
+    rights::{CardRow, CorrectionRow, ReadsRow, RequestRow},
     rows::{
         AckRow, AlertRow, CaseAgeRow, CaseRow, ConsentRow, DraftRow, EnvelopeRow, GroupRow, HandoverRow, HeadRow,
         LaneIn, LaneItem, LaneOut, PeerRow, Row, SafeguardRow, TombstoneRow, UseRow,
@@ -192,6 +192,7 @@ pub fn encode_row(row: &Row) -> (keys::Key, Vec<u8>) {
         Row::Group(id, row) => (keys::group(*id), encode(row)),
         Row::Reads(id, row) => (keys::reads(*id), encode(row)),
         Row::Card(code, row) => (keys::card(code), encode(row)),
+        Row::Correction(id, row) => (keys::correction(*id), encode(row)),
         Row::Request(id, row) => (keys::request(*id), encode(row)),
         Row::Keeping(id, row) => (keys::keeping(*id), encode(row)),
         Row::Hold(subject, kind, row) => (keys::hold(*subject, *kind), encode(row)),
@@ -267,6 +268,10 @@ impl Facts for View<'_> {
 
     fn request(&self, id: RequestId) -> Result<Option<RequestRow>, Refusal> {
         self.row(&keys::request(id))
+    }
+
+    fn correction(&self, id: RequestId) -> Result<Option<CorrectionRow>, Refusal> {
+        self.row(&keys::correction(id))
     }
 
     fn keeping(&self, id: HandoverId) -> Result<KeepingRow, Refusal> {

@@ -9,10 +9,10 @@ use passerelle_domain::{
     envelope::{Envelope, SignedEnvelope},
     facts::Facts as _,
     handover::Action,
-    ids::{AlertId, CaseId, ConsentId, EntryIndex, HandoverId},
+    ids::{AlertId, CaseId, ConsentId, EntryIndex, HandoverId, RequestId},
     refusal::Refusal,
-    retention::{Rule, alert_due, consent_due, handover_due, request_due},
-    rights::RequestRow,
+    retention::{Rule, alert_due, consent_due, correction_due, handover_due, request_due},
+    rights::{CorrectionRow, RequestRow, correction},
     rows::{AlertRow, ConsentRow, DraftRow, HandoverRow},
     time::Time,
 };
@@ -26,7 +26,7 @@ use crate::store::{
 /// Rows or entries in one stretch.
 const STRETCH: usize = 1_000;
 /// The kinds of rows that age, in the order in which they are looked at.
-const LETTERS: [u8; 6] = *b"hcOadR";
+const LETTERS: [u8; 7] = *b"hcOadQR";
 
 /// Where a sweep goes on.
 #[derive(Clone, Debug)]
@@ -91,6 +91,7 @@ impl Upkeep {
                 let one = match letter {
                     b'h' => handover(context, view, HandoverId::from_bytes(id), &value)?,
                     b'c' => consent(context, ConsentId::from_bytes(id), &value)?,
+                    b'Q' => correction(context, RequestId::from_bytes(id), &value)?,
                     b'd' => draft(context, AlertId::from_bytes(id), &value)?,
                     b'O' => evidence_of_consent(context, ConsentId::from_bytes(id), &value)?,
                     _ => alert(context, AlertId::from_bytes(id), &value, until)?,
@@ -131,6 +132,7 @@ pub(super) fn in_vault(
     row: &HandoverRow,
 ) -> Result<Option<(CaseId, Vec<Digest>)>, Refusal> {
     let mut names: Vec<Digest> = row.package.iter().map(|package| package.commitment).collect();
+    names.extend(&row.earlier);
     if row.from == context.own {
         for event in row.history.iter().filter(|event| event.action == Action::Release) {
             if let Some(Body::Issued(meta)) = view.entry(event.entry)?.map(|entry| entry.body) {
@@ -163,6 +165,16 @@ fn draft(context: &Context<'_>, id: AlertId, value: &[u8]) -> Result<Option<Foun
     let held = is_held(context.facts, &[HoldScope::Alert(id)])?;
     let found = |due| Found { due, kind: "draft", id: Some(id.into()), held, target: Target::Draft(id), shred: None };
     Ok(draft_due(context, &row)?.map(found))
+}
+
+/// A correction goes from the vault with its key, and with what was sealed of it to others.
+fn correction(context: &Context<'_>, id: RequestId, value: &[u8]) -> Result<Option<Found>, Refusal> {
+    let row: CorrectionRow = decode(value)?;
+    let request = context.facts.request(id)?;
+    let due = correction_due(&row, request.as_ref(), &context.policy.retention);
+    let names = row.sent.iter().copied().chain(row.kept.map(|place| place.commitment)).collect();
+    let (target, shred) = (Target::Correction(id), Some((correction::key_of(id), names)));
+    Ok(due.map(|due| Found { due, kind: "correction", id: Some(id.into()), held: false, target, shred }))
 }
 
 /// Requests stand beside cards, which have no age.

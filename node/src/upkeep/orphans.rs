@@ -10,6 +10,7 @@ use passerelle_domain::{
     handover::Action,
     ids::{EntryIndex, HandoverId},
     refusal::Refusal,
+    rights::CorrectionRow,
     rows::HandoverRow,
     society::Society,
 };
@@ -43,6 +44,7 @@ pub fn clean_vault(own: Society, engine: &engine::Handle, packages: &Packages) -
         let (key, value) = pair.map_err(failed)?;
         let row: HandoverRow = decode(&value)?;
         known.extend(row.package.map(|package| package.commitment));
+        known.extend(&row.earlier);
         let Some(id) = keys::id_bytes(&key).map(HandoverId::from_bytes) else { continue };
         if row.from != own || view.keeping(id)?.purged_at.is_some() {
             continue;
@@ -58,6 +60,13 @@ pub fn clean_vault(own: Society, engine: &engine::Handle, packages: &Packages) -
         let row: EvidenceRow = decode(&pair.map_err(failed)?.1)?;
         if row.destroyed.is_none() {
             known.extend(row.pieces.iter().map(|piece| piece.place.commitment));
+        }
+    }
+    let (from, until) = keys::all(b'Q');
+    for pair in engine.store().scan(&from, &until, Direction::Forward) {
+        let row: CorrectionRow = decode(&pair.map_err(failed)?.1)?;
+        if row.destroyed.is_none() {
+            known.extend(row.sent.into_iter().chain(row.kept.map(|place| place.commitment)));
         }
     }
     packages.clean(&|name| known.contains(name))

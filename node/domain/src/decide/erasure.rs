@@ -13,7 +13,7 @@ use crate::{
 };
 
 use super::{
-    Context, Decision, NewEntry, Reply, evidence, forget, handovers, holds, rights,
+    Context, Decision, NewEntry, Reply, cards, evidence, forget, handovers, holders, holds,
     withdrawals::{check_in_use, receipt},
 };
 
@@ -40,6 +40,9 @@ pub(super) fn erased(context: &Context<'_>, case: CaseId, kept: bool) -> Result<
         for consent in &row.consents {
             entries.extend(evidence::destroyed(context, *consent, ForgetReason::Withdrawn)?);
         }
+        for request in &row.requests {
+            entries.extend(holders::correction_destroyed(context, *request)?);
+        }
         entries.extend(forget_letters(context, &row)?);
     }
     Ok(Decision { entries, reply: Reply::Done { entry: context.next } })
@@ -51,7 +54,7 @@ fn forget_letters(context: &Context<'_>, row: &CaseRow) -> Result<Vec<NewEntry>,
     for handover in row.handovers.iter().chain(row.owed.iter().map(|owed| &owed.handover)) {
         let Some(row) = context.facts.handover(*handover)? else { continue };
         letters.extend(letters_of(context, *handover, &row)?);
-        letters.extend(rights::card_of(context, &row)?);
+        letters.extend(cards::card_of(context, &row)?);
     }
     for request in &row.requests {
         // A complaint, or what is still to be answered, is not forgotten because the case is: a rule of retention has it.

@@ -14,7 +14,8 @@ use crate::{
     handover::State,
     ids::{AlertId, ConsentId, EntryIndex, HandoverId, RequestId},
     refusal::{Code, Refusal},
-    retention::{Due, Rule, alert_due, consent_due, handover_due, object_due, request_due},
+    retention::{Due, Rule, alert_due, consent_due, correction_due, handover_due, object_due, request_due},
+    rights::CorrectionEntry,
     rows::DraftRow,
 };
 
@@ -33,6 +34,8 @@ pub enum Target {
     ConsentEvidence(ConsentId),
     /// What was said of a request of a person.
     Request(RequestId),
+    /// The correction that came with a request.
+    Correction(RequestId),
     /// Messages and receipts that these entries name, at most [`FORGET_MAX`].
     Evidence(Vec<EntryIndex>),
 }
@@ -46,6 +49,7 @@ pub(super) fn purge(context: &Context<'_>, target: Target) -> Result<Decision, R
         Target::Draft(id) => draft(context, id)?,
         Target::ConsentEvidence(id) => consent_evidence(context, id)?,
         Target::Request(id) => request(context, id)?,
+        Target::Correction(id) => correction(context, id)?,
         Target::Evidence(entries) => receipts_and_letters(context, entries)?,
     };
     let mut entries = vec![NewEntry::bare(body)];
@@ -134,6 +138,14 @@ fn request(context: &Context<'_>, id: RequestId) -> Result<Purge, Refusal> {
     let row = row.ok_or_else(|| Refusal::new(Code::UnknownRequest, "this node has no such request"))?;
     let rule = check(context, request_due(&row, &context.policy.retention), &[])?;
     Ok((Body::Purged { rule, subjects: vec![id.into()], case: None }, row.said))
+}
+
+fn correction(context: &Context<'_>, id: RequestId) -> Result<Purge, Refusal> {
+    let row = context.facts.correction(id)?;
+    let row = row.ok_or_else(|| Refusal::new(Code::UnknownRequest, "this node has no such correction"))?;
+    let request = context.facts.request(id)?;
+    check(context, correction_due(&row, request.as_ref(), &context.policy.retention), &[])?;
+    Ok((Body::Correction(CorrectionEntry::Destroyed { request: id }), Vec::new()))
 }
 
 fn consent_evidence(context: &Context<'_>, id: ConsentId) -> Result<Purge, Refusal> {

@@ -42,6 +42,7 @@ impl Fold<'_> {
         self.keeping(id, |row, now| row.purged_at = Some(now))?;
         let Some(mut row) = self.facts.handover(id)? else { return Ok(()) };
         row.package = None;
+        row.earlier.clear();
         let own = self.own;
         let side = if row.from == own { Side::From } else { Side::To };
         // The sender goes on following the handover of which it no longer has a copy.

@@ -45,6 +45,7 @@ pub fn rows(own: Society, facts: &dyn Facts, entry: &Entry, content: Option<&Con
         | Body::Forgotten { .. } => {}
         Body::PackageRead { handover, sections, purpose } => fold.read(*handover, sections, purpose)?,
         Body::Rights(step) => fold.rights(step, content)?,
+        Body::Correction(step) => fold.correction(step)?,
         Body::Issued(meta) => {
             let deliveries = fold.enqueue_all(meta)?;
             fold.remember(meta);
@@ -169,7 +170,7 @@ impl Fold<'_> {
             Some(Content::Residue(residue)) => self.residue(meta, residue, by, deliveries),
             Some(Content::Release(release)) => self.release(release, by),
             Some(Content::Step(step)) => self.step(step, by),
-            Some(Content::Rights(message)) => self.rights_message(message, by, &deliveries),
+            Some(Content::Rights(message)) => self.rights_message(message, meta, by, &deliveries),
             Some(Content::Withdrawal(message)) => self.withdrawal(message, by, &deliveries),
             Some(Content::Subscription(subscription)) => self.subscription(by, subscription),
             Some(Content::Split(split)) => self.split(split, by),
@@ -203,7 +204,7 @@ impl Fold<'_> {
             Residue::Offer(outline) => self.offer(meta, outline)?,
             Residue::Answer(answer) => self.answer(answer, by)?,
             Residue::Step(step) => self.step(step, by)?,
-            Residue::Rights(message) => self.rights_message(message, by, &deliveries)?,
+            Residue::Rights(message) => self.rights_message(message, meta, by, &deliveries)?,
         }
         Ok(())
     }

@@ -2,13 +2,15 @@
 
 use super::{Content, Fold, Residue};
 use crate::{
+    digest::Digest,
+    entry::EnvelopeMeta,
     handover::CaseShortCode,
     ids::{HandoverId, RequestId},
     limits::{READS_KEPT_MAX, REQUEST_HOLDERS_MAX, REQUEST_MESSAGES_MAX},
     refusal::Refusal,
     rights::{
-        CardRow, News, Outcome, ReadMark, ReadsRow, RequestHolder, RequestReason, RequestRow, RightsEntry,
-        RightsMessage, SubjectRequest,
+        CardRow, CorrectionEntry, News, Outcome, ReadMark, ReadsRow, RequestHolder, RequestReason, RequestRow,
+        RightsEntry, RightsMessage, SubjectRequest,
     },
     rows::{Delivery, Row},
     society::Society,
@@ -73,6 +75,7 @@ impl Fold<'_> {
     pub(super) fn rights_message(
         &mut self,
         message: &RightsMessage,
+        meta: &EnvelopeMeta,
         by: Society,
         deliveries: &[Delivery],
     ) -> Result<(), Refusal> {
@@ -83,6 +86,9 @@ impl Fold<'_> {
         };
         self.say(&mut row);
         let ours = by == self.own;
+        if let Some(sealed) = meta.attachment.filter(|_| ours) {
+            self.correction_sent(id, sealed.digest)?;
+        }
         match &message.news {
             News::Asked { .. } if ours => row.asked = deliveries.first().copied(),
             News::Asked { .. } => {}
@@ -98,6 +104,39 @@ impl Fold<'_> {
             }
         }
         self.rows.push(Row::Request(id, row));
+        Ok(())
+    }
+
+    /// A step of a correction.
+    pub(super) fn correction(&mut self, step: &CorrectionEntry) -> Result<(), Refusal> {
+        let (request, index) = match step {
+            CorrectionEntry::Kept { request, .. }
+            | CorrectionEntry::Applied { request, .. }
+            | CorrectionEntry::Destroyed { request } => (*request, self.entry.index),
+        };
+        let mut row = self.facts.correction(request)?.unwrap_or_default();
+        match step {
+            CorrectionEntry::Kept { place, .. } => row.kept = Some(*place),
+            CorrectionEntry::Applied { handover, package, .. } => {
+                row.applied = row.applied.or(Some(index));
+                self.change_handover(*handover, |row| {
+                    row.earlier.extend(row.package.map(|before| before.commitment));
+                    row.package = Some(*package);
+                })?;
+            }
+            CorrectionEntry::Destroyed { .. } => row.destroyed = Some(index),
+        }
+        self.rows.push(Row::Correction(request, row));
+        Ok(())
+    }
+
+    /// A correction was sealed to another holder.
+    fn correction_sent(&mut self, request: RequestId, sealed: Digest) -> Result<(), Refusal> {
+        let mut row = self.facts.correction(request)?.unwrap_or_default();
+        if !row.sent.contains(&sealed) && row.sent.len() < REQUEST_HOLDERS_MAX {
+            row.sent.push(sealed);
+            self.rows.push(Row::Correction(request, row));
+        }
         Ok(())
     }
 

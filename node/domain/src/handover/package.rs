@@ -147,6 +147,34 @@ impl Package {
         self.restrict(&Field::ALL.iter().copied().filter(|field| sections.contains(&field.section())).collect())
     }
 
+    /// The package with these fields in the place of its own; letters stay as they are.
+    #[must_use]
+    pub fn corrected(&self, by: &Self) -> Self {
+        macro_rules! sections {
+            ($($section:ident),+) => {
+                Self {
+                    $($section: match (&self.$section, &by.$section) {
+                        (Some(own), Some(by)) => Some(own.corrected(by)),
+                        (own, by) => by.clone().or_else(|| own.clone()),
+                    },)+
+                    letters: self.letters.clone(),
+                }
+            };
+        }
+        sections!(
+            contact,
+            identity_core,
+            travel,
+            family,
+            health_min,
+            health_full,
+            pss,
+            protection,
+            child,
+            services_received
+        )
+    }
+
     /// Two parts of one package, put together again.
     #[must_use]
     pub fn join(self, other: Self) -> Self {

@@ -6,7 +6,7 @@ use crate::{
     catalogue::{Mode, Sensitivity},
     consent::ConsentRecord,
     handover::{Action, State},
-    rights::RequestRow,
+    rights::{CorrectionRow, RequestRow},
     rows::{AlertRow, HandoverRow},
     society::Society,
     time::Time,
@@ -133,6 +133,16 @@ pub fn evidence_due(record: Option<&ConsentRecord>, withdrawn_at: Option<Time>, 
 pub fn request_due(row: &RequestRow, periods: &Periods) -> Option<Due> {
     let since = row.answered_at().unwrap_or(row.request.due).max(row.request.received_at);
     row.purged_at.is_none().then(|| Due { rule: Rule::Request, at: since.plus(periods.request) })
+}
+
+/// When a correction goes: once every holder has answered, and some time after its day if one never does.
+#[must_use]
+pub fn correction_due(row: &CorrectionRow, request: Option<&RequestRow>, periods: &Periods) -> Option<Due> {
+    let at = match request {
+        Some(request) => request.answered_at().unwrap_or_else(|| request.request.due.plus(periods.dead_payload)),
+        None => Time::default(),
+    };
+    row.destroyed.is_none().then_some(Due { rule: Rule::DeadPayload, at })
 }
 
 /// When what an entry names as evidence is purged, if no other rule has done so.

@@ -12,7 +12,7 @@ mod transfer;
 
 use std::time::Duration;
 
-pub use due::{Due, alert_due, consent_due, evidence_due, handover_due, object_due, request_due};
+pub use due::{Due, alert_due, consent_due, correction_due, evidence_due, handover_due, object_due, request_due};
 pub use holds::{HoldKind, HoldRow, KeepingRow, SuspensionRow};
 pub use transfer::{Transfer, TransferGround};
 

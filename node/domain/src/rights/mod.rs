@@ -2,6 +2,7 @@
 //! that hold something, and what is written down after a breach. Codes, ids and times; nothing here names a person.
 
 mod breach;
+pub mod correction;
 mod entry;
 mod message;
 mod rows;
@@ -24,6 +25,7 @@ use crate::{
 };
 
 pub use breach::Breach;
+pub use correction::{Carried, Corrected, CorrectionEntry, CorrectionRow};
 pub use entry::RightsEntry;
 pub use message::{Held, News, ReadMark, RightsMessage};
 pub use rows::{CardRow, ReadsRow, RequestHolder, RequestRow};

@@ -20,7 +20,7 @@ use crate::{
     ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position, ReportId, RequestId},
     merkle::Frontier,
     retention::{HoldKind, HoldRow, KeepingRow, SuspensionRow},
-    rights::{CardRow, ReadsRow, RequestRow},
+    rights::{CardRow, CorrectionRow, ReadsRow, RequestRow},
     signing::PublicKey,
     society::Society,
     time::Time,
@@ -171,6 +171,10 @@ pub struct HandoverRow {
     /// The entry of the release that left the package at its origin; absent while there is none, or when it travels.
     #[n(15)]
     pub held_at_origin: Option<EntryIndex>,
+    /// What the package was before it was put right, by its name in the vault, the oldest first.
+    #[n(16)]
+    #[cbor(default)]
+    pub earlier: Vec<Digest>,
 }
 
 /// What stands around a handover: who has approved what of it, and whether it goes on without consent.
@@ -386,6 +390,7 @@ pub enum Row {
     Reads(HandoverId, ReadsRow),
     Card(CaseShortCode, CardRow),
     Request(RequestId, RequestRow),
+    Correction(RequestId, CorrectionRow),
     Keeping(HandoverId, KeepingRow),
     Hold(EnvelopeId, HoldKind, HoldRow),
     Suspension(Society, SuspensionRow),

@@ -24,7 +24,7 @@ use passerelle_domain::{
     envelope::{Attachment, Envelope, FORMAT_VERSION, Kind, Lane},
     fold::Content,
     handover::{Opener, Package, Question},
-    ids::{CaseId, ConsentId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
+    ids::{CaseId, ConsentId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position, RequestId},
     receipt::Receipt,
     refusal::{Code, Refusal},
     retention::{Transfer, TransferGround},
@@ -191,6 +191,19 @@ impl Packages for Vault {
     ) -> Result<(Package, BTreeSet<Section>), Refusal> {
         let whole = Package::from_cbor(&self.evidence(package)?)?;
         Ok((whole.only(sections), whole.sections()))
+    }
+
+    fn put_correction(&self, request: RequestId, correction: &[u8]) -> Result<PackageRef, Refusal> {
+        self.put(passerelle_domain::rights::correction::key_of(request), correction)
+    }
+
+    fn seal_correction(&self, _: Society, _: RequestId, correction: &[u8]) -> Result<Attachment, Refusal> {
+        Ok(Attachment { digest: Digest::of(correction), bytes: correction.len() as u64 })
+    }
+
+    fn discard_correction(&self, _: RequestId, names: &[Digest]) -> Result<(), Refusal> {
+        names.iter().for_each(|name| drop(self.0.lock().remove(name)));
+        Ok(())
     }
 
     fn put_evidence(&self, consent: ConsentId, evidence: &[u8]) -> Result<PackageRef, Refusal> {

@@ -182,7 +182,7 @@ fn asked(world: &mut World) {
         note: Some(format!("The {MARK} one has another language").parse().expect("a note")),
     };
     let proof = Digest([1; 32]);
-    let take = RightsCommand::Take { caller: Caller::system(), request: Box::new(request), proof };
+    let take = RightsCommand::Take { caller: Caller::system(), request: Box::new(request), proof, correction: None };
     world.at("ML").ask(take.into()).expect("taken");
     world.settle("ML", "SN");
     world.settle("SN", "ML");

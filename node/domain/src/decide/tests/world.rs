@@ -23,7 +23,7 @@ use crate::{
     receipt::{Receipt, Rejection, SignedReceipt},
     refusal::Refusal,
     retention::{HoldKind, HoldRow, KeepingRow, SuspensionRow, Transfer, TransferGround},
-    rights::{CardRow, ReadsRow, RequestRow},
+    rights::{CardRow, CorrectionRow, ReadsRow, RequestRow, correction::key_of},
     rows::{
         AckRow, AlertRow, CaseAgeRow, CaseRow, ConsentRow, DraftRow, Ended, EnvelopeRow, GroupRow, HandoverRow, LaneIn,
         LaneItem, LaneOut, PeerRow, Row, SafeguardRow, TombstoneRow, UseRow,
@@ -82,6 +82,7 @@ pub(super) struct Rows {
     pub(super) reads: BTreeMap<HandoverId, ReadsRow>,
     pub(super) cards: BTreeMap<CaseShortCode, CardRow>,
     pub(super) requests: BTreeMap<RequestId, RequestRow>,
+    pub(super) corrections: BTreeMap<RequestId, CorrectionRow>,
     pub(super) holds: BTreeMap<(EnvelopeId, HoldKind), HoldRow>,
     pub(super) suspensions: BTreeMap<Society, SuspensionRow>,
     pub(super) reports: BTreeMap<ReportId, ReportRow>,
@@ -112,6 +113,7 @@ impl Rows {
             Row::Keeping(id, row) => drop(self.keeping.insert(id, row)),
             Row::Reads(id, row) => drop(self.reads.insert(id, row)),
             Row::Card(code, row) => drop(self.cards.insert(code, row)),
+            Row::Correction(id, row) => drop(self.corrections.insert(id, row)),
             Row::Request(id, row) => drop(self.requests.insert(id, row)),
             Row::Hold(subject, kind, row) => drop(self.holds.insert((subject, kind), row)),
             Row::Suspension(peer, row) => drop(self.suspensions.insert(peer, row)),
@@ -175,6 +177,9 @@ impl Facts for Journal {
     }
     fn group(&self, id: GroupId) -> Result<Option<GroupRow>, Refusal> {
         Ok(self.rows.groups.get(&id).cloned())
+    }
+    fn correction(&self, id: RequestId) -> Result<Option<CorrectionRow>, Refusal> {
+        Ok(self.rows.corrections.get(&id).cloned())
     }
     fn keeping(&self, id: HandoverId) -> Result<KeepingRow, Refusal> {
         Ok(self.rows.keeping.get(&id).cloned().unwrap_or_default())
@@ -396,6 +401,10 @@ impl Node {
     ) -> Result<Reply, Refusal> {
         let package = opened.outcome.as_ref().ok().and_then(|letter| match &letter.content {
             Content::Release(release) if !release.is_held_at_origin() => self.keep(release.id, peer),
+            Content::Rights(message) if letter.envelope.attachment.is_some() => {
+                let id = message.request.id;
+                Some(Ok(PackageRef { case: key_of(id), commitment: Digest::of(&id.bytes()) }))
+            }
             _ => None,
         });
         self.ask(Command::Deliver { peer, lane, position, opened: Box::new(opened), package })
