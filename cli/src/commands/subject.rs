@@ -19,7 +19,7 @@ use crate::{
     console::Console,
     failure::{Exit, Failure},
     files,
-    render::{Answer, page::Page, time},
+    render::{Answer, json, page::Page, time},
 };
 
 /// Bytes of what a person says: the longest text in the widest letters, and the end of its line.
@@ -162,7 +162,12 @@ impl Answer for GetSubjectRequestResponse {
             ("due", time::utc(request.due.as_ref())),
             ("state", state_of(request)),
             ("note", request.note.clone()),
+            ("put right here", if request.corrected { "yes".to_owned() } else { String::new() }),
         ]);
+        if let Some(correction) = json::document(&request.correction_json) {
+            page.heading("TO BE PUT RIGHT");
+            page.outline(&correction);
+        }
         page.heading("HOLDERS");
         let row = |holder: &RequestHolder| {
             let state = match holder.reason.as_str() {

@@ -2,6 +2,7 @@
 //! and each refusal reached once.
 
 mod automation;
+mod corrections;
 mod erasure;
 mod histories;
 mod keeping;

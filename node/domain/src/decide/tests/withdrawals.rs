@@ -426,10 +426,8 @@ fn a_store_restored_from_before_the_withdrawal_learns_of_it_again() {
     }
 }
 
-#[test]
-fn what_was_passed_on_is_taken_back_with_it() {
-    let mut world = world(7);
-    // Mali passes the case on to The Gambia, under a consent that the person gave in Mali.
+/// Mali passes the case on to The Gambia, under a consent that the person gave in Mali; that handover.
+pub(super) fn passed_on(world: &mut World) -> HandoverId {
     let mali = world.at("ML");
     let here = mali.journal.rows.handovers[&id()].case.expect("the case that was received");
     let mut draft = consent_sample::draft();
@@ -458,6 +456,13 @@ fn what_was_passed_on_is_taken_back_with_it() {
     })
     .expect("covered by the consent given in Mali");
     world.settle("ML", "GM");
+    passed_on
+}
+
+#[test]
+fn what_was_passed_on_is_taken_back_with_it() {
+    let mut world = world(7);
+    let passed_on = passed_on(&mut world);
     world.at("SN").ask(withdraw(About::Consent(consent_id()), None)).expect("recorded");
     for _ in 0..3 {
         world.settle("SN", "ML");
