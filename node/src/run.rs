@@ -369,6 +369,7 @@ pub fn serve_operators(
         packages: node.packages.clone(),
         origins: Arc::new(Origins { link: node.link.clone(), packages: node.packages.clone() }),
         feeds: node.feeds.clone(),
+        card_hotline: config.card_hotline.clone(),
         data_dir: config.data_dir.clone(),
         started_at: around.clock.now(),
         spawner: supervisor.spawner(Phase::Listeners),

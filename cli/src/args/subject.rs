@@ -182,9 +182,9 @@ pub struct CardArgs {
     /// Language of the person
     #[arg(long, value_name = "LANG", value_parser = ["fr", "en", "pt", "ar"], default_value = "fr")]
     pub lang: String,
-    /// Number that the person can call
+    /// Number that the person can call [default: that of the node's configuration]
     #[arg(long, value_name = "TEXT")]
-    pub hotline: String,
+    pub hotline: Option<String>,
     /// File with the answer to the check question; - for standard input; without it, it is asked for
     #[arg(long, value_name = "FILE")]
     pub answer_file: Option<PathBuf>,

@@ -39,6 +39,8 @@ pub use value::{Address, User};
 pub struct Config {
     /// The Society whose node this is. `society`, required: it decides whose roots and keys are the node's own.
     pub society: Society,
+    /// The number of this Society that its cards show. `hotline` under `[card]`.
+    pub card_hotline: Option<String>,
     /// Where journal, objects and vault stand. `data_dir`, default `/var/lib/passerelle`.
     pub data_dir: PathBuf,
     /// Section `[store]`.

@@ -131,9 +131,18 @@ impl Operator {
             return Ok(prepared);
         }
         let wanted = self.packages.get(&place, &all(), &Opener::Sender)?.0;
+        // Another node may have looked less closely.
+        wanted.check_texts()?;
         let (here, onward) = correctable(&context, &row)?;
         for handover in here {
-            let Some(before) = view.handover(handover)?.and_then(|row| row.package) else { continue };
+            let Some(row) = view.handover(handover)? else { continue };
+            let Some(before) = row.package else { continue };
+            // What was never released to us is not added to it by putting it right.
+            let mut wanted = wanted.clone();
+            if row.to == self.own {
+                let released = wanted.sections().into_iter().filter(|one| row.sections.contains(&one.to_string()));
+                wanted = wanted.only(&released.collect());
+            }
             let package = self.packages.get(&before, &all(), &Opener::Sender)?.0;
             let after = package.corrected(&wanted);
             if after != package {

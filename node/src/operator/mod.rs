@@ -119,6 +119,8 @@ pub struct Parts {
     pub origins: Arc<dyn OriginReader>,
     /// The public feed, and the sources that are polled.
     pub feeds: Arc<dyn FeedView>,
+    /// The number on the cards of this Society.
+    pub card_hotline: Option<String>,
     /// Folder of the data, whose disk is watched, and where a verification keeps its scratch store.
     pub data_dir: PathBuf,
     /// When the node started.

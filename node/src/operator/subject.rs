@@ -169,7 +169,8 @@ impl Operator {
         let command = RightsCommand::MakeCard { caller, handover, secret: secret.await? };
         let EntryIndex(entry_index) = self.submit_for_entry(command.into()).await?;
         let (society, society_name) = (own.to_string(), lanes::name_of(own));
-        Ok(v1::MakeCardResponse { entry_index, short_code, society, society_name })
+        let hotline = self.card_hotline.clone().unwrap_or_default();
+        Ok(v1::MakeCardResponse { entry_index, short_code, society, society_name, hotline })
     }
 
     async fn ask(&self, caller: Caller, message: v1::AskRightRequest) -> Result<v1::AskRightResponse, Refused> {

@@ -95,6 +95,11 @@ pub(super) fn correct(
         withdrawals::check_in_use(context, one.handover, &handover)?;
         holds::check_not_frozen(context, one.handover, &handover)?;
         for section in &one.sections {
+            // At a recipient, what was not released is no part of the package, and no correction makes it one.
+            if handover.to == context.own && !handover.sections.iter().any(|code| code == section.as_str()) {
+                let message = format!("the section {section} was not released to this Society");
+                return Err(Refusal::new(Code::ConsentMissing, message));
+            }
             if !section.sealed_for().is_empty() {
                 caller.require(section.sealed_for())?;
             }
@@ -108,7 +113,7 @@ pub(super) fn correct(
     for (handover, sealed) in onward {
         let to: Society = handovers::known(context, handover)?.to;
         handovers::recheck(context, handover, Gate::Replay)?;
-        entries.push(rights::told_with(context, to, &row.request, News::Due { handover }, Some(sealed)));
+        entries.push(holders::told_with(context, to, &row.request, News::Due { handover }, Some(sealed)));
     }
     if entries.is_empty() {
         return Err(Refusal::new(Code::WrongState, "nothing of this request waits for this node"));

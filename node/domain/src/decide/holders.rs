@@ -1,16 +1,22 @@
-//! What this node holds of a case, and who has something of it from here: what a request of a person is about.
+//! What this node holds of a case, and who has something of it from here: what a request of a person is about, and how
+//! others are told of it.
 
 use crate::{
+    catalogue::Right,
+    digest::Digest,
     entry::Body,
+    envelope::{Attachment, Envelope, FORMAT_VERSION, Lane},
+    fold::Content,
     handover::State,
-    ids::{HandoverId, RequestId},
+    ids::{EnvelopeId, HandoverId, RequestId},
     limits::{LIST_MAX, READS_KEPT_MAX},
     refusal::Refusal,
-    rights::{CorrectionEntry, Held, News, SubjectRequest},
+    rights::{CorrectionEntry, Held, News, RightsMessage, SubjectRequest},
     rows::HandoverRow,
+    society::Society,
 };
 
-use super::{Context, NewEntry, rights::told};
+use super::{Context, NewEntry};
 
 /// What this node has of a case, by its handovers.
 ///
@@ -66,4 +72,37 @@ pub(super) fn has_left(row: &HandoverRow) -> bool {
 pub(super) fn correction_destroyed(context: &Context<'_>, request: RequestId) -> Result<Option<NewEntry>, Refusal> {
     let there = context.facts.correction(request)?.is_some_and(|row| row.destroyed.is_none());
     Ok(there.then(|| NewEntry::bare(Body::Correction(CorrectionEntry::Destroyed { request }))))
+}
+
+/// Tells a Society something of a request.
+pub(super) fn told(context: &Context<'_>, to: Society, request: &SubjectRequest, news: News) -> NewEntry {
+    told_with(context, to, request, news, None)
+}
+
+/// The same, with what is sealed to it.
+pub(super) fn told_with(
+    context: &Context<'_>,
+    to: Society,
+    request: &SubjectRequest,
+    news: News,
+    attachment: Option<Attachment>,
+) -> NewEntry {
+    let message = RightsMessage { request: request.clone(), news };
+    let body = message.to_cbor();
+    let parts: [&[u8]; 4] = [b"passerelle/rights/v1\0", &body, &to.bytes(), &context.next.0.to_be_bytes()];
+    let Digest([a, b, c, d, e, f, g, h, i, j, ..]) = Digest::of_parts(&parts);
+    let stops = matches!(request.right, Right::Erasure | Right::Objection | Right::Restriction);
+    let envelope = Envelope {
+        version: FORMAT_VERSION,
+        id: EnvelopeId::new(context.now, [a, b, c, d, e, f, g, h, i, j]),
+        origin: context.own,
+        recipients: vec![to],
+        kind: message.kind(),
+        lane: if stops { Lane::Urgent } else { Lane::Routine },
+        created_at: context.now,
+        expires_at: None,
+        body: body.into(),
+        attachment,
+    };
+    NewEntry::issued(context, &envelope, Content::Rights(Box::new(message)))
 }

@@ -6,7 +6,7 @@ use crate::{
     consent::Actor as ConsentActor,
     digest::Digest,
     entry::Body,
-    envelope::{Attachment, Envelope, FORMAT_VERSION, Lane},
+    envelope::Attachment,
     fold::Content,
     handover::{CaseShortCode, State},
     ids::{EnvelopeId, HandoverId, RequestId},
@@ -22,7 +22,7 @@ use crate::{
 
 use super::{
     Caller, Context, Decision, HoldScope, NewEntry, Reply, cards, corrections,
-    holders::{has_left, held_here, passed_on},
+    holders::{has_left, held_here, passed_on, told, told_with},
     holds, withdrawals,
 };
 
@@ -276,39 +276,6 @@ fn restrict(context: &Context<'_>, scope: HoldScope) -> Result<Option<NewEntry>,
     }
     let body = Body::Hold { subject, kind, lifted: false, reason: AT_WISH.to_owned() };
     Ok(Some(NewEntry::bare(body)))
-}
-
-/// Tells a Society something of a request.
-pub(super) fn told(context: &Context<'_>, to: Society, request: &SubjectRequest, news: News) -> NewEntry {
-    told_with(context, to, request, news, None)
-}
-
-/// The same, with what is sealed to it.
-pub(super) fn told_with(
-    context: &Context<'_>,
-    to: Society,
-    request: &SubjectRequest,
-    news: News,
-    attachment: Option<Attachment>,
-) -> NewEntry {
-    let message = RightsMessage { request: request.clone(), news };
-    let body = message.to_cbor();
-    let parts: [&[u8]; 4] = [b"passerelle/rights/v1\0", &body, &to.bytes(), &context.next.0.to_be_bytes()];
-    let Digest([a, b, c, d, e, f, g, h, i, j, ..]) = Digest::of_parts(&parts);
-    let stops = matches!(request.right, Right::Erasure | Right::Objection | Right::Restriction);
-    let envelope = Envelope {
-        version: FORMAT_VERSION,
-        id: EnvelopeId::new(context.now, [a, b, c, d, e, f, g, h, i, j]),
-        origin: context.own,
-        recipients: vec![to],
-        kind: message.kind(),
-        lane: if stops { Lane::Urgent } else { Lane::Routine },
-        created_at: context.now,
-        expires_at: None,
-        body: body.into(),
-        attachment,
-    };
-    NewEntry::issued(context, &envelope, Content::Rights(Box::new(message)))
 }
 
 /// Judges what a peer tells of a request.

@@ -295,6 +295,7 @@ impl Node {
             upkeep: Arc::new(Idle),
             packages: Arc::clone(&vault) as _,
             origins: Arc::new(Elsewhere),
+            card_hotline: Some("+221 33 000 00 00".to_owned()),
             data_dir: folder.path().to_owned(),
             started_at: NOW,
             spawner: spawner.clone(),

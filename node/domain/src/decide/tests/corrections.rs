@@ -118,6 +118,8 @@ fn what_is_to_be_put_right_is_found_right_where_the_card_is_from_and_then_applie
     world.settle("SN", "ML");
     assert!(world.at("ML").journal.rows.corrections[&request_id()].kept.is_some());
     let two = right(&mut world, "ML", 9);
+    let more = Corrected { sections: vec![Section::Contact, Section::Travel], ..two.clone() };
+    assert_eq!(code_of(world.at("ML").ask(correct(caseworker(), vec![more], false))), Some(Code::ConsentMissing));
     world.at("ML").ask(correct(caseworker(), vec![two.clone()], false)).expect("a person there too");
     heal(&mut world);
     for at in ["SN", "ML"] {
