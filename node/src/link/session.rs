@@ -152,6 +152,7 @@ impl<'a> Driver<'a> {
         stop: &CancellationToken,
     ) -> Result<(), Refusal> {
         let mut durable = self.link.engine.durable();
+        let mut policy = self.link.policy.clone();
         let clock = self.link.clock.clone();
         loop {
             if self.receipts_due_at().is_some_and(|at| at <= clock.now()) {
@@ -207,6 +208,8 @@ impl<'a> Driver<'a> {
                         None => return Ok(()),
                     }
                 }
+                // What waited for the configuration may go now.
+                Ok(()) = policy.changed() => self.look_at_lanes()?,
                 () = tokio::time::sleep(wake) => {}
             }
         }
