@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::{FutureExt as _, Stream, StreamExt as _, stream::FuturesOrdered};
 use passerelle_domain::{
-    decide::{Command, Reply, open},
+    decide::{Command, Reply, joins, open},
     defect,
     digest::Digest,
     entry::Actor,
@@ -314,8 +314,10 @@ impl<'a> Driver<'a> {
 
     /// Has our end of a lane go on after what the peer holds, unless that is what we sent.
     async fn advance(&mut self, lane: Lane, position: Position, hash: Digest) -> Result<(), Refusal> {
-        let sent = self.link.engine.view().lane_item(self.peer, lane, position)?;
-        if sent.is_some_and(|item| item.hash == hash) {
+        let (engine, peer) = (self.link.engine.clone(), self.peer);
+        // A peer that lost everything asks for everything: that is a walk along the whole lane.
+        let joined = offload(move || joins(&engine.view(), peer, lane, position, &hash)).await;
+        if joined.map_err(|lost| Refusal::new(Code::StoreFailed, lost.to_string()))?? {
             self.session.on_advanced(lane, false);
             return Ok(());
         }

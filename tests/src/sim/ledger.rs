@@ -150,12 +150,6 @@ impl Ledger {
         self.promises.signed(digest, node, kind);
     }
 
-    /// What was agreed, by handover.
-    #[must_use]
-    pub fn agreed(&self) -> &BTreeMap<HandoverId, Agreed> {
-        &self.agreed
-    }
-
     /// Whether what a node knew at `since` may be gone from it, because an earlier state was put in place after it.
     #[must_use]
     pub fn forgot(&self, node: usize, since: Millis) -> bool {

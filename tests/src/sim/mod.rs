@@ -13,6 +13,7 @@ mod homes;
 pub mod hunt;
 mod insider;
 pub mod invariants;
+mod launch;
 pub mod ledger;
 pub mod liar;
 pub mod network;

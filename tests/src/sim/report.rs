@@ -11,11 +11,15 @@ use std::{
 use clap::Parser;
 use parking_lot::Mutex;
 
-use super::{Class, Homes, Outcome, Scenario, note_panics, shrink::shrink, simulate};
+use super::{Class, Homes, Outcome, Scenario, launch, note_panics, shrink::shrink, simulate};
 
 /// Simulates whole nodes on virtual time, with everything breaking that a seed says, and checks what must hold.
 #[derive(Debug, Parser)]
-#[command(name = "simulate")]
+#[command(
+    name = "simulate",
+    after_help = "With --defects, deliberate defects are armed one after another, and each must be found: all other \
+                  arguments are then those of simulate-defects (try --defects --help)."
+)]
 struct Arguments {
     /// The seeds, both ends included: `1..10000`, or one.
     #[arg(long, default_value = "1..20", value_parser = seeds)]
@@ -113,6 +117,9 @@ impl Sum {
 /// Runs the program.
 #[must_use]
 pub fn run() -> ExitCode {
+    if let Some(arguments) = launch::asked_for() {
+        return launch::simulate_defects(arguments);
+    }
     match simulate_all(&Arguments::parse()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -375,7 +382,7 @@ fn page(arguments: &Arguments, sum: &Sum, wall: Duration) -> String {
 }
 
 /// When, from which commit and on what machine.
-fn machine() -> String {
+pub(super) fn machine() -> String {
     let of = |program: &str, arguments: &[&str]| {
         let output = std::process::Command::new(program).args(arguments).output().ok();
         let text = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());

@@ -66,8 +66,8 @@ pub enum Event {
     Ready(Hello),
     /// A person must be told.
     Alarm(Alarm),
-    /// Before anything is sent in this lane, our end of it must be found to have `hash` at `position`, or else be
-    /// made to go on after it: then our own store was restored.
+    /// Before anything is sent in this lane, our end of it must be found to have `hash` at `position` and all that
+    /// follows, or else be made to go on after it: then our own store was restored.
     Advance {
         /// The lane.
         lane: Lane,
@@ -278,6 +278,11 @@ impl Session {
             if held < ours.receipted || theirs.queued < ours.received {
                 events.push(Event::Alarm(Alarm::PeerRestored(lane)));
             }
+            if held < ours.receipted {
+                // It gets again what it lost, unless some of that was before our own store was restored.
+                self.held[at] = true;
+                events.push(Event::Advance { lane, position: theirs.received, hash: theirs.received_hash });
+            }
             self.outgoing[at] = Outgoing::new(lane, held, theirs.partial_bytes, ours.queued);
         }
         self.ready = true;
@@ -293,7 +298,9 @@ impl Session {
     pub fn on_advanced(&mut self, lane: Lane, moved: bool) {
         self.held[slot(lane)] = false;
         if moved {
-            self.outgoing[slot(lane)].begin_anew();
+            // It may end before the place at which it ended until now.
+            self.local[slot(lane)].queued = Position(0);
+            self.outgoing[slot(lane)].move_end();
         }
     }
 

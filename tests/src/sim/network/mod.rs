@@ -70,7 +70,7 @@ pub struct Fabric {
     /// What has happened.
     pub counts: Counts,
     /// How often those were dialled that refused.
-    pub dials: dials::Dials,
+    pub(in crate::sim) dials: dials::Dials,
 }
 
 /// The network as one life of a node sees it.
