@@ -157,7 +157,7 @@ async fn dial(link: &Link, peer: Society, address: &str, stop: &CancellationToke
     match tokio::time::timeout(patience, open(link, peer, address)).await {
         Ok(Ok((frames, sender, until))) => {
             link.statuses.update(peer, |status| status.certificate_until = until);
-            match Driver::new(link, peer, Direction::Out, sender) {
+            match Driver::new(link, peer, Direction::Out, sender).await {
                 Ok(driver) => driver.run(frames, stop.clone()).await,
                 Err(refusal) => Ended { was_up: false, code: Some(refusal.code) },
             }
