@@ -159,7 +159,7 @@ async fn dial(link: &Link, peer: Society, address: &str, patience: Duration, sto
     match tokio::time::timeout(whole, open(link, peer, address, patience)).await {
         Ok(Ok((frames, sender, until))) => {
             link.statuses.update(peer, |status| status.certificate_until = until);
-            match Driver::new(link, peer, Direction::Out, sender) {
+            match Driver::new(link, peer, Direction::Out, sender).await {
                 Ok(driver) => driver.run(frames, stop.clone()).await,
                 Err(refusal) => Ended::before_it_began(refusal.code),
             }

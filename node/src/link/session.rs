@@ -89,8 +89,8 @@ impl Ended {
 }
 
 impl<'a> Driver<'a> {
-    /// Prepares a session with what the store knows of the peer's lanes.
-    pub(super) fn new(
+    /// Prepares a session with what the store knows of the peer's lanes, durably: the Hello tells the peer of it.
+    pub(super) async fn new(
         link: &'a Link,
         peer: Society,
         direction: Direction,
@@ -105,6 +105,7 @@ impl<'a> Driver<'a> {
             local.received = into.received;
             local.received_hash = into.hash;
         }
+        link.engine.until_durable().await?;
         link.registry.take_partials(peer, &mut lanes);
         let session = Session::new(link.own, peer, link.epoch, link.bundle_version, lanes, link.clock.now());
         Ok(Self {
@@ -353,7 +354,7 @@ impl<'a> Driver<'a> {
             }
             self.submit(Command::MeetEpoch { peer: self.peer, epoch: hello.epoch }, Due::Other).await?;
         }
-        self.repeat_receipts()?;
+        self.repeat_receipts().await?;
         self.look_at_lanes()?;
         Ok(known.is_some_and(|known| known != hello.epoch))
     }
