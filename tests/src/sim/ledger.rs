@@ -145,6 +145,11 @@ impl Ledger {
         self.agreed.insert(handover, agreed);
     }
 
+    /// Nothing of a handover that was stopped at a node can have been on its way by now.
+    pub fn was_not_sent(&mut self, node: usize, handover: HandoverId) {
+        self.promises.was_not_sent(node, handover);
+    }
+
     /// Somebody who has all keys of a Society signed an envelope with them: it may take effect as that Society's.
     pub fn signed(&mut self, digest: Digest, node: usize, kind: Kind) {
         self.promises.signed(digest, node, kind);

@@ -20,7 +20,7 @@ use passerelle_node::store::view::{View, decode};
 use super::{invariants::Invariant, network::paths::Millis};
 
 /// What was sent before its sender knew better may arrive this much later: TCP's patience, and the way.
-const ON_ITS_WAY: Millis = 90_000;
+const ON_ITS_WAY: Millis = 65_000;
 
 /// Something broken: which invariant, and how.
 pub(super) type Broken = (Invariant, String);
@@ -38,8 +38,8 @@ struct Issued {
 pub(super) struct Promises {
     issued: BTreeMap<Digest, Issued>,
     alerts: BTreeMap<AlertId, Society>,
-    /// Since when a node knows that a handover of its own may go no further.
-    stopped: BTreeMap<(usize, HandoverId), Millis>,
+    /// Since when a node knows that a handover of its own may go no further, and how much later it may still arrive.
+    stopped: BTreeMap<(usize, HandoverId), (Millis, Millis)>,
 }
 
 /// Where and when an entry was written.
@@ -64,7 +64,7 @@ impl Promises {
         knows: &dyn Fn(Society, AlertId) -> bool,
     ) -> Vec<Broken> {
         for handover in stops {
-            self.stopped.entry((written.node, *handover)).or_insert(written.at);
+            self.stopped.entry((written.node, *handover)).or_insert((written.at, ON_ITS_WAY));
         }
         match &entry.body {
             Body::Issued(meta) => {
@@ -89,6 +89,13 @@ impl Promises {
     /// Something was signed with the keys of a node's Society, though not by its node.
     pub(super) fn signed(&mut self, digest: Digest, node: usize, kind: Kind) {
         self.issued.insert(digest, Issued { by: node, kind, subject: None });
+    }
+
+    /// Nothing of a handover that stopped can have been on its way by now: there was no connection since before it was made.
+    pub(super) fn was_not_sent(&mut self, node: usize, handover: HandoverId) {
+        if let Some((_, on_its_way)) = self.stopped.get_mut(&(node, handover)) {
+            *on_its_way = 0;
+        }
     }
 
     /// The store of a node lost something: of what was stopped, that stays which it still `knows` of.
@@ -126,7 +133,7 @@ impl Promises {
         let is_whole = !matches!(verdict, Verdict::Rejected(code) if code == "expired");
         let since = self.stopped.get(&(*by, *handover)).filter(|_| is_whole);
         match since {
-            Some(since) if written.at > since + ON_ITS_WAY && *by != written.node => {
+            Some((since, on_its_way)) if written.at > since + on_its_way && *by != written.node => {
                 let waited = (written.at - since) / 1_000;
                 let text = format!(
                     "{} got something of {handover}, {waited} s after its sender knew it stopped",
@@ -207,6 +214,11 @@ fn duplicates(journal: &Whole<'_>) -> Vec<Broken> {
 
 /// What the sender's receipts and ends say, against what the receiver wrote.
 fn pair(sender: &Whole<'_>, receiver: &Whole<'_>) -> anyhow::Result<Vec<Broken>> {
+    let moved = |entry: &Entry| matches!(&entry.body, Body::LaneAdvanced { peer, .. } if *peer == receiver.society);
+    if sender.entries.iter().any(moved) {
+        // Somebody else used its name there: what was refused of them is told to nobody.
+        return Ok(Vec::new());
+    }
     let names = format!("{} to {}", sender.society, receiver.society);
     let taken = taken(receiver, sender.society);
     let (mut told, mut until, mut ended) = (Refused::new(), BTreeMap::<Lane, Position>::new(), BTreeSet::new());

@@ -269,7 +269,11 @@ impl SimNetwork {
         if port.send((theirs, address(from))).is_err() {
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
-        self.fabric.lock().counts.connections += 1;
+        {
+            let mut fabric = self.fabric.lock();
+            fabric.counts.connections += 1;
+            fabric.dials.connected(from, to);
+        }
         Ok((ours, address(to)))
     }
 }
