@@ -85,8 +85,8 @@ pub(super) struct Ended {
 }
 
 impl<'a> Driver<'a> {
-    /// Prepares a session with what the store knows of the peer's lanes.
-    pub(super) fn new(
+    /// Prepares a session with what the store knows of the peer's lanes, durably: the Hello tells the peer of it.
+    pub(super) async fn new(
         link: &'a Link,
         peer: Society,
         direction: Direction,
@@ -101,6 +101,7 @@ impl<'a> Driver<'a> {
             local.received = into.received;
             local.received_hash = into.hash;
         }
+        link.engine.until_durable().await?;
         link.registry.take_partials(peer, &mut lanes);
         let session = Session::new(link.own, peer, link.epoch, link.bundle_version, lanes, link.clock.now());
         Ok(Self {
@@ -339,13 +340,13 @@ impl<'a> Driver<'a> {
             }
             self.submit(Command::MeetEpoch { peer: self.peer, epoch: hello.epoch }, Due::Other).await?;
         }
-        self.repeat_receipts()?;
+        self.repeat_receipts().await?;
         self.look_at_lanes()?;
         Ok(known.is_some_and(|known| known != hello.epoch))
     }
 
     /// The last receipts of an earlier session may never have arrived: they are given again.
-    fn repeat_receipts(&mut self) -> Result<(), Refusal> {
+    async fn repeat_receipts(&mut self) -> Result<(), Refusal> {
         let view = self.link.engine.view();
         for (at, lane) in Lane::ALL.iter().enumerate() {
             let row = view.lane_in(self.peer, *lane)?;
@@ -355,6 +356,8 @@ impl<'a> Driver<'a> {
                 self.receiptable[at] = Some(Receiptable { position, hash, entry, rejected });
             }
         }
+        // What was read may be of a commit that is under way, and another session is told of it once it is durable.
+        self.link.engine.until_durable().await?;
         self.make_receipts();
         Ok(())
     }

@@ -40,6 +40,8 @@ pub(super) struct Promises {
     alerts: BTreeMap<AlertId, Society>,
     /// Since when a node knows that a handover of its own may go no further, and how much later it may still arrive.
     stopped: BTreeMap<(usize, HandoverId), (Millis, Millis)>,
+    /// Offers that ended at their node before they can have been sent.
+    pub(super) lapsed: BTreeSet<(Society, HandoverId)>,
 }
 
 /// Where and when an entry was written.
@@ -181,13 +183,16 @@ type Refused = BTreeMap<(Lane, Position), String>;
 ///
 /// # Errors
 /// When one cannot be read.
-pub(super) fn at_the_end(journals: &[Whole<'_>]) -> anyhow::Result<Vec<Broken>> {
+pub(super) fn at_the_end(
+    journals: &[Whole<'_>],
+    lapsed: &BTreeSet<(Society, HandoverId)>,
+) -> anyhow::Result<Vec<Broken>> {
     let mut broken = Vec::new();
     for (at, sender) in journals.iter().enumerate() {
         broken.extend(duplicates(sender));
         for (_, receiver) in journals.iter().enumerate().filter(|(other, _)| *other != at) {
             if !sender.restored && !receiver.restored {
-                broken.extend(pair(sender, receiver)?);
+                broken.extend(pair(sender, receiver, lapsed)?);
             }
         }
     }
@@ -213,7 +218,11 @@ fn duplicates(journal: &Whole<'_>) -> Vec<Broken> {
 }
 
 /// What the sender's receipts and ends say, against what the receiver wrote.
-fn pair(sender: &Whole<'_>, receiver: &Whole<'_>) -> anyhow::Result<Vec<Broken>> {
+fn pair(
+    sender: &Whole<'_>,
+    receiver: &Whole<'_>,
+    lapsed: &BTreeSet<(Society, HandoverId)>,
+) -> anyhow::Result<Vec<Broken>> {
     let moved = |entry: &Entry| matches!(&entry.body, Body::LaneAdvanced { peer, .. } if *peer == receiver.society);
     if sender.entries.iter().any(moved) {
         // Somebody else used its name there: what was refused of them is told to nobody.
@@ -255,7 +264,7 @@ fn pair(sender: &Whole<'_>, receiver: &Whole<'_>) -> anyhow::Result<Vec<Broken>>
         broken.push((Invariant::ReceiptsTrue, text));
     }
     for ((lane, at), _) in refused.iter().filter(|(at, code)| *code == "expired" && !ended.contains(*at)) {
-        if is_there(sender, receiver.society, *lane, *at)? {
+        if must_be_said(sender, receiver.society, (*lane, *at), lapsed)? {
             let text = format!("{names}: {lane} {} was not delivered, and no entry says why", at.0);
             broken.push((Invariant::ExpirySaid, text));
         }
@@ -291,22 +300,35 @@ fn names_its_entry(
     }))
 }
 
-fn issue(sender: &Whole<'_>, peer: Society, lane: Lane, at: Position) -> anyhow::Result<Option<EntryIndex>> {
-    Ok(sender.view.lane_item(peer, lane, at)?.map(|item| item.entry))
-}
-
 /// When the envelope at a place of a lane expires.
 fn expires(sender: &Whole<'_>, peer: &Society, lane: Lane, at: Position) -> anyhow::Result<Option<Time>> {
-    let Some(entry) = issue(sender, *peer, lane, at)? else { return Ok(None) };
-    let index = usize::try_from(entry.0)?;
-    Ok(sender.entries.get(index).and_then(|entry| match &entry.body {
-        Body::Issued(meta) | Body::Received { envelope: Some(meta), .. } => meta.expires_at,
+    Ok(meta(sender, *peer, (lane, at))?.and_then(|(_, meta)| meta.expires_at))
+}
+
+/// The envelope at a place of a lane, and its entry.
+fn meta(
+    sender: &Whole<'_>,
+    peer: Society,
+    (lane, at): (Lane, Position),
+) -> anyhow::Result<Option<(EntryIndex, EnvelopeMeta)>> {
+    let Some(item) = sender.view.lane_item(peer, lane, at)? else { return Ok(None) };
+    let entry = sender.entries.get(usize::try_from(item.entry.0)?);
+    Ok(entry.and_then(|entry| match &entry.body {
+        Body::Issued(meta) | Body::Received { envelope: Some(meta), .. } => Some((entry.index, meta.clone())),
         _ => None,
     }))
 }
 
-/// Whether the sender still has what stands at a place of a lane.
-fn is_there(sender: &Whole<'_>, peer: Society, lane: Lane, at: Position) -> anyhow::Result<bool> {
-    let Some(entry) = issue(sender, peer, lane, at)? else { return Ok(false) };
-    Ok(sender.view.object(entry)?.is_some())
+/// Whether only its sender can be why an envelope did not come whole, and has to say so: it still has it, and it is none
+/// that a receiver takes for ended by its own clock.
+fn must_be_said(
+    sender: &Whole<'_>,
+    peer: Society,
+    place: (Lane, Position),
+    lapsed: &BTreeSet<(Society, HandoverId)>,
+) -> anyhow::Result<bool> {
+    let Some((entry, meta)) = meta(sender, peer, place)? else { return Ok(false) };
+    let here = meta.kind != Kind::HandoverOffer
+        || meta.subject.is_some_and(|id| lapsed.contains(&(sender.society, HandoverId::from(id))));
+    Ok(here && sender.view.object(entry)?.is_some())
 }

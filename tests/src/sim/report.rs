@@ -11,7 +11,7 @@ use std::{
 use clap::Parser;
 use parking_lot::Mutex;
 
-use super::{Class, Homes, Outcome, Scenario, launch, note_panics, shrink::shrink, simulate};
+use super::{Class, Homes, Outcome, Scenario, launch, shrink::shrink, simulate};
 
 /// Simulates whole nodes on virtual time, with everything breaking that a seed says, and checks what must hold.
 #[derive(Debug, Parser)]
@@ -163,7 +163,6 @@ pub fn regressions() -> anyhow::Result<Vec<(&'static str, Scenario)>> {
 }
 
 fn simulate_all(arguments: &Arguments) -> anyhow::Result<bool> {
-    note_panics();
     let homes = Homes::make(arguments.nodes)?;
     let (first, last) = arguments.seeds();
     let (next, begun) = (AtomicU64::new(first), Instant::now());
@@ -194,6 +193,9 @@ fn simulate_all(arguments: &Arguments) -> anyhow::Result<bool> {
     let sum = sum.into_inner();
     eprintln!("\r{}", summary(&sum, begun.elapsed()));
     if let Some(file) = &arguments.report {
+        if let Some(folder) = file.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
         std::fs::write(file, page(arguments, &sum, begun.elapsed()))?;
     }
     Ok(sum.failures.is_empty())

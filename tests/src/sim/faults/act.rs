@@ -217,7 +217,8 @@ impl Machinery {
                 forked |= matches!(ends, (Ok(out), Ok(into)) if out.queued < into.received);
             }
             let mut ledger = self.ledger.lock();
-            if forgot || forked {
+            // What it has sent since may stand where it once sent something else: then only itself can tell.
+            if forgot {
                 let (life, about) = (other.life(), site.society);
                 ledger.expected.push(Expected { node: other.index, life, about, alarm: "peer_restored" });
             }

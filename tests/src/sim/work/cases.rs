@@ -51,7 +51,7 @@ pub enum Twist {
     WithdrawnLate,
     /// The person takes it back at the other Society.
     WithdrawnThere,
-    /// The offer holds for so short a time that it may end on its way.
+    /// It is offered while there is no line to the other Society, and the offer ends before there is one.
     Lapses,
     /// It is offered while there is no line to the other Society, and the consent is taken back before there is one.
     WithdrawnUnsent,
@@ -185,8 +185,10 @@ impl People {
 impl Script<'_> {
     async fn play(mut self) {
         self.until = (self.twist == Twist::Ended).then(|| self.ends());
-        if self.twist == Twist::WithdrawnUnsent {
-            return self.stops_unsent().await;
+        match self.twist {
+            Twist::WithdrawnUnsent => return self.stops_unsent().await,
+            Twist::Lapses => return self.lapses_unsent().await,
+            _ => {}
         }
         if !self.consents().await || !self.offers().await {
             return;

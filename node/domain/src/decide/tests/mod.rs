@@ -8,6 +8,7 @@ mod histories;
 mod keeping;
 mod origin;
 mod refusals;
+mod restored;
 mod rights;
 mod safeguards;
 mod threads;
