@@ -157,7 +157,7 @@ impl Registry {
     pub fn take_partials(&self, peer: Society, lanes: &mut [LocalLane; 3]) {
         let kept = self.inner.lock().partials.remove(&peer).unwrap_or_default();
         for (lane, (whole, partial)) in lanes.iter_mut().zip(kept) {
-            if defect!(SpliceParcels => true, else whole == lane.received) {
+            if whole == lane.received {
                 lane.partial = partial;
             }
         }

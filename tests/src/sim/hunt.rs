@@ -14,7 +14,7 @@ use clap::Parser;
 use parking_lot::Mutex;
 use passerelle_domain::defects::{Defect, arm};
 
-use super::{Homes, Scenario, Violation, note_panics, simulate};
+use super::{Homes, Scenario, Violation, simulate};
 
 /// Arms one deliberate defect after another in the nodes of the simulation, and counts the seeds until it is found.
 #[derive(Debug, Parser)]
@@ -79,7 +79,6 @@ pub fn run() -> ExitCode {
 }
 
 fn hunt_all(arguments: &Arguments) -> anyhow::Result<bool> {
-    note_panics();
     let homes = Homes::make(arguments.nodes)?;
     let wanted: BTreeSet<Defect> = arguments.only.iter().copied().collect();
     let wanted = Defect::ALL.iter().copied().filter(|defect| wanted.is_empty() || wanted.contains(defect));
