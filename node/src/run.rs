@@ -31,6 +31,7 @@ use crate::{
     operator::{self, Operators},
     packages::Packages,
     peers::{self, Peers},
+    requests,
     store::disk::DiskPressure,
     supervise::{self, Phase, Supervisor, Task},
     trust::{
@@ -347,6 +348,7 @@ pub fn operators(
         origins: Arc::new(Origins { link: node.link.clone(), packages: node.packages.clone() }),
         feeds: Arc::new(Feeds(node.feeds.clone())),
         trusted: node.feeds.trusted(),
+        card_hotline: config.card_hotline.clone(),
         data_dir: config.data_dir.clone(),
         started_at: around.clock.now(),
         spawner: supervisor.spawner(Phase::Listeners),
@@ -421,6 +423,7 @@ impl Node {
                 Ok(late) => withdrawals::alarm(&late, &self.link.metrics),
                 Err(refusal) => tracing::error!(code = %refusal.code, "the withdrawals could not be looked at"),
             }
+            requests::alarm(&self.engine, &self.link.metrics, now);
             let days = identity.not_after().since(now).as_secs_f64() / 86_400.0;
             self.link.metrics.credential_days_left(Credential::Node, self.society, days);
             if let Some(used) = self.storage.used_percent(&self.config.data_dir) {

@@ -4,14 +4,16 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use passerelle_domain::{
+    consent::{EvidenceRow, evidence::key_of},
     decide::{Command, is_case_held},
     defect,
     entry::Body,
     facts::Facts as _,
     handover::Action,
-    ids::{CaseId, ConsentId, EntryIndex},
+    ids::{CaseId, ConsentId, EntryIndex, RequestId},
     limits::{ERASURE_SECONDS_MAX, WITHDRAWAL_ANSWER_SECONDS_MAX},
     refusal::Refusal,
+    rights::{CorrectionRow, correction},
     rows::{CaseRow, Resting, UseRow},
     society::Society,
     time::Time,
@@ -97,9 +99,15 @@ impl Eraser {
         if !kept {
             let packages = self.packages.clone();
             let outgoing = self.outgoing_of(case)?;
+            let row = self.engine.view().case(case)?.unwrap_or_default();
+            let corrections = row.requests.into_iter().map(correction::key_of);
+            let beside: Vec<_> = row.consents.into_iter().map(key_of).chain(corrections).collect();
             let erased = offload(move || {
                 for digest in outgoing {
                     packages.remove_outgoing(digest)?;
+                }
+                for beside in beside {
+                    packages.erase_case(beside)?;
                 }
                 packages.erase_case(case)
             });
@@ -137,7 +145,7 @@ fn each_case(engine: &engine::Handle, mut see: impl FnMut(CaseId, CaseRow)) -> R
     Ok(())
 }
 
-/// Erases again, at start, what was erased before and has come back since. How many keys and files that were.
+/// Erases again, at start, what was erased or destroyed before and has come back since. How many keys and files that were.
 ///
 /// # Errors
 /// `store_failed`, `vault_failed`.
@@ -149,6 +157,20 @@ pub fn purge(engine: &engine::Handle, packages: &Packages) -> Result<usize, Refu
             erased.insert(case);
         }
     })?;
+    let (from, until) = keys::all(b'O');
+    for pair in engine.store().scan(&from, &until, Direction::Forward) {
+        let (key, value) = pair.map_err(failed)?;
+        let row: EvidenceRow = decode(&value)?;
+        let consent = keys::id_bytes(&key).filter(|_| row.destroyed.is_some());
+        erased.extend(consent.map(|id| key_of(ConsentId::from_bytes(id))));
+    }
+    let (from, until) = keys::all(b'Q');
+    for pair in engine.store().scan(&from, &until, Direction::Forward) {
+        let (key, value) = pair.map_err(failed)?;
+        let row: CorrectionRow = decode(&value)?;
+        let request = keys::id_bytes(&key).filter(|_| row.destroyed.is_some());
+        erased.extend(request.map(|id| correction::key_of(RequestId::from_bytes(id))));
+    }
     if erased.is_empty() { Ok(0) } else { packages.purge(|case| erased.contains(&case)) }
 }
 

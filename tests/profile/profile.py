@@ -5,7 +5,7 @@ Runs the scenarios of one or two builds of `bench` in turns under `perf record` 
 to standard output. Needs Linux `perf`, and builds with symbols:
 
     CARGO_PROFILE_RELEASE_STRIP=none cargo build --release -p passerelle-tests --bin bench
-    python3 tests/profile/profile.py [--rounds N] [--before OLD_BENCH] target/release/bench
+    python3 tests/profile/profile.py [--rounds N] [--commits A..B] [--before OLD_BENCH] target/release/bench
 
 Samples of the nodes alone count, not those of the bench and its callers. CPU time is sampled by the task clock of the
 kernel; where the processor's counter of instructions can be read, instructions in user mode are sampled too.
@@ -45,7 +45,7 @@ PATHS = [
     ("publish, one caller", ["throughput", "--callers", "1", "--count", "1500"], 1_700, "all"),
     ("50 alerts a second", ["latency", "--count", "600"], 650, "all"),
     ("catch-up", ["catch-up", "--backlog", "20000"], 20_000, "since-last"),
-    ("restart", ["restart", "--stored", "100000"], 1, "restarted"),
+    ("restart after SIGKILL with 100,000 alerts, until ready", ["restart", "--stored", "100000"], 1, "restarted"),
 ]
 EVENTS = [("task-clock", ["-F", "1999"], 1e-3), ("instructions:u", ["-c", "1000003"], 1.0)]
 
@@ -98,7 +98,8 @@ def counted(samples, which):
     if which == "since-last":
         return [sample for sample in samples if sample[1] >= began[order[-1]]]
     if which == "restarted":
-        return [sample for sample in samples if sample[0] in order[2:]]
+        # The first thread opens the store; what others look through afterwards ends whenever the bench stops them.
+        return [sample for sample in samples if sample[0] in order[2:] and sample[3] == "main"]
     return samples
 
 
@@ -148,6 +149,7 @@ def main():
     arguments.add_argument("bench")
     arguments.add_argument("--before")
     arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--commits", default="of the working tree", help="what was built, before and after")
     arguments.add_argument("--only", action="append", help="a path, by the beginning of its name")
     args = arguments.parse_args()
     builds = ([("before", args.before)] if args.before else []) + [("after" if args.before else "now", args.bench)]
@@ -155,7 +157,7 @@ def main():
     cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "unknown")
     print("# What the dearest paths cost\n")
     print(f"Made by `tests/profile/profile.py`, which says how to repeat it, on {datetime.date.today()}: {os.cpu_count()} "
-          f"processors ({cpu}), Linux {platform.release()}, load {os.getloadavg()[0]:.1f} when it began; {args.rounds} rounds, "
+          f"processors ({cpu}), Linux {platform.release()}, commits {args.commits}, load {os.getloadavg()[0]:.1f} when it began; {args.rounds} rounds, "
           "the builds in turns. Both nodes together, without bench and callers; alerts of 1 KiB.")
     for name, bench_arguments, alerts, which in PATHS:
         if args.only and not any(name.startswith(only) for only in args.only):

@@ -3,6 +3,8 @@
 
 #[path = "house/defects.rs"]
 mod defects;
+#[path = "house/refusals.rs"]
+mod refusals;
 #[path = "house/resolved.rs"]
 mod resolved;
 #[path = "house/sources.rs"]

@@ -1,13 +1,12 @@
 //! The simulation itself: that a seed is one run, that what once failed does not fail again, and that some seeds hold.
 
-use passerelle_tests::sim::{Homes, Scenario, note_panics, regressions, simulate};
+use passerelle_tests::sim::{Homes, Scenario, regressions, simulate};
 
 /// Seeds that are run with each number of nodes, here; the program `simulate` runs as many as one likes.
 const SEEDS: u64 = 4;
 
 #[test]
 fn the_same_seed_is_the_same_story_byte_for_byte() {
-    note_panics();
     for nodes in [2, 4] {
         let homes = Homes::make(nodes).expect("folders can be made");
         for seed in 1..=SEEDS {
@@ -24,7 +23,6 @@ fn the_same_seed_is_the_same_story_byte_for_byte() {
 
 #[test]
 fn what_once_failed_does_not_fail_again() {
-    note_panics();
     for (line, scenario) in regressions().expect("the list can be read") {
         let homes = Homes::make(scenario.nodes).expect("folders can be made");
         let outcome = simulate(&homes, &scenario).expect("it runs");

@@ -96,8 +96,6 @@ mod switch {
         UnsignedReceipt = "unsigned-receipt",
         /// A peer that holds less than it receipted is sent what comes after its receipts.
         NoResume = "no-resume",
-        /// Bytes left of one parcel are joined to whichever comes next.
-        SpliceParcels = "splice-parcels",
         /// A second session with a peer leaves the first one be.
         TwoSessions = "two-sessions",
         /// A peer that cannot be reached is dialled again at once.

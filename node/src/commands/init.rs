@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::Context as _;
 use clap::Args;
-use passerelle_domain::society::Society;
+use passerelle_domain::society::{MEMBERS, Society};
 
 use crate::{
     clock::{Clock as _, SystemClock},
@@ -30,6 +30,9 @@ pub(super) struct Init {
     /// The Society, by its two-letter country code, such as SN.
     #[arg(long)]
     society: Society,
+    /// Take a Society that is none of the network's ten, for tests or a new member.
+    #[arg(long)]
+    outside: bool,
     /// Where the node's data will stand; made if it is missing.
     #[arg(long)]
     dir: PathBuf,
@@ -49,6 +52,12 @@ pub(super) struct Init {
 
 impl Init {
     pub(super) fn run(self) -> anyhow::Result<()> {
+        let member = MEMBERS.iter().any(|member| member.society == self.society);
+        anyhow::ensure!(
+            member || self.outside,
+            "{} is none of the Societies of the network; correct --society, or add --outside if that is meant",
+            self.society
+        );
         let listen = match self.listen.as_str() {
             "off" => None,
             address => Some(address.parse::<SocketAddr>().context("--listen is an address with a port, or off")?),

@@ -72,6 +72,13 @@ impl WithConfig {
     fn load(&self) -> anyhow::Result<Config> {
         Config::load(&self.config, std::env::vars()).map_err(|faults| anyhow::anyhow!("{faults}"))
     }
+
+    /// The configuration of a node whose data is to be looked at: nothing is made where there is none.
+    fn load_existing(&self) -> anyhow::Result<Config> {
+        let config = self.load()?;
+        config.check_data_folder()?;
+        Ok(config)
+    }
 }
 
 /// Runs the command that the process was given.
@@ -106,6 +113,7 @@ pub fn run_args(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 fn check_config(with: &WithConfig) -> anyhow::Result<ExitCode> {
     let config = with.load()?;
     crate::feed::trusted::load(&config.cap.trusted_certificates)?;
+    config.check_data_folder()?;
     tell(&format!("{}: the configuration of the node of {} is in order", with.config.display(), config.society));
     Ok(ExitCode::SUCCESS)
 }

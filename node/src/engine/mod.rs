@@ -180,6 +180,15 @@ impl Handle {
         self.case_work.subscribe()
     }
 
+    /// Waits until all that the store shows now is durable: a row that was read before may then be told of.
+    ///
+    /// # Errors
+    /// `shutting_down` when the engine has ended; when the store cannot be read.
+    pub async fn until_durable(&self) -> Result<(), Refusal> {
+        let written = self.view().head()?.map_or(0, |head| head.frontier.size());
+        self.durable().wait_for(|durable| durable.entries >= written).await.map_err(|_| shutting_down())
+    }
+
     /// The store's rows, for reading.
     #[must_use]
     pub fn view(&self) -> View<'_> {

@@ -298,13 +298,21 @@ impl<'a> Batch<'a> {
             }
             // What a published draft says stands in its alert: there is nothing to be rid of.
             if matches!(entry.body, Body::Forgotten { reason, .. } if reason != ForgetReason::Published) {
-                self.view.put(keys::REMOVED.to_vec(), vec![1]);
+                self.note_removal()?;
             }
             for (index, residue) in residues {
                 self.view.replace_object(index, &residue.to_stored())?;
             }
         }
         Ok(decision.reply)
+    }
+
+    /// Something was removed from an object: since when that may stand in the engine's log, the earliest moment counts.
+    fn note_removal(&mut self) -> Result<(), Refusal> {
+        if self.engine.parts.store.get(keys::REMOVED).map_err(failed)?.is_none() {
+            self.view.put(keys::REMOVED.to_vec(), self.now.millis().to_be_bytes().to_vec());
+        }
+        Ok(())
     }
 
     /// Makes all of it durable.

@@ -13,6 +13,7 @@ use passerelle_domain::{
     rows::HeadRow,
     signing::{PublicKey, Verifier},
     society::Society,
+    time::Time,
 };
 
 use super::evidence::Evidence;
@@ -192,6 +193,8 @@ struct Walk<'a> {
     scratch: &'a dyn Store,
     next: EntryIndex,
     previous: Digest,
+    /// Time of the last entry.
+    time: Time,
     frontier: Frontier,
     residues: fold::ResidueLedger,
 }
@@ -199,18 +202,9 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     fn new(own: Society, store: &'a dyn Store, scratch: &'a dyn Store, evidence: Option<Evidence<'a>>) -> Self {
         let (next, previous, frontier) = (EntryIndex(0), Digest::default(), Frontier::default());
+        let (time, residues) = (Time::default(), fold::ResidueLedger::default());
         let journal = View::of(store);
-        Self {
-            evidence,
-            own,
-            store,
-            journal,
-            scratch,
-            next,
-            previous,
-            frontier,
-            residues: fold::ResidueLedger::default(),
-        }
+        Self { evidence, own, store, journal, scratch, next, previous, time, frontier, residues }
     }
 
     fn advance(&mut self, total: u64, report: &mut Report, progress: &mut impl FnMut(Progress)) -> Result<(), Refusal> {
@@ -247,6 +241,7 @@ impl<'a> Walk<'a> {
             report.fault(format!("entry {index} does not join the one before it"));
         }
         self.previous = hash;
+        self.time = entry.time;
         if let Err(refusal) = self.residues.named(&entry.body) {
             report.fault(format!("entry {index}: {refusal}"));
         }
@@ -299,7 +294,7 @@ fn check_head(
     verifier: &dyn Verifier,
     report: &mut Report,
 ) -> Result<(), Refusal> {
-    if head.frontier != walk.frontier || head.previous != walk.previous {
+    if head.frontier != walk.frontier || head.previous != walk.previous || head.time != walk.time {
         report.fault("the head of the store is not that of its entries".to_owned());
     }
     let note = store.get(keys::CHECKPOINT).map_err(failed)?.map(|bytes| bytes.to_vec()).unwrap_or_default();

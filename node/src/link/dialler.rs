@@ -104,10 +104,18 @@ async fn until_due(link: &Link, peer: Society, addresses: &Addresses, mut backof
     link.entropy.fill(&mut jitter);
     let mut durable = link.engine.durable();
     loop {
-        if link.registry.is_up(peer) || addresses.load().is_empty() || !link.is_peer(peer) {
+        let changed = link.registry.changed();
+        tokio::pin!(changed);
+        // From here on no beginning and no end of a session is missed.
+        changed.as_mut().enable();
+        if link.registry.is_up(peer) {
+            changed.await;
+            continue;
+        }
+        if addresses.load().is_empty() || !link.is_peer(peer) {
             tokio::select! {
                 biased;
-                () = link.registry.changed() => {}
+                () = changed => {}
                 () = tokio::time::sleep(Duration::from_secs(1)) => {}
             }
             continue;
@@ -126,8 +134,8 @@ async fn until_due(link: &Link, peer: Society, addresses: &Addresses, mut backof
         tokio::select! {
             biased;
             () = tokio::time::sleep(due.since(now)) => {}
-            () = link.registry.changed() => {}
-            changed = durable.changed() => if changed.is_err() { std::future::pending::<()>().await },
+            () = changed => {}
+            more = durable.changed() => if more.is_err() { std::future::pending::<()>().await },
         }
     }
 }
@@ -151,7 +159,7 @@ async fn dial(link: &Link, peer: Society, address: &str, patience: Duration, sto
     match tokio::time::timeout(whole, open(link, peer, address, patience)).await {
         Ok(Ok((frames, sender, until))) => {
             link.statuses.update(peer, |status| status.certificate_until = until);
-            match Driver::new(link, peer, Direction::Out, sender) {
+            match Driver::new(link, peer, Direction::Out, sender).await {
                 Ok(driver) => driver.run(frames, stop.clone()).await,
                 Err(refusal) => Ended::before_it_began(refusal.code),
             }

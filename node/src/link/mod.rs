@@ -23,7 +23,7 @@ use passerelle_domain::{
     entry::PackageRef,
     facts::Facts as _,
     handover::Question,
-    ids::{CaseId, EntryIndex, Epoch, HandoverId},
+    ids::{CaseId, EntryIndex, Epoch, HandoverId, RequestId},
     refusal::Refusal,
     signing::{PublicKey, Signer},
     society::Society,
@@ -55,6 +55,12 @@ pub trait Packages: Send + Sync + 'static {
     /// # Errors
     /// `bad_seal` when it is sealed to another key or for another handover, `vault_failed` when it cannot be kept.
     fn receive(&self, from: Society, handover: HandoverId, case: CaseId, sealed: &[u8]) -> Result<Digest, Refusal>;
+
+    /// Opens what a peer has sealed to this node for a request of a person, and keeps it under the key of the request.
+    ///
+    /// # Errors
+    /// As [`Packages::receive`].
+    fn receive_correction(&self, from: Society, request: RequestId, sealed: &[u8]) -> Result<PackageRef, Refusal>;
 
     /// The sealed bytes of that digest which wait to be sent; `None` when they were erased.
     ///

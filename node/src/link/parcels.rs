@@ -103,11 +103,11 @@ impl Parcels for Shelf<'_> {
         if matches!(item.ended, Some(Ended::Expired | Ended::Withheld)) {
             return written(parcel::write_expired(&signed.digest()));
         }
-        if item.kind != Kind::HandoverRelease {
+        if item.kind == Kind::Alert {
             return written(parcel::write(&signed, &[]));
         }
         let Some(named) = meta_of(&self.view, item.entry)?.and_then(|meta| meta.attachment) else {
-            // The package stays here.
+            // Nothing goes with it, or the package stays here.
             return written(parcel::write(&signed, &[]));
         };
         written(match self.link.packages.outgoing(named.digest)? {

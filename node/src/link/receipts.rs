@@ -29,7 +29,7 @@ pub(super) struct Receiptable {
 
 impl Driver<'_> {
     /// The last receipts of an earlier session may never have arrived: they are given again.
-    pub(super) fn repeat_receipts(&mut self) -> Result<(), Refusal> {
+    pub(super) async fn repeat_receipts(&mut self) -> Result<(), Refusal> {
         let view = self.link.engine.view();
         for (at, lane) in Lane::ALL.iter().enumerate() {
             let row = view.lane_in(self.peer, *lane)?;
@@ -40,6 +40,8 @@ impl Driver<'_> {
                 self.receiptable[at] = Some(Receiptable { position, hash, entry, rejected, may_wait });
             }
         }
+        // What was read may be of a commit that is under way, and another session is told of it once it is durable.
+        self.link.engine.until_durable().await?;
         self.make_receipts();
         Ok(())
     }

@@ -14,7 +14,7 @@ use passerelle_domain::{
     time::Time,
 };
 use tokio::{
-    sync::{Notify, mpsc},
+    sync::{Notify, futures::Notified, mpsc},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
@@ -97,8 +97,8 @@ impl Registry {
     }
 
     /// Waits until a session begins or ends.
-    pub async fn changed(&self) {
-        self.changed.notified().await;
+    pub fn changed(&self) -> Notified<'_> {
+        self.changed.notified()
     }
 
     /// Admits a session whose Hello has come, or says why not.
@@ -157,7 +157,7 @@ impl Registry {
     pub fn take_partials(&self, peer: Society, lanes: &mut [LocalLane; 3]) {
         let kept = self.inner.lock().partials.remove(&peer).unwrap_or_default();
         for (lane, (whole, partial)) in lanes.iter_mut().zip(kept) {
-            if defect!(SpliceParcels => true, else whole == lane.received) {
+            if whole == lane.received {
                 lane.partial = partial;
             }
         }

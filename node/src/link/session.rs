@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::{FutureExt as _, Stream, StreamExt as _, stream::FuturesOrdered};
 use passerelle_domain::{
-    decide::{Command, Reply, open},
+    decide::{Command, Reply, joins, open},
     defect,
     digest::Digest,
     entry::Actor,
@@ -89,8 +89,8 @@ impl Ended {
 }
 
 impl<'a> Driver<'a> {
-    /// Prepares a session with what the store knows of the peer's lanes.
-    pub(super) fn new(
+    /// Prepares a session with what the store knows of the peer's lanes, durably: the Hello tells the peer of it.
+    pub(super) async fn new(
         link: &'a Link,
         peer: Society,
         direction: Direction,
@@ -105,6 +105,7 @@ impl<'a> Driver<'a> {
             local.received = into.received;
             local.received_hash = into.hash;
         }
+        link.engine.until_durable().await?;
         link.registry.take_partials(peer, &mut lanes);
         let session = Session::new(link.own, peer, link.epoch, link.bundle_version, lanes, link.clock.now());
         Ok(Self {
@@ -152,6 +153,7 @@ impl<'a> Driver<'a> {
         stop: &CancellationToken,
     ) -> Result<(), Refusal> {
         let mut durable = self.link.engine.durable();
+        let mut policy = self.link.policy.clone();
         let clock = self.link.clock.clone();
         loop {
             if self.receipts_due_at().is_some_and(|at| at <= clock.now()) {
@@ -207,6 +209,8 @@ impl<'a> Driver<'a> {
                         None => return Ok(()),
                     }
                 }
+                // What waited for the configuration may go now.
+                Ok(()) = policy.changed() => self.look_at_lanes()?,
                 () = tokio::time::sleep(wake) => {}
             }
         }
@@ -314,8 +318,10 @@ impl<'a> Driver<'a> {
 
     /// Has our end of a lane go on after what the peer holds, unless that is what we sent.
     async fn advance(&mut self, lane: Lane, position: Position, hash: Digest) -> Result<(), Refusal> {
-        let sent = self.link.engine.view().lane_item(self.peer, lane, position)?;
-        if sent.is_some_and(|item| item.hash == hash) {
+        let (engine, peer) = (self.link.engine.clone(), self.peer);
+        // A peer that lost everything asks for everything: that is a walk along the whole lane.
+        let joined = offload(move || joins(&engine.view(), peer, lane, position, &hash)).await;
+        if joined.map_err(|lost| Refusal::new(Code::StoreFailed, lost.to_string()))?? {
             self.session.on_advanced(lane, false);
             return Ok(());
         }
@@ -348,7 +354,7 @@ impl<'a> Driver<'a> {
             }
             self.submit(Command::MeetEpoch { peer: self.peer, epoch: hello.epoch }, Due::Other).await?;
         }
-        self.repeat_receipts()?;
+        self.repeat_receipts().await?;
         self.look_at_lanes()?;
         Ok(known.is_some_and(|known| known != hello.epoch))
     }

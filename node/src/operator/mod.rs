@@ -8,11 +8,13 @@ mod audit;
 mod auth;
 mod codes;
 mod consents;
+mod correction;
 mod disclosures;
 mod drafts;
 mod entry_json;
 mod errors;
 mod events;
+mod evidence;
 mod feeds;
 mod handovers;
 mod json;
@@ -120,6 +122,8 @@ pub struct Parts {
     pub feeds: Arc<dyn FeedView>,
     /// The certificates by which signatures of foreign documents are verified.
     pub trusted: changing::Receiver<Option<Arc<Trusted>>>,
+    /// The number on the cards of this Society.
+    pub card_hotline: Option<String>,
     /// Folder of the data, whose disk is watched, and where a verification keeps its scratch store.
     pub data_dir: PathBuf,
     /// When the node started.

@@ -186,12 +186,14 @@ impl View<'_> {
     }
 }
 
-/// The entries that lie in a row, for whoever looks at rows rather than through a view: the index of the first, and the
-/// bytes of each in their order. `None` when the row holds no entries.
+/// Entries that follow one another: the index of the first, and the bytes of each.
+pub type Run = (EntryIndex, Vec<Vec<u8>>);
+
+/// The entries that lie in a row, for whoever looks at rows rather than through a view. `None` when the row holds no entries.
 ///
 /// # Errors
 /// `store_failed` when the row is damaged.
-pub fn entries_of(key: &[u8], value: &[u8]) -> Result<Option<(EntryIndex, Vec<Vec<u8>>)>, Refusal> {
+pub fn entries_of(key: &[u8], value: &[u8]) -> Result<Option<Run>, Refusal> {
     let Some(first) = keys::pack_first(key) else { return Ok(None) };
     Ok(Some((first, pack::read(value)?.into_iter().map(|item| item.entry).collect())))
 }

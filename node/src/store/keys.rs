@@ -18,9 +18,11 @@
 //! | `v` | Society, 2; envelope id, 16 | `EnvelopeRow` | view |
 //! | `c` | consent id, 16 | `ConsentRow` | view |
 //! | `x` | case id, 16 | `CaseRow`: what belongs to a case; once it is erased, its tombstone | view |
+//! | `O` | consent id, 16 | `EvidenceRow`: what proves a consent, and where it lies in the vault | view |
 //! | `y` | consent id, 16 | `UseRow`: what rests on a consent record, and what was taken back | view |
 //! | `D` | handover id, 16 | `ReadsRow`: who read its package | view |
 //! | `R` | 1; request id, 16 | `RequestRow`: a request of a person | view |
+//! | `Q` | request id, 16 | `CorrectionRow`: what a person asks to be put right, and where it lies in the vault | view |
 //! | `R` | 2; code, 7 | `CardRow`: a code on a card | view |
 //! | `h` | handover id, 16 | `HandoverRow` | view |
 //! | `j` | 1; handover id, 16 | `SafeguardRow` | view |
@@ -36,7 +38,7 @@
 //! | `i` | | `LaneItem`s of schema version 1, one a row | not written any more |
 //! | `r` | Society, 2; lane, 1 | `LaneIn` | view |
 //! | `b` | Society, 2 | `Backoff` | local: not a view, harmless to lose |
-//! | `f` | `r` | something was removed from an object since the store was last made anew | until it is |
+//! | `f` | `r` | when something was first removed from an object since the store was last made anew, u64 big-endian | until it is |
 //! | `f` | `v` | version of the fold that made the views, u32 big-endian | replaced by every rebuild |
 //! | `F` | name of a source, to 64 | `Polls` of node/src/feed: how polling it has gone | local: as `b` |
 
@@ -52,7 +54,7 @@ use passerelle_domain::{
 pub type Key = Vec<u8>;
 
 /// The letters of all views: what `rebuild` drops and folds again.
-pub const VIEWS: &[u8] = b"akdtvcxyhjglupqTrDR";
+pub const VIEWS: &[u8] = b"akdtvcxyhjglupqTrDROQ";
 
 /// The schema version.
 pub const SCHEMA: &[u8] = b"s";
@@ -145,6 +147,12 @@ pub fn consent(id: ConsentId) -> Key {
     key(b'c', &[&id.bytes()])
 }
 
+/// The evidence of a consent record.
+#[must_use]
+pub fn evidence(id: ConsentId) -> Key {
+    key(b'O', &[&id.bytes()])
+}
+
 /// What rests on a consent record.
 #[must_use]
 pub fn uses(id: ConsentId) -> Key {
@@ -224,10 +232,23 @@ pub fn request(id: RequestId) -> Key {
     key(b'R', &[&[1], &id.bytes()])
 }
 
+/// The correction of a request.
+#[must_use]
+pub fn correction(id: RequestId) -> Key {
+    key(b'Q', &[&id.bytes()])
+}
+
 /// The range of all requests of persons: from, until.
 #[must_use]
 pub fn requests() -> (Key, Key) {
     (vec![b'R', 1], vec![b'R', 2])
+}
+
+/// The request in a key of [`requests`].
+#[must_use]
+pub fn request_id(key: &[u8]) -> Option<RequestId> {
+    let id = key.strip_prefix(&[b'R', 1])?;
+    Some(RequestId::from_bytes(id.try_into().ok()?))
 }
 
 /// A code on a card.
@@ -296,7 +317,7 @@ pub fn polls(source: &str) -> Key {
     key(b'F', &[source.as_bytes()])
 }
 
-/// The 16 bytes of the id in a key of the kinds `a`, `d`, `c`, `h`, `x` and `y`.
+/// The 16 bytes of the id in a key of the kinds `a`, `d`, `c`, `h`, `x`, `y`, `O` and `Q`.
 #[must_use]
 pub fn id_bytes(key: &[u8]) -> Option<[u8; 16]> {
     key.get(1..17)?.try_into().ok()

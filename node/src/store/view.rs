@@ -7,6 +7,7 @@ use minicbor::{Decode, Encode};
 use parking_lot::Mutex;
 use passerelle_domain::{
     aggregate::ReportRow,
+    consent::EvidenceRow,
     entry::Entry,
     envelope::Lane,
     facts::Facts,
@@ -15,7 +16,7 @@ use passerelle_domain::{
     ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position, ReportId, RequestId},
     refusal::{Code, Refusal},
     retention::{HoldKind, HoldRow, KeepingRow, SuspensionRow},
-    rights::{CardRow, ReadsRow, RequestRow},
+    rights::{CardRow, CorrectionRow, ReadsRow, RequestRow},
     rows::{
         AckRow, AlertRow, CaseAgeRow, CaseRow, ConsentRow, DraftRow, EnvelopeRow, GroupRow, HandoverRow, HeadRow,
         LaneIn, LaneItem, LaneOut, PeerRow, Row, SafeguardRow, TombstoneRow, UseRow,
@@ -222,6 +223,7 @@ fn encode_row(row: &Row) -> Encoded<'_> {
         Row::Tombstone(id, row) => (keys::tombstone(*id), encode(row)),
         Row::Envelope(society, id, row) => (keys::envelope(*society, *id), encode(row)),
         Row::Consent(id, row) => (keys::consent(*id), encode(row)),
+        Row::Evidence(id, row) => (keys::evidence(*id), encode(row)),
         Row::Use(id, row) => (keys::uses(*id), encode(row)),
         Row::Case(id, row) => (keys::case(*id), encode(row)),
         Row::Handover(id, row) => (keys::handover(*id), encode(row)),
@@ -230,6 +232,7 @@ fn encode_row(row: &Row) -> Encoded<'_> {
         Row::Group(id, row) => (keys::group(*id), encode(row)),
         Row::Reads(id, row) => (keys::reads(*id), encode(row)),
         Row::Card(code, row) => (keys::card(code), encode(row)),
+        Row::Correction(id, row) => (keys::correction(*id), encode(row)),
         Row::Request(id, row) => (keys::request(*id), encode(row)),
         Row::Keeping(id, row) => (keys::keeping(*id), encode(row)),
         Row::Hold(subject, kind, row) => (keys::hold(*subject, *kind), encode(row)),
@@ -268,6 +271,10 @@ impl Facts for View<'_> {
         self.row(&keys::consent(id))
     }
 
+    fn evidence(&self, id: ConsentId) -> Result<Option<EvidenceRow>, Refusal> {
+        self.row(&keys::evidence(id))
+    }
+
     fn uses(&self, id: ConsentId) -> Result<Option<UseRow>, Refusal> {
         self.row(&keys::uses(id))
     }
@@ -302,6 +309,10 @@ impl Facts for View<'_> {
 
     fn request(&self, id: RequestId) -> Result<Option<RequestRow>, Refusal> {
         self.row(&keys::request(id))
+    }
+
+    fn correction(&self, id: RequestId) -> Result<Option<CorrectionRow>, Refusal> {
+        self.row(&keys::correction(id))
     }
 
     fn keeping(&self, id: HandoverId) -> Result<KeepingRow, Refusal> {

@@ -168,6 +168,8 @@ struct Shared {
     line: Line,
     down: AtomicBool,
     tallies: [Mutex<Tally>; 2],
+    /// By how much packets were later than they should have been.
+    late: Mutex<Vec<Duration>>,
 }
 
 impl Shared {
@@ -191,8 +193,8 @@ pub(super) struct Emulator {
 impl Emulator {
     /// Makes two TUN devices of these names and joins them. The same seed loses the same packets, by their number.
     pub(super) fn start(devices: [String; 2], line: Line, seed: u64) -> anyhow::Result<Self> {
-        let (down, tallies) = (AtomicBool::new(false), Default::default());
-        let shared = Arc::new(Shared { born: Instant::now(), line, down, tallies });
+        let (down, tallies, late) = (AtomicBool::new(false), Default::default(), Mutex::default());
+        let shared = Arc::new(Shared { born: Instant::now(), line, down, tallies, late });
         let stop = CancellationToken::new();
         let (ready, made) = std::sync::mpsc::channel();
         let (of_thread, stopped) = (Arc::clone(&shared), stop.clone());
@@ -226,6 +228,11 @@ impl Emulator {
     /// What went from A to B, and from B to A.
     pub(super) fn tallies(&self) -> [Tally; 2] {
         [0, 1].map(|side| *self.shared.tallies[side].lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// By how much packets were later than they should have been, since this was last asked: what a busy machine adds.
+    pub(super) fn lateness(&self) -> Vec<Duration> {
+        std::mem::take(&mut *self.shared.late.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The instants at which the line came back by itself, up to `until`.
@@ -292,6 +299,8 @@ async fn one_way(shared: &Shared, side: usize, from: &Tun, to: &Tun, seed: u64) 
             // Packets arrive in their order: all of them take equally long. The timer rounds up to whole milliseconds;
             // half of one less makes that the nearest.
             tokio::time::sleep_until((shared.born + at - TIMER / 2).into()).await;
+            let late = shared.born.elapsed().saturating_sub(at);
+            shared.late.lock().unwrap_or_else(PoisonError::into_inner).push(late);
             if shared.is_down() {
                 shared.count(side, |tally| tally.cut += 1);
             } else {

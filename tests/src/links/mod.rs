@@ -190,7 +190,7 @@ impl Args {
     }
 
     fn runs_of_an_outage(&self) -> u64 {
-        if self.quick { 2 } else { 4 }
+        if self.quick { 2 } else { 8 }
     }
 
     fn outage(&self, profile: Profile) -> u64 {

@@ -158,7 +158,8 @@ pub(super) fn write(path: &Path, sections: &[Section], command: &str) -> anyhow:
         ),
         "Times run from the call that raises an alert to the event at the peer that it is durable there. An alert has \
          1,024 bytes of canonical CBOR, of which nothing can be compressed away but its form, unless it is of CAP text. \
-         Bytes are those of IP packets. Where a budget names one time, it is the median's.\n"
+         Bytes are those of IP packets. Where a budget names one time, it is the median's. `line late` is what the \
+         machine, busy with other things, added to the way of a packet each time it ran the line's own thread too late.\n"
             .to_owned(),
         "| line | one way | loss each way | bits a second | queue |\n| --- | ---: | ---: | ---: | ---: |".to_owned(),
     ];

@@ -52,12 +52,17 @@ fn routine() -> anyhow::Result<Maker> {
     Maker::new(SIZE, Filling::Bytes, now())
 }
 
+/// Median, 99th percentile and greatest of the times from raise to stored at the peer.
+fn times(times: Vec<Duration>) -> Vec<Figure> {
+    millis(["stored_p50", "stored_p99", "stored_max"], times)
+}
+
 /// Median, 99th percentile and greatest of some times, in milliseconds.
-fn times(mut times: Vec<Duration>) -> Vec<Figure> {
+fn millis(names: [&'static str; 3], mut times: Vec<Duration>) -> Vec<Figure> {
     times.sort_unstable();
     let samples = times.len();
-    let figure = |name, percent| Figure { name, value: percentile(&times, percent), unit: Unit::Millis, samples };
-    vec![figure("stored_p50", 50), figure("stored_p99", 99), figure("stored_max", 100)]
+    let figure = |(name, percent)| Figure { name, value: percentile(&times, percent), unit: Unit::Millis, samples };
+    names.into_iter().zip([50, 99, 100]).map(figure).collect()
 }
 
 /// Median and greatest of some times, in seconds.
@@ -123,6 +128,7 @@ async fn warm(args: &Args, profile: Profile) -> anyhow::Result<Vec<Figure>> {
     arrivals.of(&id, PATIENCE).await?;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let before = joined.ends.line.tallies();
+    joined.ends.line.lateness();
     let began = Instant::now();
     let mut pace = tokio::time::interval(args.warm_pace(profile));
     let mut raised = Vec::new();
@@ -135,6 +141,7 @@ async fn warm(args: &Args, profile: Profile) -> anyhow::Result<Vec<Figure>> {
         taken.push(arrivals.of(id, PATIENCE).await?.saturating_duration_since(*at));
     }
     let mut figures = times(taken);
+    figures.extend(millis(["line_late_p50", "line_late_p99", "line_late_max"], joined.ends.line.lateness()));
     if profile == Profile::Cut {
         figures.extend(seconds(
             ["return_to_first_p50", "return_to_first_max"],
@@ -274,6 +281,7 @@ async fn outage(args: &Args, profile: Profile) -> anyhow::Result<Vec<Figure>> {
         anyhow::Ok((first.saturating_duration_since(back), routine.saturating_duration_since(back)))
     };
     let measured = try_join_all((0..args.runs_of_an_outage()).map(once)).await?;
+    eprintln!("from the line's return to the first alert, and to the routine one: {measured:.2?}");
     let (first, routine) = measured.into_iter().unzip();
     let mut figures = seconds(["first_stored_p50", "first_stored_max"], first);
     figures.extend(seconds(["routine_stored_p50", "routine_stored_max"], routine));

@@ -1,7 +1,7 @@
 //! What must hold of a node whose disk is all that is left of it: it opens, proves itself, has kept every promise, and
 //! takes again what it had not answered. Opens a folder as the node does at its start; no socket, no link.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
 
 use anyhow::Context as _;
 use passerelle_domain::{
@@ -218,7 +218,7 @@ impl Check<'_> {
             }
             if let Some(package) = row.package {
                 self.looked.packages += 1;
-                if let Err(refusal) = vault.get_package(package.case, package.commitment) {
+                if let Err(refusal) = vault.get_package(package.case, package.commitment, &|_section| true) {
                     self.faults.push(format!("the package of {id} ({}) cannot be read: {refusal}", row.state));
                 }
             }
@@ -281,7 +281,8 @@ impl Check<'_> {
         for (id, row) in handovers(&**handle.store())? {
             if let Some(package) = row.package
                 && is_kept(&handle.view(), id, &row)?
-                && let Err(refusal) = packages.get(&package)
+                && let Err(refusal) =
+                    packages.get(&package, &BTreeSet::new(), &passerelle_domain::handover::Opener::Sender)
             {
                 self.faults.push(format!("the start took the package of {id} away: {refusal}"));
             }

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
 };
@@ -20,18 +20,26 @@ pub const BEGINS: Time = Time::from_millis(1_795_161_600_000);
 pub struct SimClock {
     began: Instant,
     off: Arc<AtomicI64>,
+    ever_off: Arc<AtomicBool>,
 }
 
 impl SimClock {
     /// A clock that is right, on a simulation that begins now.
     #[must_use]
     pub fn new() -> Self {
-        Self { began: Instant::now(), off: Arc::default() }
+        Self { began: Instant::now(), off: Arc::default(), ever_off: Arc::default() }
     }
 
     /// Sets it so many milliseconds off the right time, forwards or backwards.
     pub fn set_off(&self, millis: i64) {
         self.off.store(millis, Ordering::Relaxed);
+        self.ever_off.fetch_or(millis != 0, Ordering::Relaxed);
+    }
+
+    /// Whether it was ever set off.
+    #[must_use]
+    pub fn was_ever_off(&self) -> bool {
+        self.ever_off.load(Ordering::Relaxed)
     }
 }
 

@@ -2,8 +2,8 @@
 //! and nothing as another.
 
 use passerelle_domain::{
-    alert::AlertCancel,
-    catalogue::CancelReason,
+    alert::{AlertAck, AlertCancel},
+    catalogue::{AckKind, CancelReason},
     envelope::{Envelope, FORMAT_VERSION, Kind, Lane, SignedEnvelope},
     facts::Facts as _,
     ids::{AlertId, EntryIndex, EnvelopeId},
@@ -31,12 +31,16 @@ impl Liar {
         let mut envelope = match lie {
             Lie::SameId => self.said_before(named, to)?,
             Lie::OtherOrigin => {
-                let (alert, origin) = self.alert_at(to, |origin| origin != own && origin != self.societies[to])?;
-                self.cancel(origin, to, alert)
+                let victim = self.societies[to];
+                let other = self.societies.iter().find(|other| **other != own && **other != victim)?;
+                let (alert, _) = self.alert_at(to, |origin| origin == victim)?;
+                let ack = AlertAck::new(alert, AckKind::Ack, None).ok()?;
+                self.envelope(*other, to, Kind::AlertAck, ack.to_cbor())
             }
             _ => {
                 let (alert, _) = self.alert_at(to, |origin| origin != own)?;
-                self.cancel(own, to, alert)
+                let cancel = AlertCancel { alert, reason: CancelReason::Wrong, note: None };
+                self.envelope(own, to, Kind::AlertCancel, cancel.to_cbor())
             }
         };
         if lie == Lie::SameId {
@@ -67,20 +71,26 @@ impl Liar {
         })
     }
 
-    fn cancel(&self, origin: Society, to: usize, alert: AlertId) -> Envelope {
-        let cancel = AlertCancel { alert, reason: CancelReason::Wrong, note: None };
+    fn envelope(&self, origin: Society, to: usize, kind: Kind, body: Vec<u8>) -> Envelope {
         Envelope {
             version: FORMAT_VERSION,
             id: EnvelopeId::new(self.clock.now(), self.entropy.id()),
             origin,
             recipients: vec![self.societies[to]],
-            kind: Kind::AlertCancel,
+            kind,
             lane: Lane::Routine,
             created_at: self.clock.now(),
             expires_at: None,
-            body: cancel.to_cbor().into(),
+            body: body.into(),
             attachment: None,
         }
+    }
+
+    /// A Hello as the node itself would say it: in the same life of its store, for one.
+    pub(super) fn hello_of_insider(&self, hello: Hello, named: usize) -> Hello {
+        let reader = self.sites[named].disk.reader();
+        let head = View::of(&reader).head().ok().flatten();
+        Hello { epoch: head.map_or(hello.epoch, |head| head.epoch), ..hello }
     }
 
     /// A Hello that claims to hold just what was receipted, so that what waits is sent.

@@ -145,15 +145,26 @@ impl Ledger {
         self.agreed.insert(handover, agreed);
     }
 
+    /// An offer ended at a node before it can have been sent.
+    pub fn lapses(&mut self, node: usize, handover: HandoverId) {
+        let society = self.societies[node];
+        self.promises.lapsed.insert((society, handover));
+    }
+
+    /// The offers that ended before they can have been sent.
+    #[must_use]
+    pub fn lapsed(&self) -> BTreeSet<(Society, HandoverId)> {
+        self.promises.lapsed.clone()
+    }
+
+    /// Nothing of a handover that was stopped at a node can have been on its way by now.
+    pub fn was_not_sent(&mut self, node: usize, handover: HandoverId) {
+        self.promises.was_not_sent(node, handover);
+    }
+
     /// Somebody who has all keys of a Society signed an envelope with them: it may take effect as that Society's.
     pub fn signed(&mut self, digest: Digest, node: usize, kind: Kind) {
         self.promises.signed(digest, node, kind);
-    }
-
-    /// What was agreed, by handover.
-    #[must_use]
-    pub fn agreed(&self) -> &BTreeMap<HandoverId, Agreed> {
-        &self.agreed
     }
 
     /// Whether what a node knew at `since` may be gone from it, because an earlier state was put in place after it.

@@ -115,7 +115,8 @@ impl Liar {
         let other = self.societies[(named + 1) % self.societies.len()];
         let hello = match lie {
             Lie::OtherName => self.hello(other),
-            Lie::TakesAll => self.hello_after(self.hello(as_whom), named, to),
+            Lie::TakesAll => self.hello_after(self.hello_of_insider(self.hello(as_whom), named), named, to),
+            Lie::ForeignCancel | Lie::OtherOrigin | Lie::SameId => self.hello_of_insider(self.hello(as_whom), named),
             _ => self.hello(as_whom),
         };
         frames.send(v1::Frame::from(Frame::Hello(hello)))?;

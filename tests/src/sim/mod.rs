@@ -13,6 +13,7 @@ mod homes;
 pub mod hunt;
 mod insider;
 pub mod invariants;
+mod launch;
 pub mod ledger;
 pub mod liar;
 pub mod network;
@@ -25,9 +26,9 @@ pub mod trace;
 pub mod work;
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, Once},
     time::Duration,
 };
 
@@ -114,18 +115,24 @@ pub struct Outcome {
 thread_local! {
     /// Where somebody panicked on this thread since it was last asked.
     static PANICS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    /// Whether this thread runs a simulation.
+    static SIMULATING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Has every panic noted by the thread on which it happens. To be called once, before the first simulation.
-pub fn note_panics() {
-    std::panic::set_hook(Box::new(|info| {
-        let place = info.location().map(ToString::to_string).unwrap_or_default();
-        let what = info.payload().downcast_ref::<&str>().map_or_else(
-            || info.payload().downcast_ref::<String>().cloned().unwrap_or_default(),
-            |text| (*text).to_owned(),
-        );
-        PANICS.with_borrow_mut(|panics| panics.push(format!("{place}: {what}")));
-    }));
+/// Has every panic within a simulation noted by the thread on which it happens; others are told as before.
+fn note_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if !SIMULATING.get() {
+                return before(info);
+            }
+            let place = info.location().map(ToString::to_string).unwrap_or_default();
+            let what = info.payload_as_str().unwrap_or_default();
+            PANICS.with_borrow_mut(|panics| panics.push(format!("{place}: {what}")));
+        }));
+    });
 }
 
 /// Runs a simulation.
@@ -133,11 +140,14 @@ pub fn note_panics() {
 /// # Errors
 /// When the machine of this program fails: folders, the runtime.
 pub fn simulate(homes: &Homes, scenario: &Scenario) -> anyhow::Result<Outcome> {
+    note_panics();
     let begun = processor_time();
     PANICS.take();
+    SIMULATING.set(true);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?;
     let outcome = runtime.block_on(story(homes, scenario));
     drop(runtime);
+    SIMULATING.set(false);
     let mut outcome = outcome?;
     outcome.took = processor_time().saturating_sub(begun);
     Ok(outcome)

@@ -20,7 +20,7 @@ use passerelle_node::store::view::{View, decode};
 use super::{invariants::Invariant, network::paths::Millis};
 
 /// What was sent before its sender knew better may arrive this much later: TCP's patience, and the way.
-const ON_ITS_WAY: Millis = 90_000;
+const ON_ITS_WAY: Millis = 65_000;
 
 /// Something broken: which invariant, and how.
 pub(super) type Broken = (Invariant, String);
@@ -38,8 +38,10 @@ struct Issued {
 pub(super) struct Promises {
     issued: BTreeMap<Digest, Issued>,
     alerts: BTreeMap<AlertId, Society>,
-    /// Since when a node knows that a handover of its own may go no further.
-    stopped: BTreeMap<(usize, HandoverId), Millis>,
+    /// Since when a node knows that a handover of its own may go no further, and how much later it may still arrive.
+    stopped: BTreeMap<(usize, HandoverId), (Millis, Millis)>,
+    /// Offers that ended at their node before they can have been sent.
+    pub(super) lapsed: BTreeSet<(Society, HandoverId)>,
 }
 
 /// Where and when an entry was written.
@@ -64,7 +66,7 @@ impl Promises {
         knows: &dyn Fn(Society, AlertId) -> bool,
     ) -> Vec<Broken> {
         for handover in stops {
-            self.stopped.entry((written.node, *handover)).or_insert(written.at);
+            self.stopped.entry((written.node, *handover)).or_insert((written.at, ON_ITS_WAY));
         }
         match &entry.body {
             Body::Issued(meta) => {
@@ -89,6 +91,13 @@ impl Promises {
     /// Something was signed with the keys of a node's Society, though not by its node.
     pub(super) fn signed(&mut self, digest: Digest, node: usize, kind: Kind) {
         self.issued.insert(digest, Issued { by: node, kind, subject: None });
+    }
+
+    /// Nothing of a handover that stopped can have been on its way by now: there was no connection since before it was made.
+    pub(super) fn was_not_sent(&mut self, node: usize, handover: HandoverId) {
+        if let Some((_, on_its_way)) = self.stopped.get_mut(&(node, handover)) {
+            *on_its_way = 0;
+        }
     }
 
     /// The store of a node lost something: of what was stopped, that stays which it still `knows` of.
@@ -126,7 +135,7 @@ impl Promises {
         let is_whole = !matches!(verdict, Verdict::Rejected(code) if code == "expired");
         let since = self.stopped.get(&(*by, *handover)).filter(|_| is_whole);
         match since {
-            Some(since) if written.at > since + ON_ITS_WAY && *by != written.node => {
+            Some((since, on_its_way)) if written.at > since + on_its_way && *by != written.node => {
                 let waited = (written.at - since) / 1_000;
                 let text = format!(
                     "{} got something of {handover}, {waited} s after its sender knew it stopped",
@@ -174,13 +183,16 @@ type Refused = BTreeMap<(Lane, Position), String>;
 ///
 /// # Errors
 /// When one cannot be read.
-pub(super) fn at_the_end(journals: &[Whole<'_>]) -> anyhow::Result<Vec<Broken>> {
+pub(super) fn at_the_end(
+    journals: &[Whole<'_>],
+    lapsed: &BTreeSet<(Society, HandoverId)>,
+) -> anyhow::Result<Vec<Broken>> {
     let mut broken = Vec::new();
     for (at, sender) in journals.iter().enumerate() {
         broken.extend(duplicates(sender));
         for (_, receiver) in journals.iter().enumerate().filter(|(other, _)| *other != at) {
             if !sender.restored && !receiver.restored {
-                broken.extend(pair(sender, receiver)?);
+                broken.extend(pair(sender, receiver, lapsed)?);
             }
         }
     }
@@ -206,7 +218,16 @@ fn duplicates(journal: &Whole<'_>) -> Vec<Broken> {
 }
 
 /// What the sender's receipts and ends say, against what the receiver wrote.
-fn pair(sender: &Whole<'_>, receiver: &Whole<'_>) -> anyhow::Result<Vec<Broken>> {
+fn pair(
+    sender: &Whole<'_>,
+    receiver: &Whole<'_>,
+    lapsed: &BTreeSet<(Society, HandoverId)>,
+) -> anyhow::Result<Vec<Broken>> {
+    let moved = |entry: &Entry| matches!(&entry.body, Body::LaneAdvanced { peer, .. } if *peer == receiver.society);
+    if sender.entries.iter().any(moved) {
+        // Somebody else used its name there: what was refused of them is told to nobody.
+        return Ok(Vec::new());
+    }
     let names = format!("{} to {}", sender.society, receiver.society);
     let taken = taken(receiver, sender.society);
     let (mut told, mut until, mut ended) = (Refused::new(), BTreeMap::<Lane, Position>::new(), BTreeSet::new());
@@ -243,7 +264,7 @@ fn pair(sender: &Whole<'_>, receiver: &Whole<'_>) -> anyhow::Result<Vec<Broken>>
         broken.push((Invariant::ReceiptsTrue, text));
     }
     for ((lane, at), _) in refused.iter().filter(|(at, code)| *code == "expired" && !ended.contains(*at)) {
-        if is_there(sender, receiver.society, *lane, *at)? {
+        if must_be_said(sender, receiver.society, (*lane, *at), lapsed)? {
             let text = format!("{names}: {lane} {} was not delivered, and no entry says why", at.0);
             broken.push((Invariant::ExpirySaid, text));
         }
@@ -279,22 +300,35 @@ fn names_its_entry(
     }))
 }
 
-fn issue(sender: &Whole<'_>, peer: Society, lane: Lane, at: Position) -> anyhow::Result<Option<EntryIndex>> {
-    Ok(sender.view.lane_item(peer, lane, at)?.map(|item| item.entry))
-}
-
 /// When the envelope at a place of a lane expires.
 fn expires(sender: &Whole<'_>, peer: &Society, lane: Lane, at: Position) -> anyhow::Result<Option<Time>> {
-    let Some(entry) = issue(sender, *peer, lane, at)? else { return Ok(None) };
-    let index = usize::try_from(entry.0)?;
-    Ok(sender.entries.get(index).and_then(|entry| match &entry.body {
-        Body::Issued(meta) | Body::Received { envelope: Some(meta), .. } => meta.expires_at,
+    Ok(meta(sender, *peer, (lane, at))?.and_then(|(_, meta)| meta.expires_at))
+}
+
+/// The envelope at a place of a lane, and its entry.
+fn meta(
+    sender: &Whole<'_>,
+    peer: Society,
+    (lane, at): (Lane, Position),
+) -> anyhow::Result<Option<(EntryIndex, EnvelopeMeta)>> {
+    let Some(item) = sender.view.lane_item(peer, lane, at)? else { return Ok(None) };
+    let entry = sender.entries.get(usize::try_from(item.entry.0)?);
+    Ok(entry.and_then(|entry| match &entry.body {
+        Body::Issued(meta) | Body::Received { envelope: Some(meta), .. } => Some((entry.index, meta.clone())),
         _ => None,
     }))
 }
 
-/// Whether the sender still has what stands at a place of a lane.
-fn is_there(sender: &Whole<'_>, peer: Society, lane: Lane, at: Position) -> anyhow::Result<bool> {
-    let Some(entry) = issue(sender, peer, lane, at)? else { return Ok(false) };
-    Ok(sender.view.object(entry)?.is_some())
+/// Whether only its sender can be why an envelope did not come whole, and has to say so: it still has it, and it is none
+/// that a receiver takes for ended by its own clock.
+fn must_be_said(
+    sender: &Whole<'_>,
+    peer: Society,
+    place: (Lane, Position),
+    lapsed: &BTreeSet<(Society, HandoverId)>,
+) -> anyhow::Result<bool> {
+    let Some((entry, meta)) = meta(sender, peer, place)? else { return Ok(false) };
+    let here = meta.kind != Kind::HandoverOffer
+        || meta.subject.is_some_and(|id| lapsed.contains(&(sender.society, HandoverId::from(id))));
+    Ok(here && sender.view.object(entry)?.is_some())
 }

@@ -11,11 +11,15 @@ use std::{
 use clap::Parser;
 use parking_lot::Mutex;
 
-use super::{Class, Homes, Outcome, Scenario, note_panics, shrink::shrink, simulate};
+use super::{Class, Homes, Outcome, Scenario, launch, shrink::shrink, simulate};
 
 /// Simulates whole nodes on virtual time, with everything breaking that a seed says, and checks what must hold.
 #[derive(Debug, Parser)]
-#[command(name = "simulate")]
+#[command(
+    name = "simulate",
+    after_help = "With --defects, deliberate defects are armed one after another, and each must be found: all other \
+                  arguments are then those of simulate-defects (try --defects --help)."
+)]
 struct Arguments {
     /// The seeds, both ends included: `1..10000`, or one.
     #[arg(long, default_value = "1..20", value_parser = seeds)]
@@ -113,6 +117,9 @@ impl Sum {
 /// Runs the program.
 #[must_use]
 pub fn run() -> ExitCode {
+    if let Some(arguments) = launch::asked_for() {
+        return launch::simulate_defects(arguments);
+    }
     match simulate_all(&Arguments::parse()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
@@ -156,7 +163,6 @@ pub fn regressions() -> anyhow::Result<Vec<(&'static str, Scenario)>> {
 }
 
 fn simulate_all(arguments: &Arguments) -> anyhow::Result<bool> {
-    note_panics();
     let homes = Homes::make(arguments.nodes)?;
     let (first, last) = arguments.seeds();
     let (next, begun) = (AtomicU64::new(first), Instant::now());
@@ -187,6 +193,9 @@ fn simulate_all(arguments: &Arguments) -> anyhow::Result<bool> {
     let sum = sum.into_inner();
     eprintln!("\r{}", summary(&sum, begun.elapsed()));
     if let Some(file) = &arguments.report {
+        if let Some(folder) = file.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
         std::fs::write(file, page(arguments, &sum, begun.elapsed()))?;
     }
     Ok(sum.failures.is_empty())
@@ -375,7 +384,7 @@ fn page(arguments: &Arguments, sum: &Sum, wall: Duration) -> String {
 }
 
 /// When, from which commit and on what machine.
-fn machine() -> String {
+pub(super) fn machine() -> String {
     let of = |program: &str, arguments: &[&str]| {
         let output = std::process::Command::new(program).args(arguments).output().ok();
         let text = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());

@@ -278,6 +278,13 @@ impl Site {
         exit.await.context("the node was dropped")
     }
 
+    /// How often this host and another were connected so far, if they are not now.
+    #[must_use]
+    pub fn apart_from(&self, other: usize) -> Option<u64> {
+        let fabric = self.fabric.lock();
+        (fabric.joined(self.index, other) == 0).then(|| fabric.dials.made(self.index, other))
+    }
+
     /// Copies what the node has, as a backup does.
     ///
     /// # Errors

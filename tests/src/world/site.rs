@@ -162,6 +162,12 @@ impl Site {
         self.clock.ahead.fetch_add(millis, Ordering::Relaxed);
     }
 
+    /// What the node takes from outside itself: its own clock, which may be ahead.
+    #[must_use]
+    pub fn around(&self) -> Surroundings {
+        Surroundings { clock: Arc::new(self.clock.clone()), ..Surroundings::machine() }
+    }
+
     /// Starts the node.
     ///
     /// # Errors
@@ -171,7 +177,7 @@ impl Site {
         let mut waited = Duration::ZERO;
         let config = Config::parse(&self.folder.join("node.toml"), &self.config(), std::iter::empty())
             .map_err(|faults| anyhow::anyhow!("{faults}"))?;
-        let around = Surroundings { clock: Arc::new(self.clock.clone()), ..Surroundings::machine() };
+        let around = self.around();
         let metrics = Metrics::new();
         let (signals, mut supervisor, node) = loop {
             let (signals, heard) = mpsc::unbounded_channel();

@@ -15,6 +15,7 @@ use crate::{
     parcel::{self, Parcel},
     receipt::running_hash,
     refusal::{Code, Refusal},
+    rights::CorrectionEntry,
     signing::{PublicKey, Verifier},
     society::Society,
 };
@@ -147,7 +148,8 @@ pub(super) fn deliver(
     };
     let asked = match &letter {
         Some(letter) if accepted && letter.envelope.origin != context.own => {
-            rights::follow(context, &letter.content, letter.envelope.origin)?
+            let corrects = letter.envelope.attachment.is_some();
+            rights::follow(context, &letter.content, letter.envelope.origin, corrects)?
         }
         _ => Vec::new(),
     };
@@ -156,13 +158,20 @@ pub(super) fn deliver(
         Some(letter) if accepted => redact::obeyed(context, letter)?,
         _ => Vec::new(),
     };
+    let request = match &letter {
+        Some(Letter { content: Content::Rights(message), .. }) => Some(message.request.id),
+        _ => None,
+    };
     let mut entries = vec![match letter {
         Some(letter) if accepted => NewEntry::with_object(body, letter.signed.to_object(), Some(letter.content)),
         _ => NewEntry::bare(body),
     }];
     entries.extend(redaction);
     if let (true, Some(Ok(package)), Some(handover)) = (accepted, package, handover) {
-        entries.push(NewEntry::bare(Body::PackageKept { handover: handover.into(), package }));
+        entries.push(NewEntry::bare(match request {
+            Some(request) => Body::Correction(CorrectionEntry::Kept { request, place: package }),
+            None => Body::PackageKept { handover: handover.into(), package },
+        }));
     }
     entries.extend(follows);
     entries.extend(asked);
@@ -255,7 +264,14 @@ fn judge_content(
             _ => Err(Refusal::new(Code::BadReference, "the alert is not ours, or not redacted")),
         },
         Content::Subscription(_) => Ok(()),
-        Content::Rights(message) if by != context.own => rights::judge(context, message, by),
+        Content::Rights(message) if by != context.own => {
+            rights::judge(context, message, by)?;
+            match (letter.envelope.attachment, package) {
+                (None, _) | (Some(_), Some(Ok(_))) => Ok(()),
+                (Some(_), Some(Err(refusal))) => Err(refusal.clone()),
+                (Some(_), None) => Err(Refusal::new(Code::Malformed, "this message brings nothing sealed")),
+            }
+        }
         Content::Rights(_) => Ok(()),
         Content::Offer(_)
         | Content::Answer(_)

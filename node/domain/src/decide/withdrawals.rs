@@ -167,17 +167,31 @@ fn consequences(
                     .push(owed);
             }
         }
-        if let Some(row) = context.facts.consent(*consent)?
+        if let Some(case) = own_case(context, *consent, &uses)?
             && event.is_whole()
-            && let Some(owed) = whole_case(context, row.case, learnt)?
+            && let Some(owed) = whole_case(context, case, learnt)?
         {
-            due.entry(row.case).or_default().extend(owed);
+            due.entry(case).or_default().extend(owed);
         }
     }
     for (case, owed) in due {
         erase(context, case, owed, entries)?;
     }
     Ok(())
+}
+
+/// The case of our own that a consent is of; that of the handover, where the person could not be asked for one.
+fn own_case(context: &Context<'_>, consent: ConsentId, uses: &UseRow) -> Result<Option<CaseId>, Refusal> {
+    if let Some(row) = context.facts.consent(consent)? {
+        return Ok(Some(row.case));
+    }
+    for resting in uses.resting.iter().filter(|resting| resting.to != context.own) {
+        let row = context.facts.handover(resting.handover)?;
+        if let Some(row) = row.filter(|row| row.consent.is_none() && row.from == context.own) {
+            return Ok(row.case);
+        }
+    }
+    Ok(None)
 }
 
 /// Who is owed word of the erasure of a case of our own, if every consent of it is taken back whole.

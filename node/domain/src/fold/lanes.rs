@@ -157,7 +157,8 @@ impl Fold<'_> {
         Ok(())
     }
 
-    /// Our end of the lane goes on after what the peer holds; what it had not receipted follows.
+    /// Our end of the lane goes on after what the peer holds. What it had not receipted follows, and where it has lost
+    /// what it had, also that, as far as it is known here.
     pub(super) fn lane_advanced(
         &mut self,
         peer: Society,
@@ -167,8 +168,9 @@ impl Fold<'_> {
     ) -> Result<(), Refusal> {
         let before = self.facts.lane_out(peer, lane)?;
         let mut out = LaneOut { queued: position, queued_hash: *hash, receipted: position };
+        let first = before.receipted.min(position).0 + 1;
         let waiting_until = crate::defect!(LoseAfterAdvance => before.receipted, else before.queued);
-        for at in before.receipted.0 + 1..=waiting_until.0 {
+        for at in first..=waiting_until.0 {
             let Some(item) = self.facts.lane_item(peer, lane, Position(at))? else { continue };
             let Some(entry) = self.facts.entry(item.entry)? else { continue };
             if let Body::Issued(meta) | Body::Received { envelope: Some(meta), .. } = entry.body {

@@ -11,7 +11,7 @@ const PAUSE_MIN: Duration = Duration::from_millis(500);
 /// Systems send the first packet of a connection again after one second and then after one or two more: within this
 /// time goes the last of them that is worth waiting for.
 const PACKETS_WITHIN: Duration = Duration::from_secs(2);
-/// One of so many dials waits for as long as a dial may last.
+/// One of so many dials waits twice as long, and one of so many of those for as long as a dial may last.
 const LONG_DIAL_EVERY: u32 = 8;
 
 /// What waits for the peer, the most pressing of it.
@@ -76,10 +76,14 @@ impl Backoff {
     /// line returns, that one finds it. Some dials wait for long all the same, since the round trip may have grown.
     #[must_use]
     pub fn patience(self, round_trip: Option<Duration>, most: Duration) -> Duration {
-        match round_trip {
-            Some(known) if !self.failures.is_multiple_of(LONG_DIAL_EVERY) => (PACKETS_WITHIN + known * 3 / 2).min(most),
-            _ => most,
-        }
+        let Some(known) = round_trip else { return most };
+        let usual = PACKETS_WITHIN + known * 3 / 2;
+        let patience = match (self.failures % LONG_DIAL_EVERY, self.failures / LONG_DIAL_EVERY % LONG_DIAL_EVERY) {
+            (0, 0) => most,
+            (0, _) => usual * 2,
+            _ => usual,
+        };
+        patience.min(most)
     }
 }
 
@@ -119,14 +123,16 @@ mod tests {
     }
 
     #[test]
-    fn a_dial_waits_by_what_is_known_of_the_line_and_each_eighth_one_for_long() {
+    fn a_dial_waits_by_what_is_known_of_the_line_and_some_wait_for_longer() {
         let most = Duration::from_secs(10);
         for (failures, round_trip, millis) in [
             (1, None, 10_000),
             (1, Some(1), 2_001),
             (1, Some(600), 2_900),
             (1, Some(9_000), 10_000),
-            (8, Some(1), 10_000),
+            (8, Some(600), 5_800),
+            (63, Some(600), 2_900),
+            (64, Some(600), 10_000),
         ] {
             let backoff = Backoff { failures, failed_at: Time::default() };
             let patience = backoff.patience(round_trip.map(Duration::from_millis), most);

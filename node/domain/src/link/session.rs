@@ -18,7 +18,7 @@ use super::{
     Frame, Hello, PROTOCOL_MAX, PROTOCOL_MIN, Piece,
     deflate::{Deflater, Inflater},
     incoming::Incoming,
-    outgoing::Outgoing,
+    outgoing::{Outgoing, Parcels},
     pace::{FRAME_CONTENT_MIN, PROGRESS_EVERY, Pace},
     reading::{Part, Readings},
     slot,
@@ -34,35 +34,6 @@ const IDLE_PING_EVERY: Duration = Duration::from_secs(120);
 const IDLE_DEAD_AFTER: Duration = Duration::from_secs(180);
 /// Of eight pieces at least one is from the bulk lane when it has any, so that it never starves.
 const BULK_SHARE: u32 = 8;
-
-/// A parcel, ready to be sent.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Written {
-    /// Its bytes, its length before it.
-    pub bytes: Vec<u8>,
-    /// Whether it may be deflated beside others. What is about a person may not: how well it packs beside a text that
-    /// somebody else chose would tell whoever counts the bytes on the line what is in it.
-    pub public: bool,
-}
-
-/// Where parcels come from: the shell reads them from the store.
-pub trait Parcels {
-    /// The parcel at a position; `None` when it cannot be read
-    /// now, which stops the lane until more is queued.
-    ///
-    /// # Errors
-    /// When the store fails.
-    fn parcel(&mut self, lane: Lane, position: Position) -> Result<Option<Written>, Refusal>;
-
-    /// Whether the rest of a parcel that was begun may still be sent. If not, its place is begun anew with what
-    /// [`Parcels::parcel`] then gives.
-    ///
-    /// # Errors
-    /// When the store fails.
-    fn may_go_on(&mut self, _lane: Lane, _position: Position) -> Result<bool, Refusal> {
-        Ok(true)
-    }
-}
 
 /// What we know of one lane of this peer when a session begins.
 #[derive(Clone, Debug, Default)]
@@ -95,8 +66,8 @@ pub enum Event {
     Ready(Hello),
     /// A person must be told.
     Alarm(Alarm),
-    /// Before anything is sent in this lane, our end of it must be found to have `hash` at `position`, or else be
-    /// made to go on after it: then our own store was restored.
+    /// Before anything is sent in this lane, our end of it must be found to have `hash` at `position` and all that
+    /// follows, or else be made to go on after it: then our own store was restored.
     Advance {
         /// The lane.
         lane: Lane,
@@ -307,6 +278,11 @@ impl Session {
             if held < ours.receipted || theirs.queued < ours.received {
                 events.push(Event::Alarm(Alarm::PeerRestored(lane)));
             }
+            if held < ours.receipted {
+                // It gets again what it lost, unless some of that was before our own store was restored.
+                self.held[at] = true;
+                events.push(Event::Advance { lane, position: theirs.received, hash: theirs.received_hash });
+            }
             self.outgoing[at] = Outgoing::new(lane, held, theirs.partial_bytes, ours.queued);
         }
         self.ready = true;
@@ -322,7 +298,9 @@ impl Session {
     pub fn on_advanced(&mut self, lane: Lane, moved: bool) {
         self.held[slot(lane)] = false;
         if moved {
-            self.outgoing[slot(lane)].begin_anew();
+            // It may end before the place at which it ended until now.
+            self.local[slot(lane)].queued = Position(0);
+            self.outgoing[slot(lane)].move_end();
         }
     }
 

@@ -3,10 +3,14 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
-use passerelle_domain::{envelope::Lane, facts::Facts as _, signing::PublicKey, society::Society};
+use passerelle_domain::{envelope::Lane, facts::Facts as _, rows::HeadRow, signing::PublicKey, society::Society};
 use passerelle_node::{
     engine,
-    store::{memory::MemoryStore, view::View},
+    store::{
+        keys,
+        memory::MemoryStore,
+        view::{View, decode},
+    },
     trust::Ed25519Verifier,
 };
 
@@ -213,7 +217,8 @@ impl Machinery {
                 forked |= matches!(ends, (Ok(out), Ok(into)) if out.queued < into.received);
             }
             let mut ledger = self.ledger.lock();
-            if forgot || forked {
+            // What it has sent since may stand where it once sent something else: then only itself can tell.
+            if forgot {
                 let (life, about) = (other.life(), site.society);
                 ledger.expected.push(Expected { node: other.index, life, about, alarm: "peer_restored" });
             }
@@ -302,6 +307,15 @@ impl Machinery {
     }
 }
 
+/// Whether two heads of a journal differ in the name of the store's life alone: the journal cannot tell which one it is,
+/// and peers tell a new one from the last.
+fn only_another_life(one: &[u8], other: &[u8]) -> bool {
+    match (decode::<HeadRow>(one), decode::<HeadRow>(other)) {
+        (Ok(one), Ok(other)) => HeadRow { epoch: other.epoch, ..one } == other,
+        _ => false,
+    }
+}
+
 /// The rows with a bit flipped in one of them, and its key. Rows that are harmless to lose are left alone.
 fn flipped(rows: &Rows, which: u64) -> Option<(Vec<u8>, Rows)> {
     let mut chance = Chance::of(which, "flip");
@@ -313,6 +327,9 @@ fn flipped(rows: &Rows, which: u64) -> Option<(Vec<u8>, Rows)> {
     let (key, mut value) = (key.clone(), value.clone());
     let at = chance.place(value.len());
     value[at] ^= 1 << chance.below(8);
+    if key == keys::HEAD && only_another_life(&rows[&key], &value) {
+        return None;
+    }
     let mut damaged = rows.clone();
     damaged.insert(key.clone(), value);
     Some((key, damaged))

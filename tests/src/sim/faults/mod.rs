@@ -294,8 +294,11 @@ fn fault(chance: &mut Chance, class: Class, nodes: usize) -> Fault {
         Class::DiskError => at_commit(chance, Blow::Refuse),
         Class::Partition => {
             let to = (!chance.permille(250)).then_some(other);
-            let lasts =
-                if chance.permille(700) { chance.between(200, 20_000) } else { chance.between(20_000, 150_000) };
+            let lasts = match chance.below(10) {
+                0..=6 => chance.between(200, 20_000),
+                7..=8 => chance.between(20_000, 150_000),
+                _ => chance.between(150_000, 300_000),
+            };
             Fault::Cut { from: node, to, both: chance.permille(600), lasts }
         }
         Class::HalfOpen => Fault::Lose(node, other),

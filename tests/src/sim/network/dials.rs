@@ -12,6 +12,7 @@ const REFUSED_A_SECOND_MAX: usize = 8;
 pub(in crate::sim) struct Dials {
     late: BTreeMap<(usize, usize), VecDeque<Millis>>,
     worst: Option<(usize, usize, usize)>,
+    made: BTreeMap<(usize, usize), u64>,
 }
 
 impl Dials {
@@ -25,6 +26,16 @@ impl Dials {
         if late.len() > self.worst.map_or(REFUSED_A_SECOND_MAX, |(_, _, count)| count) {
             self.worst = Some((from, to, late.len()));
         }
+    }
+
+    /// Two hosts are connected once more.
+    pub(in crate::sim) fn connected(&mut self, one: usize, other: usize) {
+        *self.made.entry((one.min(other), one.max(other))).or_default() += 1;
+    }
+
+    /// How often two hosts were connected.
+    pub(in crate::sim) fn made(&self, one: usize, other: usize) -> u64 {
+        self.made.get(&(one.min(other), one.max(other))).copied().unwrap_or_default()
     }
 
     /// Who dialled whom too often, and how often in a second.

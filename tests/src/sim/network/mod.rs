@@ -70,7 +70,7 @@ pub struct Fabric {
     /// What has happened.
     pub counts: Counts,
     /// How often those were dialled that refused.
-    pub dials: dials::Dials,
+    pub(in crate::sim) dials: dials::Dials,
 }
 
 /// The network as one life of a node sees it.
@@ -133,6 +133,13 @@ impl Fabric {
     pub fn joined(&self, one: usize, other: usize) -> usize {
         let between = |connection: &&Connection| connection.nodes == [one, other] || connection.nodes == [other, one];
         self.connections.values().filter(between).filter(|it| it.ends.iter().all(|end| !end.gone)).count()
+    }
+
+    /// How many connections between two hosts both of them could still use.
+    #[must_use]
+    pub fn usable(&self, one: usize, other: usize) -> usize {
+        let usable = |it: &&Connection| !it.black_hole && it.ends.iter().all(|end| !end.gone && end.given_up.is_none());
+        self.between(one, other).iter().filter_map(|number| self.connections.get(number)).filter(usable).count()
     }
 
     /// Resets every connection between two hosts, as a box in between does; both ends hear of it.
@@ -269,7 +276,11 @@ impl SimNetwork {
         if port.send((theirs, address(from))).is_err() {
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
-        self.fabric.lock().counts.connections += 1;
+        {
+            let mut fabric = self.fabric.lock();
+            fabric.counts.connections += 1;
+            fabric.dials.connected(from, to);
+        }
         Ok((ours, address(to)))
     }
 }

@@ -51,6 +51,12 @@ pub enum Twist {
     WithdrawnLate,
     /// The person takes it back at the other Society.
     WithdrawnThere,
+    /// It is offered while there is no line to the other Society, and the offer ends before there is one.
+    Lapses,
+    /// It is offered while there is no line to the other Society, and the consent is taken back before there is one.
+    WithdrawnUnsent,
+    /// The person takes it back at the other Society while the package is on its way there.
+    WithdrawnCrossing,
     /// The consent ends before a person releases the case.
     Ended,
     /// The other Society hands the person over to a third, and then the consent is taken back where it was first given.
@@ -67,6 +73,9 @@ impl Twist {
         Self::WithdrawnEarly,
         Self::WithdrawnLate,
         Self::WithdrawnThere,
+        Self::Lapses,
+        Self::WithdrawnUnsent,
+        Self::WithdrawnCrossing,
         Self::Ended,
         Self::PassedOn,
     ];
@@ -176,6 +185,11 @@ impl People {
 impl Script<'_> {
     async fn play(mut self) {
         self.until = (self.twist == Twist::Ended).then(|| self.ends());
+        match self.twist {
+            Twist::WithdrawnUnsent => return self.stops_unsent().await,
+            Twist::Lapses => return self.lapses_unsent().await,
+            _ => {}
+        }
         if !self.consents().await || !self.offers().await {
             return;
         }
@@ -187,8 +201,10 @@ impl Script<'_> {
         if !self.until(self.to, |state| state != State::Draft).await || !self.answers().await {
             return;
         }
-        if self.twist == Twist::Ended {
-            return self.outlasts().await;
+        match self.twist {
+            Twist::Ended => return self.outlasts().await,
+            Twist::WithdrawnCrossing => return self.crosses().await,
+            _ => {}
         }
         if self.twist == Twist::ByHand && self.until(self.from, |state| state == State::Accepted).await {
             let message = v1::ReleaseHandoverRequest { id: self.handover.to_string(), ..Default::default() };
@@ -287,7 +303,7 @@ impl Script<'_> {
         true
     }
 
-    pub(super) async fn offers(&self) -> bool {
+    pub(super) async fn offers(&mut self) -> bool {
         let (Ok(mut draft), Ok(mut package)) =
             (toml::from_str::<serde_json::Value>(HANDOVER), toml::from_str::<serde_json::Value>(PACKAGE))
         else {
@@ -299,6 +315,9 @@ impl Script<'_> {
         draft["services"] = serde_json::json!([{ "service": "transport_family", "needs": ["transport_to_family"] }]);
         if let Some(draft) = draft.as_object_mut() {
             draft.remove("arrival");
+        }
+        if self.twist == Twist::Lapses {
+            draft["expires_at"] = serde_json::json!(self.lapses());
         }
         package["services_received"] = serde_json::Value::Null;
         if let Some(package) = package.as_object_mut() {

@@ -18,11 +18,78 @@ use super::{
 };
 use crate::sim::{checks::Checks, work::CaseFact};
 
+/// How often people look who want to come in between.
+const OFTEN: Duration = Duration::from_millis(40);
+
 impl Script<'_> {
     /// When a consent ends that is to end soon, by the clock of where it is given.
     pub(super) fn ends(&mut self) -> Time {
         let lasts = self.chance.millis(60_000, 120_000);
         self.people.clock(self.from).plus(lasts)
+    }
+
+    /// When an offer ends that is to end soon.
+    pub(super) fn lapses(&mut self) -> Time {
+        let lasts = self.chance.millis(2_000, 6_000);
+        self.people.clock(self.from).plus(lasts)
+    }
+
+    /// Waits until there is no line to the other Society; how often there was one before.
+    async fn until_apart(&self) -> Option<u64> {
+        let site = self.people.sites[self.from].clone();
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(240);
+        loop {
+            let apart = site.apart_from(self.to).filter(|_| site.up().is_some());
+            if apart.is_some() || tokio::time::Instant::now() >= deadline {
+                return apart;
+            }
+            tokio::time::sleep(OFTEN).await;
+        }
+    }
+
+    /// Once there is no line to the other Society, the case is offered and the consent taken back.
+    pub(super) async fn stops_unsent(mut self) {
+        let before = self.until_apart().await;
+        if before.is_none() || !self.consents().await || !self.offers().await {
+            return;
+        }
+        let node = self.from;
+        self.withdraws(node).await;
+        if self.people.sites[node].apart_from(self.to) == before {
+            self.people.ledger.lock().was_not_sent(node, self.handover);
+        }
+    }
+
+    /// Once there is no line to the other Society, the case is offered for a moment only. An alert waits behind it.
+    pub(super) async fn lapses_unsent(mut self) {
+        let before = self.until_apart().await;
+        if before.is_none() || !self.consents().await || !self.offers().await {
+            return;
+        }
+        self.people.raise(self.from, false, false, self.chance.clone()).await;
+        tokio::time::sleep(Duration::from_secs(7)).await;
+        let site = &self.people.sites[self.from];
+        if site.apart_from(self.to) == before && !site.clock.was_ever_off() {
+            self.people.ledger.lock().lapses(self.from, self.handover);
+        }
+    }
+
+    /// The package is released, and before it arrives the consent is taken back where it goes.
+    pub(super) async fn crosses(self) {
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(200);
+        while tokio::time::Instant::now() < deadline {
+            let state = self.people.sites[self.from].up().and_then(|up| {
+                let row = up.node.engine.view().handover(self.handover).ok().flatten();
+                row.map(|row| row.state)
+            });
+            if state == Some(State::Disclosed) {
+                return self.withdraws(self.to).await;
+            }
+            if state.is_some_and(State::has_ended) {
+                return;
+            }
+            tokio::time::sleep(OFTEN).await;
+        }
     }
 
     /// The case is accepted; then the consent ends, and only after that somebody wants to release it.

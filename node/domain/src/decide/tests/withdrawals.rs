@@ -17,7 +17,7 @@ use crate::{
     withdrawal::{KeepReason, Kept, Part},
 };
 
-const NOW: crate::time::Time = consent_sample::NOW;
+pub(super) const NOW: crate::time::Time = consent_sample::NOW;
 
 pub(super) fn id() -> HandoverId {
     HandoverId::new(NOW, [1; 10])
@@ -63,11 +63,11 @@ pub(super) fn release() -> Command {
     }
 }
 
-fn report(step: Step) -> Command {
+pub(super) fn report(step: Step) -> Command {
     Command::ReportHandover { caller: Caller::system(), entropy: [62; 10], id: id(), step, note: None }
 }
 
-fn read() -> Command {
+pub(super) fn read() -> Command {
     let (sections, purpose) = (vec![Section::Contact], Purpose::Transport);
     Command::ReadPackage { caller: Caller::system(), id: id(), sections, purpose }
 }
@@ -426,9 +426,8 @@ fn a_store_restored_from_before_the_withdrawal_learns_of_it_again() {
     }
 }
 
-/// Mali has passed the case on to The Gambia, under a consent that the person gave in Mali; under which handover.
-pub(super) fn passed_on() -> (World, HandoverId) {
-    let mut world = world(7);
+/// Mali passes the case on to The Gambia, under a consent that the person gave in Mali; that handover.
+pub(super) fn passed_on(world: &mut World) -> HandoverId {
     let mali = world.at("ML");
     let here = mali.journal.rows.handovers[&id()].case.expect("the case that was received");
     let mut draft = consent_sample::draft();
@@ -457,12 +456,13 @@ pub(super) fn passed_on() -> (World, HandoverId) {
     })
     .expect("covered by the consent given in Mali");
     world.settle("ML", "GM");
-    (world, passed_on)
+    passed_on
 }
 
 #[test]
 fn what_was_passed_on_is_taken_back_with_it() {
-    let (mut world, passed_on) = passed_on();
+    let mut world = world(7);
+    let passed_on = passed_on(&mut world);
     world.at("SN").ask(withdraw(About::Consent(consent_id()), None)).expect("recorded");
     for _ in 0..3 {
         world.settle("SN", "ML");
