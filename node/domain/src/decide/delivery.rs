@@ -199,9 +199,9 @@ fn judge(
         return Err(Refusal::new(Code::BadFrame, format!("a {} envelope came in the {lane} lane", envelope.lane)));
     }
     let ahead = std::time::Duration::from_secs(CLOCK_AHEAD_SECONDS_MAX);
-    // A withdrawal is heard whatever the clocks say: wrongly stopping is safer than wrongly sharing.
-    let withdrawal = matches!(letter.content, Content::Withdrawal(_));
-    if envelope.created_at > context.now.plus(ahead) && !withdrawal {
+    // A withdrawal and a redaction are heard whatever the clocks say: wrongly stopping is safer than wrongly sharing.
+    let stops = matches!(letter.content, Content::Withdrawal(_) | Content::Redact(_) | Content::Erased(_));
+    if envelope.created_at > context.now.plus(ahead) && !stops {
         return Err(Refusal::new(Code::NotIssuedYet, "the envelope is from the future"));
     }
     if let Some(known) = known_digest(context, envelope)? {

@@ -11,7 +11,9 @@ use crate::{
     handover::Gate,
     ids::{EntryIndex, EnvelopeId, Epoch, IdEntropy, Position},
     limits::PEERS_MAX,
+    receipt::running_hash,
     refusal::{Code, Refusal},
+    rows::LaneOut,
     society::Society,
 };
 
@@ -173,9 +175,12 @@ pub(super) fn meet_epoch(context: &Context<'_>, peer: Society, epoch: Epoch) -> 
 /// When the facts cannot be read.
 pub fn joins(facts: &dyn Facts, peer: Society, lane: Lane, position: Position, hash: &Digest) -> Result<bool, Refusal> {
     let out = facts.lane_out(peer, lane)?;
-    if position >= out.receipted {
+    if position == out.receipted {
+        return ends_so(facts, peer, lane, &out, hash);
+    }
+    if position > out.receipted {
         let known = facts.lane_item(peer, lane, position)?.is_some_and(|item| item.hash == *hash);
-        return Ok(position <= out.queued && (position == out.receipted || known));
+        return Ok(position <= out.queued && known);
     }
     let begins = position == Position(0) && *hash == Digest::default();
     if !begins && facts.lane_item(peer, lane, position)?.is_none_or(|item| item.hash != *hash) {
@@ -187,6 +192,23 @@ pub fn joins(facts: &dyn Facts, peer: Society, lane: Lane, position: Position, h
         }
     }
     Ok(true)
+}
+
+/// Whether `hash` is that of a lane where the peer has receipted it: what comes after that was made of it. The row of the
+/// place itself may be gone, or that of another life of the store.
+fn ends_so(facts: &dyn Facts, peer: Society, lane: Lane, out: &LaneOut, hash: &Digest) -> Result<bool, Refusal> {
+    if out.queued == out.receipted {
+        return Ok(out.queued_hash == *hash);
+    }
+    let next = out.receipted.next();
+    let Some(item) = facts.lane_item(peer, lane, next)? else { return Ok(true) };
+    let body = facts.entry(item.entry)?.map(|entry| entry.body);
+    Ok(match body {
+        Some(Body::Issued(meta) | Body::Received { envelope: Some(meta), .. }) => {
+            running_hash(hash, next, &meta.digest) == item.hash
+        }
+        _ => true,
+    })
 }
 
 /// Our end of a lane goes on after what the peer holds.

@@ -270,8 +270,9 @@ impl Session {
             let at = slot(lane);
             let (ours, theirs) = (&self.local[at], &hello.lanes[at]);
             let held = crate::defect!(NoResume => theirs.received.max(ours.receipted), else theirs.received);
-            if theirs.received > ours.receipted {
-                // Either the receipt was lost, or our store was restored and its end of the lane has forked.
+            if theirs.received >= ours.receipted && theirs.received > Position(0) {
+                // Either the receipt was lost, or our store was restored and its end of the lane has forked; where both
+                // were, as many envelopes may be others.
                 self.held[at] = true;
                 events.push(Event::Advance { lane, position: theirs.received, hash: theirs.received_hash });
             }

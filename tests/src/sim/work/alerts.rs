@@ -21,6 +21,8 @@ pub struct AlertFact {
     pub id: AlertId,
     /// Whose it is.
     pub origin: usize,
+    /// Whether it expires soon.
+    pub brief: bool,
     /// When that was acknowledged.
     pub raised: Millis,
     /// When it was sent, as it says itself.
@@ -51,7 +53,7 @@ impl People {
         let command = Command::RaiseAlert { caller: person(), id, alert: Box::new(alert) };
         if self.command(node, &format!("{what} {id}"), command).await.is_ok() {
             let raised = self.now();
-            let fact = AlertFact { id, origin: node, raised, sent_at, cancelled: None, redacted: None };
+            let fact = AlertFact { id, origin: node, brief, raised, sent_at, cancelled: None, redacted: None };
             self.memory.lock().alerts.push(fact);
         }
     }

@@ -80,3 +80,34 @@ fn a_lane_between_two_nodes_that_both_lost_something_goes_on() {
     let (sn, rebuilt) = (world.at("SN").journal.rows.clone(), world.at("SN").journal.rebuilt(society("SN")));
     assert!(sn == rebuilt, "the fold of the journal gives the same lane");
 }
+
+#[test]
+fn as_many_envelopes_that_are_others_are_noticed() {
+    for waiting in [false, true] {
+        let mut world = World::new();
+        let before = world.at("SN").journal.clone();
+        raise(&mut world, 1);
+        world.settle("SN", "ML");
+        let first_life = world.at("SN").journal.clone();
+        // The store is put back, and another alert takes the first place, once both ends were.
+        let ml_before = World::new().at("ML").journal.clone();
+        world.at("SN").journal = before;
+        world.at("ML").journal = ml_before;
+        raise(&mut world, 2);
+        world.settle("SN", "ML");
+        // Then the first life comes back: one envelope was receipted in it, and one is held.
+        world.at("SN").journal = first_life;
+        let third = waiting.then(|| raise(&mut world, 3));
+        let at = held(&mut world);
+        assert_eq!(at.0, Position(1));
+        assert!(!sn_joins(&mut world, at), "what is held at the place is another one");
+        advance(&mut world, at);
+        assert!(sn_joins(&mut world, at), "once is enough");
+        let last = raise(&mut world, 4);
+        world.settle("SN", "ML");
+        let alerts = &world.at("ML").journal.rows.alerts;
+        assert!(third.into_iter().chain([last]).all(|id| alerts.contains_key(&id)), "the lane goes on");
+        let (sn, rebuilt) = (world.at("SN").journal.rows.clone(), world.at("SN").journal.rebuilt(society("SN")));
+        assert!(sn == rebuilt, "the fold of the journal gives the same lane");
+    }
+}

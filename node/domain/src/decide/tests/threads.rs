@@ -385,3 +385,17 @@ fn what_is_forgotten_for_a_redaction_is_named_in_the_journal() {
     );
     assert!(named);
 }
+
+#[test]
+fn a_redaction_is_heard_from_a_node_whose_clock_is_ahead() {
+    let mut world = World::new();
+    world.at("SN").ask(raise(1, alert(false, vec![], NOW))).expect("raised");
+    world.settle("SN", "ML");
+    world.at("SN").now = NOW.plus(Duration::from_secs(6 * 3_600));
+    world.at("SN").ask(raise(2, alert(false, vec![], NOW))).expect("raised");
+    world.at("SN").ask(redact(1)).expect("ours");
+    world.settle("SN", "ML");
+    let alerts = &world.at("ML").journal.rows.alerts;
+    assert!(alerts[&id(1)].redacted.is_some(), "what must not be shown is not shown, whatever the clocks say");
+    assert!(!alerts.contains_key(&id(2)), "anything else from the future is refused");
+}

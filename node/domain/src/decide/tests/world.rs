@@ -361,6 +361,10 @@ impl Node {
     /// What would travel at a position of a lane to `peer`: a parcel without its length.
     pub(super) fn parcel(&self, peer: Society, lane: Lane, position: Position) -> Option<Vec<u8>> {
         let item = self.journal.rows.items.get(&(peer, lane, position))?;
+        let queued = self.journal.rows.lanes_out.get(&(peer, lane)).map_or(Position(0), |out| out.queued);
+        if position > queued {
+            return None;
+        }
         let stored = self.journal.objects.get(&item.entry)?;
         let stream = if fold::Residue::is_stored(stored) {
             match &self.journal.entries[item.entry.0 as usize].body {
