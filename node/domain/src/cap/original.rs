@@ -122,6 +122,22 @@ pub fn polygons(document: &[u8]) -> Vec<Vec<(f64, f64)>> {
         .collect()
 }
 
+/// The circles of a CAP document, each once: latitude and longitude of its middle in degrees, and its radius in kilometres.
+/// What is no circle is left out.
+#[must_use]
+pub fn circles(document: &[u8]) -> Vec<(f64, f64, f64)> {
+    let Some(document) = xml::alert(document) else { return Vec::new() };
+    let mut budget = geometry::Budget::default();
+    let mut seen = BTreeSet::new();
+    let areas = children(&document.root, "info").flat_map(|info| children(info, "area"));
+    areas
+        .flat_map(|area| children(area, "circle"))
+        .filter(|shape| !shape.text.is_empty() && seen.insert(shape.text.as_str()))
+        .filter_map(|shape| geometry::circle(&shape.text, &mut budget).ok())
+        .map(|((latitude, longitude), km)| (latitude, longitude, km))
+        .collect()
+}
+
 /// Elements whose words the alert may hold in another element, joined or shortened.
 const WORDS: [&str; 6] = ["info/event", "info/headline", "info/description", "info/instruction", "info/audience", AREA];
 const AREA: &str = "info/area/areaDesc";
