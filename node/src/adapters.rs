@@ -1,15 +1,17 @@
 //! What the operators' interface asks of peers, links and packages, answered by these rooms. Only
 //! translation lives here.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use passerelle_domain::{
     bundle::{Bundle, SignedBundle},
+    catalogue::Section,
     decide::Caller,
+    digest::Digest,
     entry::PackageRef,
     envelope::Attachment,
-    handover::Question,
-    ids::{CaseId, EntryIndex, HandoverId},
+    handover::{Opener, Package, Question},
+    ids::{CaseId, ConsentId, EntryIndex, HandoverId, RequestId},
     refusal::{Code, Refusal},
     society::Society,
 };
@@ -106,8 +108,37 @@ impl Packages for packages::Packages {
         Self::put(self, case, package)
     }
 
-    fn get(&self, package: &PackageRef) -> Result<Zeroizing<Vec<u8>>, Refusal> {
-        Self::get(self, package)
+    fn get(
+        &self,
+        package: &PackageRef,
+        sections: &BTreeSet<Section>,
+        opener: &Opener,
+    ) -> Result<(Package, BTreeSet<Section>), Refusal> {
+        Self::get(self, package, sections, opener).map(|kept| (kept.package, kept.there))
+    }
+
+    fn put_correction(&self, request: RequestId, correction: &[u8]) -> Result<PackageRef, Refusal> {
+        Self::put_correction(self, request, correction)
+    }
+
+    fn seal_correction(&self, peer: Society, request: RequestId, correction: &[u8]) -> Result<Attachment, Refusal> {
+        Self::seal_correction(self, peer, request, correction)
+    }
+
+    fn discard_correction(&self, request: RequestId, names: &[Digest]) -> Result<(), Refusal> {
+        Self::discard_correction(self, request, names)
+    }
+
+    fn put_evidence(&self, consent: ConsentId, evidence: &[u8]) -> Result<PackageRef, Refusal> {
+        Self::put_evidence(self, consent, evidence)
+    }
+
+    fn evidence(&self, place: &PackageRef) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+        Self::evidence(self, place)
+    }
+
+    fn discard_evidence(&self, place: &PackageRef) -> Result<(), Refusal> {
+        Self::discard_evidence(self, place)
     }
 
     fn seal_for(

@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod operator;
 pub mod packages;
 pub mod peers;
+pub mod requests;
 pub mod run;
 pub mod store;
 pub mod supervise;

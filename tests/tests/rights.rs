@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use passerelle_proto::v1::{self, subject_service_client::SubjectServiceClient};
-use passerelle_tests::world::{Handovers, PATIENCE, World, channel, verified};
+use passerelle_tests::world::{Handovers, PATIENCE, World, channel, search, vault_files, verified};
 use tonic::transport::Channel;
 use tonic_types::StatusExt as _;
 
@@ -136,5 +136,90 @@ async fn three_wrong_answers_lock_a_code_and_an_unknown_one_looks_the_same() -> 
     let bare = here.ask_right(ask("access", "0000000", "?!")).await.err().context("no answer")?;
     assert_eq!(reason(&bare).as_deref(), Some("missing_field"));
     drop((gambia, mali, here));
+    world.end().await
+}
+
+/// What a node shows of a request, once it has something to apply.
+async fn with_correction(subjects: &mut Subjects, id: &str) -> anyhow::Result<v1::SubjectRequestView> {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let request = v1::GetSubjectRequestRequest { id: id.to_owned() };
+        if let Ok(answer) = subjects.get_subject_request(request).await {
+            let view = answer.into_inner().request.context("a request")?;
+            if !view.correction_json.is_empty() {
+                return Ok(view);
+            }
+        }
+        anyhow::ensure!(tokio::time::Instant::now() < deadline, "no correction came");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_put_right_in_mali_is_right_at_both_ends_and_stands_in_no_file() -> anyhow::Result<()> {
+    let mut world = World::started(&["GM", "ML"]).await?;
+    let folders = [world.site("GM")?.folder().to_owned(), world.site("ML")?.folder().to_owned()];
+    let (gambia, mali, id, code) = with_card(&world).await?;
+    let mut at_gambia = subjects(&world, "GM").await?;
+    let mut at_mali = subjects(&world, "ML").await?;
+    let number = "+22300000099";
+    let needles = [("the new number".to_owned(), number.as_bytes().to_vec())];
+    let nothing = |when: &str| folders.iter().try_for_each(|folder| search(folder, &needles, when));
+    let correction_json = format!("{{\"contact\": {{\"safe_phone\": \"{number}\"}}}}");
+    let wrong = v1::AskRightRequest { correction_json: correction_json.clone(), ..ask("access", &code, ANSWER) };
+    let refused = at_mali.ask_right(wrong).await.err().context("access corrects nothing")?;
+    assert_eq!(reason(&refused).as_deref(), Some("malformed"));
+    let asked = v1::AskRightRequest { correction_json, ..ask("rectification", &code, ANSWER) };
+    let taken = at_mali.ask_right(asked.clone()).await?.into_inner();
+    let again = v1::AskRightRequest { id: taken.id.clone(), ..asked };
+    assert_eq!(at_mali.ask_right(again).await?.into_inner().entry_index, taken.entry_index, "once");
+    let old = mali.read(&id).await?["contact"]["safe_phone"].clone();
+
+    let shown = with_correction(&mut at_gambia, &taken.id).await?;
+    assert!(shown.correction_json.contains(number) && shown.sections == ["contact"] && !shown.corrected, "{shown:?}");
+    let done = |id: &str| v1::AnswerSubjectRequestRequest {
+        id: id.to_owned(),
+        outcome: "done".to_owned(),
+        reason: String::new(),
+    };
+    at_gambia.answer_subject_request(done(&taken.id)).await?;
+    let shown = with_correction(&mut at_mali, &taken.id).await?;
+    assert!(!shown.corrected, "a person there looks at it too");
+    assert_eq!(mali.read(&id).await?["contact"]["safe_phone"], old, "until then it is as it was");
+    at_mali.answer_subject_request(done(&taken.id)).await?;
+    assert_eq!(mali.read(&id).await?["contact"]["safe_phone"], number);
+    assert_eq!(gambia.read(&id).await?["contact"]["safe_phone"], number);
+    let view = until(&mut at_gambia, &taken.id, 2).await?;
+    assert!(view.corrected && view.state == "answered", "{view:?}");
+    until(&mut at_mali, &taken.id, 2).await?;
+    nothing("put right")?;
+
+    // All have answered: what was asked for goes from both vaults, what the packages said before stays with them.
+    for code in ["GM", "ML"] {
+        let node = world.node(code)?;
+        node.upkeep.sweep().await?;
+        verified(&node)?;
+    }
+    assert!(
+        at_mali
+            .get_subject_request(v1::GetSubjectRequestRequest { id: taken.id.clone() })
+            .await?
+            .into_inner()
+            .request
+            .is_some_and(|request| request.correction_json.is_empty())
+    );
+    let before: Vec<_> = folders.iter().map(|folder| vault_files(folder)).collect::<Result<_, _>>()?;
+    drop((gambia, at_gambia, at_mali));
+    // A start removes nothing that is still known.
+    world.site("GM")?.restart().await?;
+    assert_eq!(vault_files(&folders[0])?, before[0]);
+    mali.withdraw(&id).await?;
+    let gambia = Handovers::of(&*world.node("GM")?).await?;
+    gambia.until_erased_by(&id, "ML").await?;
+    for folder in &folders {
+        assert_eq!(vault_files(folder)?, 0, "what stood there before too");
+    }
+    nothing("erased")?;
+    drop((gambia, mali));
     world.end().await
 }

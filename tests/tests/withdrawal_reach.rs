@@ -1,20 +1,31 @@
 //! How far a withdrawal reaches: three real nodes, a holder who is late, a hold, an origin restored from before it.
 
-use std::{fs, time::Duration};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use passerelle_domain::{
-    decide::{Command, HoldScope, Reply, open},
-    entry::Body,
+    bundle::SignedBundle,
+    decide::{Command, HoldScope},
+    entry::{Body, Verdict},
     envelope::{Kind, Lane, SignedEnvelope},
     facts::Facts as _,
-    ids::HandoverId,
+    ids::{HandoverId, Position},
+    link::{Frame, Hello, LanePositions, PROTOCOL_MAX, PROTOCOL_MIN, Piece},
     parcel,
     retention::HoldKind,
 };
-use passerelle_node::{link::Packages as _, run::Node, trust::Ed25519Verifier, withdrawals};
-use passerelle_tests::world::{Handovers, World, journal, now, operator, vault_files, verified, wait_until};
+use passerelle_node::{
+    link::Packages as _,
+    peers,
+    run::{Node, Surroundings},
+    trust::{Connector, Ed25519Verifier, LiveTrust, PeerBundles, TrustFolder},
+    withdrawals,
+};
+use passerelle_proto::v1::{self, link_service_client::LinkServiceClient};
+use passerelle_tests::world::{Handovers, PATIENCE, World, journal, now, operator, vault_files, verified, wait_until};
 use serde_json::json;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Endpoint;
 use tonic_types::StatusExt as _;
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -113,27 +124,19 @@ async fn a_package_of_an_origin_that_forgot_the_withdrawal_is_refused_by_the_tom
     world.site("GM")?.start().await?;
     Handovers::of(&*world.node("GM")?).await?.release(&id).await?;
     let parcel = released(&*world.node("GM")?)?;
+    let hello = hello_of(&*world.node("GM")?)?;
     world.site("GM")?.stop().await?;
     world.site("ML")?.start().await?;
+    // Whoever has the keys of The Gambia brings it over a real connection, as a node would that hears of nothing.
     let node = world.node("ML")?;
-    let (peer, lane) = ("GM".parse()?, Lane::Bulk);
-    let keys = |society| {
-        node.engine
-            .view()
-            .peer(society)
-            .ok()
-            .flatten()
-            .map_or_else(Vec::new, |row| row.signing_keys.iter().map(|key| key.0).collect())
-    };
-    let (opened, _) = open(&parcel, &keys, &Ed25519Verifier)?;
-    assert!(opened.outcome.is_ok(), "it is signed by The Gambia, and whole");
-    let position = node.engine.view().lane_in(peer, lane)?.received.next();
-    let deliver = Command::Deliver { peer, lane, position, opened: Box::new(opened), package: None };
-    let Reply::Received { accepted, rejected, .. } = node.engine.submit(deliver).await? else {
-        anyhow::bail!("an envelope is judged")
-    };
-    assert!(!accepted);
-    assert_eq!(rejected, [(position, "withdrawn".to_owned())], "by the tombstone, whatever the sender thinks");
+    let folder = world.site("GM")?.folder().to_owned();
+    let rejected = brought(&folder, hello, &parcel).await?;
+    assert_eq!(rejected, [(Position(1), "withdrawn".to_owned())], "by the tombstone, whatever the sender thinks");
+    let refused =
+        |body: &Body| matches!(body, Body::Received { verdict: Verdict::Rejected(code), .. } if code == "withdrawn");
+    assert!(journal(&node)?.iter().any(|entry| refused(&entry.body)), "and that it came is in the journal");
+    let mali = world.site("ML")?.folder().to_owned();
+    assert_eq!(vault_files(&mali)?, 0, "nothing of it came into the vault");
     // The two meet: the origin learns of it, and what it still had of the case goes.
     world.site("GM")?.start().await?;
     Handovers::of(&*world.node("GM")?).await?.until(&id, "erased").await?;
@@ -145,6 +148,71 @@ async fn a_package_of_an_origin_that_forgot_the_withdrawal_is_refused_by_the_tom
     assert_eq!(reason(mali.read(&id).await).as_deref(), Some("withdrawn"));
     drop((mali, node));
     world.end().await
+}
+
+/// How a node would greet Mali at this moment.
+fn hello_of(node: &Node) -> anyhow::Result<Hello> {
+    let view = node.engine.view();
+    let mali = "ML".parse()?;
+    let mut lanes = [LanePositions::default(); 3];
+    for (lane, positions) in Lane::ALL.iter().zip(&mut lanes) {
+        let (out, into) = (view.lane_out(mali, *lane)?, view.lane_in(mali, *lane)?);
+        (positions.queued, positions.received, positions.received_hash) = (out.queued, into.received, into.hash);
+    }
+    Ok(Hello {
+        protocol: (PROTOCOL_MIN, PROTOCOL_MAX),
+        society: node.society,
+        epoch: node.link.epoch,
+        lanes,
+        clock: now(),
+        bundle_version: node.link.bundle_version,
+        deflate: false,
+        brief_receipts: false,
+        readings: false,
+    })
+}
+
+/// Dials Mali with the keys in `folder` and brings one parcel as the first of the bulk lane; what the receipt rejects.
+async fn brought(folder: &Path, hello: Hello, parcel: &[u8]) -> anyhow::Result<Vec<(Position, String)>> {
+    let (_, trust) = TrustFolder::open_at(&folder.join("trust"))?;
+    let known = peers::read_bundles(&PeerBundles::open(folder)?)?;
+    let live = LiveTrust::new(&peers::material(&trust.identity, trust.bundle.bundle(), &known), Arc::new(now))?;
+    let mali = known.iter().map(SignedBundle::bundle).find(|bundle| bundle.society.code() == "ML").context("Mali")?;
+    let address = mali.addresses.first().context("an address")?;
+    let connector = Connector::new(live, mali.society, Surroundings::machine().network);
+    let channel = Endpoint::from_shared(format!("http://{address}"))?.connect_with_connector(connector).await?;
+    let (frames, outgoing) = tokio::sync::mpsc::channel(4);
+    frames.send(v1::Frame::from(Frame::Hello(hello))).await?;
+    let mut answers = LinkServiceClient::new(channel).exchange(ReceiverStream::new(outgoing)).await?.into_inner();
+    let mut content = Vec::new();
+    let mut length = parcel.len() as u64;
+    while length >= 0x80 {
+        content.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    content.push(length as u8);
+    content.extend_from_slice(parcel);
+    let piece = Piece { lane: Lane::Bulk, position: Position(1), offset: 0, content, deflated: false };
+    let mut sent = false;
+    let heard = async {
+        while let Some(frame) = answers.message().await? {
+            match Frame::try_from(frame)? {
+                Frame::Hello(_) if !sent => {
+                    sent = true;
+                    frames.send(v1::Frame::from(Frame::Parcels(piece.clone()))).await?;
+                }
+                Frame::Receipt(signed) => {
+                    let receipt = signed.open(&mali.signing_keys, &Ed25519Verifier)?;
+                    if receipt.lane == Lane::Bulk && receipt.position == Position(1) {
+                        return Ok(receipt.rejected.into_iter().map(|one| (one.position, one.code)).collect());
+                    }
+                }
+                _ => {}
+            }
+        }
+        anyhow::bail!("Mali ended the session without a receipt")
+    };
+    tokio::time::timeout(PATIENCE, heard).await?
 }
 
 /// The newest release of a node, as its lane would carry it.
@@ -236,6 +304,50 @@ async fn a_holder_who_is_late_is_an_alarm_in_status_and_figures_until_it_answers
     assert!(gambia.alarms().await?.iter().all(|alarm| !alarm.starts_with("ML: withdrawal")), "it has answered");
     assert!(!late(25)?);
     drop((node, gambia));
+    world.end().await
+}
+
+/// One look of the node's minute at itself, with its clock as it is; the lines of its figures that say so much of `what`.
+async fn minute(world: &mut World, what: &str) -> anyhow::Result<Vec<String>> {
+    let (node, around) = (world.node("GM")?, world.site("GM")?.around());
+    let once = tokio_util::sync::CancellationToken::new();
+    once.cancel();
+    node.clone().keep(around, once).await?;
+    let text = node.link.metrics.to_text();
+    Ok(text.lines().filter(|line| line.starts_with(&format!("passerelle_{what}"))).map(str::to_owned).collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_minute_of_a_node_says_who_is_late_and_what_still_stands_in_its_files() -> anyhow::Result<()> {
+    let mut world = World::started(&["GM", "ML"]).await?;
+    let gambia = Handovers::of(&*world.node("GM")?).await?;
+    let mali = Handovers::of(&*world.node("ML")?).await?;
+    let id = in_service(&gambia, &mali).await?;
+    drop(mali);
+    world.site("ML")?.stop().await?;
+    gambia.withdraw(&id).await?;
+    gambia.until(&id, "erased").await?;
+    assert!(minute(&mut world, "withdrawals_late{").await?.is_empty());
+    world.site("GM")?.pass(25 * HOUR);
+    let late = minute(&mut world, "withdrawals_late{").await?;
+    assert!(late.len() == 1 && late[0].contains("withdrawal_unanswered") && late[0].ends_with(" 1"), "{late:?}");
+    // What was said of the case is forgotten, and stands in the log until the store is made anew.
+    let alarm = "forgotten_text_in_log".to_owned();
+    assert!(!gambia.alarms().await?.contains(&alarm));
+    world.site("GM")?.pass(8 * DAY);
+    assert!(gambia.alarms().await?.contains(&alarm), "{:?}", gambia.alarms().await?);
+    let since = minute(&mut world, "forgotten_in_log_seconds").await?;
+    assert!(since.len() == 1 && !since[0].ends_with(" 0.0"), "{since:?}");
+    drop(gambia);
+    world.site("GM")?.restart().await?;
+    let gambia = Handovers::of(&*world.node("GM")?).await?;
+    assert!(!gambia.alarms().await?.contains(&alarm), "a start makes the store anew");
+    assert!(minute(&mut world, "forgotten_in_log_seconds").await?[0].ends_with(" 0.0"));
+    // An answer after all ends the alarm of the withdrawal.
+    world.site("ML")?.start().await?;
+    gambia.until_erased_by(&id, "ML").await?;
+    assert!(minute(&mut world, "withdrawals_late{").await?.is_empty());
+    drop(gambia);
     world.end().await
 }
 

@@ -48,6 +48,38 @@ pub enum ConsentCommand {
                            --by representative --channel phone"
     )]
     Withdraw(WithdrawArgs),
+    /// Keep what proves a consent, a recording or a signed form: in the vault of this node alone, never sent
+    ///
+    /// Its SHA-256 is the one that the record names. It is destroyed some time after the consent ends, and with the case. A
+    /// picture of a paper with a thumbprint is never taken.
+    #[command(after_long_help = "Example:\n  passerelle consent keep-evidence 019ab0f2-1c00-7000-8000-000000000003 \
+                           --file voice.ogg")]
+    KeepEvidence {
+        /// The record
+        id: String,
+        /// The recording or the scanned form
+        #[arg(long, value_name = "FILE")]
+        file: PathBuf,
+        /// What it is: recording, signed_form
+        #[arg(long, value_name = "CODE", default_value = "recording")]
+        kind: String,
+    },
+    /// Write what proves a consent to a file; the reading is in the journal
+    #[command(after_long_help = "Example:\n  passerelle consent read-evidence 019ab0f2-1c00-7000-8000-000000000003 \
+                           --purpose complaint --out voice.ogg")]
+    ReadEvidence {
+        /// The record
+        id: String,
+        /// Why: dispute, complaint, review, access
+        #[arg(long, value_name = "CODE")]
+        purpose: String,
+        /// Which piece, by its SHA-256; the newest when left out
+        #[arg(long, value_name = "SHA256", default_value = "")]
+        digest: String,
+        /// A file that does not exist yet
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
     /// Take a part of a consent back: purposes, recipients or categories of data
     ///
     /// A handover that uses what is taken back is stopped and erased as a whole; offer what is left anew.
@@ -175,6 +207,12 @@ pub struct RecordArgs {
     /// SHA-256 of the recording or paper, which stays where it was taken
     #[arg(long, value_name = "SHA256")]
     pub evidence: Option<String>,
+    /// The recording or signed form itself: the record names its SHA-256, and the vault of this node keeps it
+    #[arg(long, value_name = "FILE", conflicts_with = "evidence")]
+    pub evidence_file: Option<PathBuf>,
+    /// What --evidence-file is: recording, signed_form
+    #[arg(long, value_name = "CODE", default_value = "recording", requires = "evidence_file")]
+    pub evidence_kind: String,
     /// Where the data is kept, such as origin_node; may be repeated
     #[arg(long, value_name = "CODE")]
     pub storage: Vec<String>,

@@ -78,7 +78,7 @@ pub enum HandoverCommand {
         /// The handover
         id: String,
         /// Team that takes it
-        #[arg(long, default_value = "", hide_default_value = true)]
+        #[arg(long, value_name = "CODE")]
         team: String,
         /// Service that is accepted; may be repeated; without it, all that were asked for
         #[arg(long = "service", value_name = "CODE")]

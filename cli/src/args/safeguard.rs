@@ -21,6 +21,9 @@ pub enum GroupCommand {
         /// Case, file of its offer, and file of its package if it is given now; once for each person
         #[arg(long = "member", value_name = "CASE=OFFER[,PACKAGE]", required = true)]
         members: Vec<MemberArg>,
+        /// Id of the offer of each person, in the same order; the same command with the same ids takes effect once
+        #[arg(long = "id", value_name = "ID")]
+        ids: Vec<String>,
     },
     /// Accept the offers of a whole group
     #[command(after_long_help = "Example:\n  passerelle handover group accept 019ab0f2-1c00-7000-8000-000000000004 \

@@ -11,8 +11,10 @@ pub enum SubjectCommand {
     /// Ask what is held of the person where, and who received or read what
     #[command(after_long_help = "Example:\n  passerelle subject access --code 7K2M9QX --society GM --answer-file -")]
     Access(AskArgs),
-    /// Ask that a fault be put right; each holder's caseworker does it with the person, and answers
-    #[command(after_long_help = "Example:\n  passerelle subject rectify --code 7K2M9QX --section identity_core \
+    /// Ask that a fault be put right; somebody at each holder approves it, and what stood there before stays sealed
+    ///
+    /// `passerelle subject answer ID --outcome done` applies what came with it, at the Society of the card first.
+    #[command(after_long_help = "Example:\n  passerelle subject rectify --code 7K2M9QX --file right.toml \
                            --answer-file answer.txt")]
     Rectify {
         /// Whose card, and what proves it.
@@ -21,6 +23,9 @@ pub enum SubjectCommand {
         /// Section with the fault; may be repeated
         #[arg(long = "section", value_name = "CODE")]
         sections: Vec<String>,
+        /// TOML or JSON file with the fields as they should be, written as those of a package; it travels sealed
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
     },
     /// Take every consent of the case back: all holders stop at once, erase, and send receipts
     #[command(after_long_help = "Example: with the word on the card\n  passerelle subject erase --code 7K2M9QX \
@@ -177,9 +182,9 @@ pub struct CardArgs {
     /// Language of the person
     #[arg(long, value_name = "LANG", value_parser = ["fr", "en", "pt", "ar"], default_value = "fr")]
     pub lang: String,
-    /// Number that the person can call
+    /// Number that the person can call [default: that of the node's configuration]
     #[arg(long, value_name = "TEXT")]
-    pub hotline: String,
+    pub hotline: Option<String>,
     /// File with the answer to the check question; - for standard input; without it, it is asked for
     #[arg(long, value_name = "FILE")]
     pub answer_file: Option<PathBuf>,

@@ -37,6 +37,11 @@ pub(super) async fn run(command: CardCommand, session: &mut Session<'_, '_>) -> 
     let request = MakeCardRequest { handover_id: id, answer, word: word.clone() };
     let made = client.call(client.subjects().make_card(request)).await?;
     let (society, code) = (made.society.as_str(), made.short_code.as_str());
+    let hotline = hotline.unwrap_or_else(|| made.hotline.clone());
+    if hotline.is_empty() {
+        let next = "Give --hotline, or have [card] hotline written into the node's configuration; the card is made, print it again.";
+        return Err(Failure::usage("a card shows a number that the person can call", next));
+    }
     let svg = card::svg(&Card {
         language: &lang,
         society_name: &made.society_name,

@@ -1,16 +1,20 @@
 //! `passerelle consent`: recording what a person agreed to, and asking what it covers.
 
-use passerelle_domain::{ids::ConsentId, time::Time};
+use std::io::Write as _;
+
+use passerelle_domain::{digest::Digest, ids::ConsentId, limits::PACKAGE_BYTES_MAX, time::Time};
 use passerelle_proto::v1::{
     CheckConsentRequest, CheckConsentResponse, Consent, ConsentSummary, GetConsentRequest, GetConsentResponse,
-    GetWithdrawalRequest, GetWithdrawalResponse, HolderView, ListConsentsRequest, ListConsentsResponse,
-    RecordConsentRequest, RecordConsentResponse, WithdrawConsentRequest, WithdrawConsentResponse,
+    GetWithdrawalRequest, GetWithdrawalResponse, HolderView, KeepEvidenceRequest, KeepEvidenceResponse,
+    ListConsentsRequest, ListConsentsResponse, ReadEvidenceRequest, ReadEvidenceResponse, RecordConsentRequest,
+    RecordConsentResponse, WithdrawConsentRequest, WithdrawConsentResponse,
 };
 
 use super::{Session, consent_form, given_or_new, pages};
 use crate::{
     args::{ConsentCommand, WithdrawArgs},
     failure::{Exit, Failure},
+    files,
     render::{Answer, json, page::Page, time},
 };
 
@@ -20,10 +24,47 @@ pub(super) async fn run(command: ConsentCommand, session: &mut Session<'_, '_>) 
         ConsentCommand::Record(args) => {
             let (id, _) = given_or_new::<ConsentId>(args.id.as_deref(), (session.console.now)())?;
             let id = id.to_string();
-            let consent = Consent { case_id: args.case_id.clone(), record_json: consent_form::read(*args, session)? };
+            let mut args = *args;
+            let file = args.evidence_file.take();
+            let evidence = file.map(|file| files::read(&file, PACKAGE_BYTES_MAX, session.console)).transpose()?;
+            let kind = std::mem::take(&mut args.evidence_kind);
+            if let Some(content) = &evidence {
+                args.evidence = Some(Digest::of(content).to_string());
+            }
+            let consent = Consent { case_id: args.case_id.clone(), record_json: consent_form::read(args, session)? };
             let request = RecordConsentRequest { id: id.clone(), consent: Some(consent) };
             let recorded = client.call(client.consents().record_consent(request)).await;
-            session.print(&recorded.map_err(|failure| failure.repeat_with_id(&id))?)
+            let recorded = recorded.map_err(|failure| failure.repeat_with_id(&id))?;
+            if let Some(content) = evidence {
+                let request = KeepEvidenceRequest { consent_id: id.clone(), kind, content };
+                let kept = client.call(client.consents().keep_evidence(request)).await;
+                kept.map_err(|failure| failure.repeat_with_id(&id))?;
+            }
+            session.print(&recorded)
+        }
+        ConsentCommand::KeepEvidence { id, file, kind } => {
+            let content = files::read(&file, PACKAGE_BYTES_MAX, session.console)?;
+            let request = KeepEvidenceRequest { consent_id: id, kind, content };
+            let answer = client.call(client.consents().keep_evidence(request)).await?;
+            session.print(&answer)
+        }
+        ConsentCommand::ReadEvidence { id, purpose, digest, out } => {
+            // The file first: a reading that is in the journal should not fail for a name that is taken.
+            let mut file = super::audit::new_file(&out)?;
+            let request = ReadEvidenceRequest { consent_id: id, purpose, digest };
+            let mut answer = match client.call(client.consents().read_evidence(request)).await {
+                Ok(answer) => answer,
+                Err(failure) => {
+                    drop(file);
+                    std::fs::remove_file(&out)?;
+                    return Err(failure);
+                }
+            };
+            file.write_all(&answer.content)?;
+            // It is for a file, not for a screen.
+            answer.content.clear();
+            session.console.say(format!("Wrote it to {}.", out.display()));
+            session.print(&answer)
         }
         ConsentCommand::Show { id } => {
             let answer = client.call(client.consents().get_consent(GetConsentRequest { id })).await?;
@@ -75,6 +116,23 @@ fn withdrawal(args: WithdrawArgs) -> WithdrawConsentRequest {
         by: args.by,
         method: args.channel.unwrap_or_default(),
         ..WithdrawConsentRequest::default()
+    }
+}
+
+impl Answer for KeepEvidenceResponse {
+    fn page(&self, page: &mut Page, _: Time) {
+        page.line(format!("Kept in the vault, by entry {} of the journal.", self.entry_index));
+        page.pairs([("digest", self.digest.clone())]);
+    }
+}
+
+impl Answer for ReadEvidenceResponse {
+    fn page(&self, page: &mut Page, _: Time) {
+        page.pairs([
+            ("kind", self.kind.clone()),
+            ("digest", self.digest.clone()),
+            ("entry", self.entry_index.to_string()),
+        ]);
     }
 }
 
@@ -134,6 +192,8 @@ impl Answer for GetConsentResponse {
             ("recorded", time::utc_with_age(view.recorded_at.as_ref(), now)),
             ("digest", view.digest.clone()),
             ("entry", view.entry_index.to_string()),
+            ("evidence here", view.evidence.iter().map(|one| one.kind.as_str()).collect::<Vec<_>>().join(", ")),
+            ("evidence destroyed", time::utc(view.evidence_destroyed_at.as_ref())),
         ]);
         page.heading("RECORD");
         match json::document(&consent.record_json) {

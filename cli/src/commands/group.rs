@@ -20,11 +20,21 @@ use crate::{
 pub(super) async fn run(command: GroupCommand, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let client = session.client.clone();
     match command {
-        GroupCommand::Offer { group, members } => {
-            let members = members.iter().map(|one| member(one, session)).collect::<Result<_, _>>()?;
+        GroupCommand::Offer { group, members, ids } => {
+            if !ids.is_empty() && ids.len() != members.len() {
+                let next = "Give --id once for each --member, in the same order, or not at all.";
+                return Err(Failure::usage("there are not as many ids as people", next));
+            }
+            let id_of = |at: usize| ids.get(at).map(String::as_str);
+            let members: Vec<_> = members
+                .iter()
+                .enumerate()
+                .map(|(at, one)| member(one, id_of(at), session))
+                .collect::<Result<_, _>>()?;
+            let ids: Vec<_> = members.iter().map(|member: &OfferHandoverRequest| member.id.clone()).collect();
             let request = OfferGroupRequest { reference: group, members };
-            let answer = client.call(client.safeguards().offer_group(request)).await?;
-            session.print(&answer)
+            let answer = client.call(client.safeguards().offer_group(request)).await;
+            session.print(&answer.map_err(|failure| failure.repeat_with_id(&ids.join(" --id ")))?)
         }
         GroupCommand::Accept { id, team } => {
             let answer = client.call(client.safeguards().accept_group(AcceptGroupRequest { id, team })).await?;
@@ -46,8 +56,8 @@ pub(super) async fn run(command: GroupCommand, session: &mut Session<'_, '_>) ->
     }
 }
 
-fn member(one: &MemberArg, session: &mut Session<'_, '_>) -> Result<OfferHandoverRequest, Failure> {
-    let (id, _) = given_or_new::<HandoverId>(None, (session.console.now)())?;
+fn member(one: &MemberArg, id: Option<&str>, session: &mut Session<'_, '_>) -> Result<OfferHandoverRequest, Failure> {
+    let (id, _) = given_or_new::<HandoverId>(id, (session.console.now)())?;
     let package = one.package.as_deref().map(|file| package_of(file, session)).transpose()?;
     Ok(OfferHandoverRequest {
         id: id.to_string(),

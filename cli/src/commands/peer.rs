@@ -193,6 +193,11 @@ impl Answer for AddPeerResponse {
     fn page(&self, page: &mut Page, _: Time) {
         page.line(format!("Took version {} of the bundle of {}.", self.version, named(&self.society)));
         page.pairs([("fingerprint", self.fingerprint_words.clone()), ("entry", self.entry_index.to_string())]);
+        if self.version == 1 {
+            page.line(
+                "Alerts that were raised before do not go there; `passerelle alert update` sends what still holds.",
+            );
+        }
     }
 }
 

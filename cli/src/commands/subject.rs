@@ -13,13 +13,13 @@ use passerelle_proto::{
     },
 };
 
-use super::Session;
+use super::{Session, handover::package_of};
 use crate::{
     args::{AskArgs, BreachArgs, BreachCommand, CaseCommand, SubjectCommand},
     console::Console,
     failure::{Exit, Failure},
     files,
-    render::{Answer, page::Page, time},
+    render::{Answer, json, page::Page, time},
 };
 
 /// Bytes of what a person says: the longest text in the widest letters, and the end of its line.
@@ -36,9 +36,15 @@ pub(super) fn said(file: Option<&Path>, question: &str, console: &mut Console<'_
 
 pub(super) async fn run(command: SubjectCommand, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let client = session.client.clone();
+    let mut correction_json = String::new();
     let (right, ask, topic, sections) = match command {
         SubjectCommand::Access(ask) => ("access", ask, None, Vec::new()),
-        SubjectCommand::Rectify { ask, sections } => ("rectification", ask, None, sections),
+        SubjectCommand::Rectify { ask, sections, file } => {
+            if let Some(file) = file {
+                correction_json = package_of(&file, session)?;
+            }
+            ("rectification", ask, None, sections)
+        }
         SubjectCommand::Erase(ask) => ("erasure", ask, None, Vec::new()),
         SubjectCommand::Object(ask) => ("objection", ask, None, Vec::new()),
         SubjectCommand::Restrict(ask) => ("restriction", ask, None, Vec::new()),
@@ -70,6 +76,7 @@ pub(super) async fn run(command: SubjectCommand, session: &mut Session<'_, '_>) 
         topic: topic.unwrap_or_default(),
         sections,
         note: note.unwrap_or_default(),
+        correction_json,
     };
     let answer = client.call(client.subjects().ask_right(request)).await?;
     session.print(&answer)
@@ -155,7 +162,12 @@ impl Answer for GetSubjectRequestResponse {
             ("due", time::utc(request.due.as_ref())),
             ("state", state_of(request)),
             ("note", request.note.clone()),
+            ("put right here", if request.corrected { "yes".to_owned() } else { String::new() }),
         ]);
+        if let Some(correction) = json::document(&request.correction_json) {
+            page.heading("TO BE PUT RIGHT");
+            page.outline(&correction);
+        }
         page.heading("HOLDERS");
         let row = |holder: &RequestHolder| {
             let state = match holder.reason.as_str() {

@@ -4,6 +4,7 @@ use std::{pin::pin, time::Duration};
 
 use passerelle_domain::time::Time;
 use passerelle_proto::v1::{WatchRequest, WatchResponse};
+use tokio::signal::unix::{SignalKind, signal};
 use tonic::Streaming;
 
 use super::{Session, audit::next};
@@ -20,9 +21,11 @@ const PAUSE_MAX: Duration = Duration::from_secs(30);
 pub(super) async fn run(args: WatchArgs, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let mut from = args.from;
     let mut interrupted = pin!(tokio::signal::ctrl_c());
+    let mut ended = signal(SignalKind::terminate())?;
     let outcome = tokio::select! {
         outcome = follow(&args, &mut from, session) => outcome,
         _ = &mut interrupted => Ok(()),
+        _ = ended.recv() => Ok(()),
     };
     if let Some(from) = from {
         session.console.say(format!("Resume with --from {from}."));

@@ -417,6 +417,22 @@ impl ConsentService for Node {
         ok(GetWithdrawalResponse { withdrawals: vec![view] })
     }
 
+    async fn keep_evidence(
+        &self,
+        request: Request<KeepEvidenceRequest>,
+    ) -> Result<Response<KeepEvidenceResponse>, Status> {
+        let digest = passerelle_domain::digest::Digest::of(&self.take(request)?.content).to_string();
+        ok(KeepEvidenceResponse { entry_index: 42, digest })
+    }
+
+    async fn read_evidence(
+        &self,
+        request: Request<ReadEvidenceRequest>,
+    ) -> Result<Response<ReadEvidenceResponse>, Status> {
+        let digest = self.take(request)?.digest;
+        ok(ReadEvidenceResponse { entry_index: 43, kind: "recording".into(), digest, content: b"OggS".to_vec() })
+    }
+
     async fn check_consent(
         &self,
         request: Request<CheckConsentRequest>,

@@ -40,7 +40,13 @@ impl SubjectService for Node {
     async fn make_card(&self, request: Request<MakeCardRequest>) -> Result<Response<MakeCardResponse>, Status> {
         self.take(request)?;
         let (short_code, society) = ("7K2M9QX".into(), "SN".into());
-        ok(MakeCardResponse { entry_index: 31, short_code, society, society_name: "Croix-Rouge Sénégalaise".into() })
+        ok(MakeCardResponse {
+            entry_index: 31,
+            short_code,
+            society,
+            society_name: "Croix-Rouge Sénégalaise".into(),
+            hotline: "+221 33 000 00 00".into(),
+        })
     }
 
     async fn ask_right(&self, request: Request<AskRightRequest>) -> Result<Response<AskRightResponse>, Status> {

@@ -2,12 +2,13 @@
 
 use crate::{
     aggregate::ReportRow,
+    consent::EvidenceRow,
     envelope::Lane,
     handover::{CaseShortCode, GroupId},
     ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position, ReportId, RequestId},
     refusal::Refusal,
     retention::{HoldKind, HoldRow, KeepingRow, SuspensionRow},
-    rights::{CardRow, ReadsRow, RequestRow},
+    rights::{CardRow, CorrectionRow, ReadsRow, RequestRow},
     rows::{
         AckRow, AlertRow, CaseAgeRow, CaseRow, ConsentRow, DraftRow, EnvelopeRow, GroupRow, HandoverRow, LaneIn,
         LaneItem, LaneOut, PeerRow, SafeguardRow, TombstoneRow, UseRow,
@@ -25,6 +26,7 @@ pub trait Facts {
     fn tombstone(&self, id: AlertId) -> Result<Option<TombstoneRow>, Refusal>;
     fn envelope(&self, origin: Society, id: EnvelopeId) -> Result<Option<EnvelopeRow>, Refusal>;
     fn consent(&self, id: ConsentId) -> Result<Option<ConsentRow>, Refusal>;
+    fn evidence(&self, id: ConsentId) -> Result<Option<EvidenceRow>, Refusal>;
     fn uses(&self, id: ConsentId) -> Result<Option<UseRow>, Refusal>;
     fn case(&self, id: CaseId) -> Result<Option<CaseRow>, Refusal>;
     fn handover(&self, id: HandoverId) -> Result<Option<HandoverRow>, Refusal>;
@@ -35,6 +37,7 @@ pub trait Facts {
     fn reads(&self, id: HandoverId) -> Result<Option<ReadsRow>, Refusal>;
     fn card(&self, code: &CaseShortCode) -> Result<Option<CardRow>, Refusal>;
     fn request(&self, id: RequestId) -> Result<Option<RequestRow>, Refusal>;
+    fn correction(&self, id: RequestId) -> Result<Option<CorrectionRow>, Refusal>;
     /// What retention has to know of a handover; empty when nothing happened yet.
     fn keeping(&self, id: HandoverId) -> Result<KeepingRow, Refusal>;
     fn hold(&self, subject: EnvelopeId, kind: HoldKind) -> Result<Option<HoldRow>, Refusal>;

@@ -33,6 +33,7 @@ use crate::{
     time::Time,
 };
 
+mod evidence;
 mod keeping;
 mod origin;
 mod rights;
@@ -275,6 +276,7 @@ fn handover_row() -> HandoverRow {
         history: vec![event],
         frozen: true,
         held_at_origin: None,
+        earlier: Vec::new(),
     }
 }
 
@@ -301,7 +303,13 @@ fn the_bytes_of_every_kind_of_row_are_frozen() {
         claims: vec![Claim { origin: society("ML"), cancelled, superseded_by, redacted: None, children: None }],
     });
     frozen.holds(&EnvelopeRow { digest: digest(2), entry: EntryIndex(16) });
-    frozen.holds(&ConsentRow { entry: EntryIndex(17), case: package().case, record: consent(), at: NOW });
+    frozen.holds(&ConsentRow {
+        entry: EntryIndex(17),
+        case: package().case,
+        record: consent(),
+        at: NOW,
+        earlier: vec![EntryIndex(3)],
+    });
     frozen.holds(&handover_row());
     frozen.holds(&PeerRow {
         entry: EntryIndex(18),
@@ -353,6 +361,7 @@ fn the_bytes_of_what_stands_around_handovers_are_frozen() {
             told_at: Some(NOW),
             reviewed: Some((NOW, by(), true)),
         }),
+        proposal: Some(EntryIndex(29)),
     });
     frozen.holds(&CaseAgeRow { band: AgeBand::From12To14, entry: EntryIndex(32) });
     frozen.holds(&GroupRow {

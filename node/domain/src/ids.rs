@@ -16,7 +16,7 @@ use crate::{
 pub type IdEntropy = [u8; 10];
 
 macro_rules! uuid_id {
-    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+    ($($(#[$doc:meta])* $name:ident = $what:literal),+ $(,)?) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Uuid);
@@ -49,7 +49,7 @@ macro_rules! uuid_id {
                     .ok()
                     .filter(|id| id.get_version_num() == 7)
                     .map(Self)
-                    .ok_or_else(|| Refusal::new(Code::MalformedId, concat!(stringify!($name), " is not a UUIDv7")))
+                    .ok_or_else(|| Refusal::new(Code::MalformedId, concat!("this is not the id of ", $what, ", a UUIDv7")))
             }
         }
 
@@ -60,7 +60,7 @@ macro_rules! uuid_id {
                     .ok()
                     .filter(|id| id.get_version_num() == 7)
                     .map(Self)
-                    .ok_or_else(|| Refusal::new(Code::MalformedId, concat!(stringify!($name), " is not a UUIDv7")))
+                    .ok_or_else(|| Refusal::new(Code::MalformedId, concat!("this is not the id of ", $what, ", a UUIDv7")))
             }
         }
 
@@ -102,7 +102,7 @@ macro_rules! uuid_id {
         impl<'b, C> Decode<'b, C> for $name {
             fn decode(decoder: &mut minicbor::Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
                 let bytes = decoder.bytes()?;
-                Self::parse_bytes(bytes).map_err(|_| minicbor::decode::Error::message(concat!(stringify!($name), " is not a UUIDv7")))
+                Self::parse_bytes(bytes).map_err(|_| minicbor::decode::Error::message(concat!("this is not the id of ", $what, ", a UUIDv7")))
             }
         }
     )+};
@@ -110,21 +110,21 @@ macro_rules! uuid_id {
 
 uuid_id! {
     /// An alert, and the envelope that publishes it.
-    AlertId,
+    AlertId = "an alert",
     /// A local case; never leaves the node.
-    CaseId,
+    CaseId = "a case",
     /// A consent record.
-    ConsentId,
+    ConsentId = "a consent record",
     /// An envelope; unique for its origin.
-    EnvelopeId,
+    EnvelopeId = "an envelope",
     /// An aggregate report.
-    ReportId,
+    ReportId = "a report",
     /// A request of a person about what is held of them.
-    RequestId,
+    RequestId = "a request",
     /// A handover; the end-to-end idempotency key of its exchange.
-    HandoverId,
+    HandoverId = "a handover",
     /// One life of a store: renewed whenever a store is made or restored from a backup.
-    Epoch,
+    Epoch = "a life of a store",
 }
 
 /// An alert is known by the id of the envelope that published it; handovers and consent records may

@@ -118,6 +118,14 @@ pub const HANDOVERS_A_CONSENT_MAX: usize = 32;
 pub const HANDOVERS_A_CASE_MAX: usize = 128;
 /// Consent records of one case.
 pub const CONSENTS_A_CASE_MAX: usize = 64;
+/// Versions of one consent record: a new one for each new notice, recipient or assessment.
+pub const CONSENT_VERSIONS_MAX: usize = 64;
+/// Pieces of evidence of one consent record.
+pub const EVIDENCE_PIECES_MAX: usize = 8;
+/// Requests of the person that are remembered with one case; all are remembered by themselves.
+pub const REQUESTS_A_CASE_MAX: usize = 32;
+/// Messages about one request of a person whose text a rule of retention takes.
+pub const REQUEST_MESSAGES_MAX: usize = 256;
 /// A withdrawal that a holder has not answered in this time is an alarm.
 pub const WITHDRAWAL_ANSWER_SECONDS_MAX: u64 = 24 * 3_600;
 /// A withdrawal that a holder has not followed by erasure in this time is an alarm.
@@ -136,6 +144,10 @@ pub const CHECK_LOCK_SECONDS: u64 = 24 * 3_600;
 pub const READS_KEPT_MAX: usize = 32;
 /// A message about a request of a person: codes, and a few dozen readings; the node's own row of it is one value.
 pub const RIGHTS_MESSAGE_BYTES_MAX: usize = 12 * 1024;
+/// What is to be put right of a package: a few fields, and no letters.
+pub const CORRECTION_BYTES_MAX: usize = 32 * 1024;
+/// Corrections of one package: what it said before each of them stays in the vault as long as the package does.
+pub const CORRECTIONS_MAX: usize = 32;
 /// Holders that one request goes to.
 pub const REQUEST_HOLDERS_MAX: usize = 64;
 /// A short code or name: of a team, a role, an operator, a route.
@@ -156,6 +168,8 @@ pub const EXPIRY_SKEW_SECONDS: u64 = 300;
 pub const REFUSALS_AN_HOUR_MAX: u32 = 360;
 /// Commands that wait for the engine; one more is told `busy`.
 pub const ENGINE_QUEUE_MAX: usize = 4_096;
+/// Entries that call for work on a case and wait for the task that does it; who falls further behind looks at all cases.
+pub const CASE_WORK_WAITING_MAX: usize = 256;
 /// Commands in one commit: beyond this, waiting costs more than a sync saves.
 pub const BATCH_COMMANDS_MAX: usize = 256;
 /// Rejections named in one cumulative receipt; the receiver splits receipts at this count.

@@ -58,7 +58,7 @@ codes! {
     Input {
         Malformed = "malformed": "Correct the field that the message names.";
         MalformedFile = "malformed_file": "Correct the file at the line that the message names.";
-        MalformedId = "malformed_id": "Give the id as it was printed, or leave it out to have one made.";
+        MalformedId = "malformed_id": "Give the id as it was printed; lists show it too.";
         MalformedSociety = "malformed_society": "Name a Society by its two-letter country code, such as SN.";
         MalformedTime = "malformed_time": "Write the time with date, time and offset, such as 2026-11-24T06:30:00+00:00.";
         MissingField = "missing_field": "Fill in the field that the message names.";

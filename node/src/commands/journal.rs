@@ -34,7 +34,7 @@ use super::{WithConfig, say, tell};
 const FAULTS: u8 = 6;
 
 pub(super) fn verify(with: &WithConfig) -> anyhow::Result<ExitCode> {
-    let config = with.load()?;
+    let config = with.load_existing()?;
     let store = open_store(&config)?;
     let scratch_folder = config.data_dir.join("verify.tmp");
     let scratch = scratch_store(&scratch_folder)?;
@@ -74,7 +74,7 @@ fn show(progress: Progress) {
 }
 
 pub(super) fn rebuild(with: &WithConfig) -> anyhow::Result<()> {
-    let config = with.load()?;
+    let config = with.load_existing()?;
     let store = open_store(&config)?;
     let entries = engine::rebuild(config.society, &store, show)?;
     tell(&format!("The views are made anew from {entries} entries."));
@@ -82,7 +82,7 @@ pub(super) fn rebuild(with: &WithConfig) -> anyhow::Result<()> {
 }
 
 pub(super) fn compact(with: &WithConfig) -> anyhow::Result<()> {
-    let config = with.load()?;
+    let config = with.load_existing()?;
     let done = compact::compact(open_store(&config)?, store_options(&config))?;
     let mib = |bytes: u64| bytes >> 20;
     let (rows, before, after) = (done.rows, mib(done.bytes_before), mib(done.bytes_after));
@@ -102,7 +102,7 @@ pub(super) struct Export {
 
 impl Export {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let config = self.with.load()?;
+        let config = self.with.load_existing()?;
         let store = open_store(&config)?;
         let file = File::create_new(&self.out).with_context(|| format!("cannot write {}", self.out.display()))?;
         let mut out = BufWriter::new(file);

@@ -39,6 +39,8 @@ pub use value::{Address, User};
 pub struct Config {
     /// The Society whose node this is. `society`, required: it decides whose roots and keys are the node's own.
     pub society: Society,
+    /// The number of this Society that its cards show. `hotline` under `[card]`.
+    pub card_hotline: Option<String>,
     /// Where journal, objects and vault stand. `data_dir`, default `/var/lib/passerelle`.
     pub data_dir: PathBuf,
     /// Section `[store]`.
@@ -231,6 +233,21 @@ pub struct Metrics {
 }
 
 impl Config {
+    /// Refuses a data folder that does not exist: `passerelle-node init` makes it, and a command that looks at data makes
+    /// none.
+    ///
+    /// # Errors
+    /// Says which folder is missing, and what to do.
+    pub fn check_data_folder(&self) -> anyhow::Result<()> {
+        let folder = &self.data_dir;
+        anyhow::ensure!(
+            folder.is_dir(),
+            "the data folder {} does not exist; make it with passerelle-node init, or correct `data_dir`",
+            folder.display()
+        );
+        Ok(())
+    }
+
     /// Reads the configuration `file`, with `environment` over it (only variables that begin with `PASSERELLE_`
     /// are looked at).
     ///

@@ -21,12 +21,13 @@ use super::{
     feeds,
     reader::{Found, Reader, Section},
     retention,
-    value::{Address, Listen, Mode, Name, Word},
+    value::{Address, Hotline, Listen, Mode, Name, Word},
 };
 
 /// A Unix socket's path fits into 107 bytes (`sun_path` of unix(7)).
 const SOCKET_PATH_BYTES_MAX: usize = 107;
-const SECTIONS: [&str; 14] = [
+const SECTIONS: [&str; 15] = [
+    "card",
     "store",
     "trust",
     "link",
@@ -95,6 +96,7 @@ fn read_all<'a>(reader: &mut Reader<'a>, document: &'a DeTable<'a>, base: &Path)
     let trust = trust(reader.section(document, "trust"), base, &data_dir);
     let (link, link_listen) = link(reader.section(document, "link"));
     let (operator, operator_listen) = operator(reader.section(document, "operator"), base, &data_dir);
+    let card_hotline = card(reader.section(document, "card"));
     let log = log(reader.section(document, "log"));
     let (metrics, metrics_listen) = metrics(reader.section(document, "metrics"));
     let peers = peers(reader, document, society.as_ref().map(|found| found.value), link.listen.is_some());
@@ -120,6 +122,7 @@ fn read_all<'a>(reader: &mut Reader<'a>, document: &'a DeTable<'a>, base: &Path)
         transfers,
         operator,
         operators,
+        card_hotline,
         duty,
         feed,
         cap,
@@ -127,6 +130,13 @@ fn read_all<'a>(reader: &mut Reader<'a>, document: &'a DeTable<'a>, base: &Path)
         log,
         metrics,
     })
+}
+
+/// What stands on every card of this Society.
+fn card(mut section: Section<'_, '_>) -> Option<String> {
+    let hotline = section.find::<Hotline>("hotline").map(|found| found.value.0);
+    section.refuse_unknown();
+    hotline
 }
 
 fn store(mut section: Section<'_, '_>) -> Store {

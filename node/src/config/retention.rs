@@ -54,6 +54,8 @@ pub(super) fn retention(mut section: Section<'_, '_>) -> Retention {
         alert: span(s, "alert", 30 * DAY..=10 * YEAR, default.alert),
         dead_payload: span(s, "dead_payload", HOUR..=30 * DAY, default.dead_payload),
         evidence: span(s, "evidence", YEAR..=30 * YEAR, default.evidence),
+        consent_evidence: span(s, "consent_evidence", HOUR..=YEAR, default.consent_evidence),
+        request: span(s, "request", 30 * DAY..=6 * YEAR, default.request),
         warn_before: span(s, "warn_before", HOUR..=60 * DAY, default.warn_before),
     };
     let sweep_every = span(s, "sweep_every", 60..=DAY, Duration::from_secs(HOUR));

@@ -407,3 +407,29 @@ fn certificates_that_vouch_for_documents_are_files_beside_the_configuration() {
     let wrong = faults("society = \"SN\"\n[cap]\ntrusted_certificates = \"met.pem\"\ntrust = 1\n");
     assert_eq!(wrong.len(), 2, "{wrong:?}");
 }
+
+#[test]
+fn a_data_folder_that_does_not_exist_is_named_and_never_made() {
+    let home = tempfile::tempdir().expect("a folder");
+    let of = |folder: &Path| {
+        let text = format!("society = \"SN\"\ndata_dir = {folder:?}\n");
+        Config::parse(Path::new("node.toml"), &text, std::iter::empty()).expect("in order")
+    };
+    let missing = home.path().join("nowhere");
+    let refused = of(&missing).check_data_folder().expect_err("it is not there").to_string();
+    assert!(refused.contains("nowhere") && refused.contains("passerelle-node init"), "{refused}");
+    assert!(!missing.exists());
+    assert!(of(home.path()).check_data_folder().is_ok());
+}
+
+#[test]
+fn the_number_on_the_cards_is_a_number() {
+    let of = |hotline: &str| {
+        let text = format!("society = \"SN\"\n[card]\nhotline = {hotline:?}\n");
+        Config::parse(Path::new("node.toml"), &text, std::iter::empty()).map(|config| config.card_hotline)
+    };
+    assert_eq!(of("+221 33 000 00 00").ok().flatten().as_deref(), Some("+221 33 000 00 00"));
+    for wrong in ["", "1", "ask for Awa", "+221\n33"] {
+        assert!(of(wrong).is_err(), "{wrong:?}");
+    }
+}

@@ -239,6 +239,20 @@ impl Value for Remark {
     }
 }
 
+/// A number that people can call: 3 to 40 characters of a telephone number, or a short code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Hotline(pub(super) String);
+
+impl Value for Hotline {
+    const IS: &'static str = "a number that people can call";
+    const EXAMPLE: &'static str = "a telephone number in quotes, such as \"+221 33 000 00 00\"";
+    fn from_text(text: &str) -> Option<Self> {
+        let of_a_number = |c: char| c.is_ascii_digit() || " +-()/*#".contains(c);
+        let fits = (3..=40).contains(&text.chars().count()) && text.chars().all(of_a_number);
+        fits.then(|| Self(text.trim().to_owned()))
+    }
+}
+
 /// Unix permission bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mode(pub(super) u32);

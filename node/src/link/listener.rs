@@ -43,7 +43,7 @@ impl LinkService for Listener {
         link.spawner.clone().spawn("session", async move {
             let peer = info.society;
             link.statuses.update(peer, |status| status.certificate_until = Some(info.not_after));
-            match Driver::new(&link, peer, Direction::In, sender) {
+            match Driver::new(&link, peer, Direction::In, sender).await {
                 Ok(driver) => {
                     let stop = link.spawner.token().clone();
                     let ended = driver.run(frames, stop).await;

@@ -9,6 +9,7 @@ mod keep;
 mod listener;
 mod parcels;
 mod readings;
+mod receipts;
 mod registry;
 mod session;
 mod status;
@@ -22,7 +23,7 @@ use passerelle_domain::{
     entry::PackageRef,
     facts::Facts as _,
     handover::Question,
-    ids::{CaseId, EntryIndex, Epoch, HandoverId},
+    ids::{CaseId, EntryIndex, Epoch, HandoverId, RequestId},
     refusal::Refusal,
     signing::{PublicKey, Signer},
     society::Society,
@@ -32,7 +33,13 @@ use passerelle_domain::{
 use tokio::sync::watch;
 
 use crate::{
-    clock::Clock, engine, entropy::Entropy, metrics::Metrics, store::view::View, supervise::Spawner, trust::LiveTrust,
+    clock::Clock,
+    engine,
+    entropy::Entropy,
+    metrics::Metrics,
+    store::view::View,
+    supervise::Spawner,
+    trust::{LiveTrust, Network},
 };
 
 pub use dialler::{Addresses, dial_for_ever};
@@ -48,6 +55,12 @@ pub trait Packages: Send + Sync + 'static {
     /// # Errors
     /// `bad_seal` when it is sealed to another key or for another handover, `vault_failed` when it cannot be kept.
     fn receive(&self, from: Society, handover: HandoverId, case: CaseId, sealed: &[u8]) -> Result<Digest, Refusal>;
+
+    /// Opens what a peer has sealed to this node for a request of a person, and keeps it under the key of the request.
+    ///
+    /// # Errors
+    /// As [`Packages::receive`].
+    fn receive_correction(&self, from: Society, request: RequestId, sealed: &[u8]) -> Result<PackageRef, Refusal>;
 
     /// The sealed bytes of that digest which wait to be sent; `None` when they were erased.
     ///
@@ -83,6 +96,8 @@ pub struct Link {
     pub epoch: Epoch,
     /// The engine.
     pub engine: engine::Handle,
+    /// Where peers are dialled.
+    pub network: Arc<dyn Network>,
     /// Keys, bundles, certificates.
     pub trust: Arc<LiveTrust>,
     /// What the configuration allows with peers.

@@ -106,6 +106,7 @@ label_sets! {
     PeerLabels { peer: Peer }
     LaneLabels { peer: Peer, lane: &'static str }
     EscalationLabels { outcome: &'static str }
+    RightLabels { right: &'static str }
     LateLabels { peer: Peer, what: &'static str }
     CredentialLabels { what: Credential, society: Peer }
 }
@@ -128,6 +129,8 @@ pub struct Metrics {
     receipts_received: Family<PeerLabels, Counter>,
     refusals: Family<RefusalLabels, Counter>,
     withdrawals_late: Family<LateLabels, Gauge>,
+    requests_late: Family<RightLabels, Gauge>,
+    forgotten_in_log: FloatGauge,
     handshakes_refused: Family<ReasonLabels, Counter>,
     escalations: Family<EscalationLabels, Counter>,
     answers_overdue: Family<PeerLabels, Gauge>,
@@ -162,6 +165,8 @@ impl Metrics {
             receipts_received: Family::default(),
             refusals: Family::default(),
             withdrawals_late: Family::default(),
+            requests_late: Family::default(),
+            forgotten_in_log: FloatGauge::default(),
             handshakes_refused: Family::default(),
             escalations: Family::default(),
             answers_overdue: Family::default(),
@@ -206,6 +211,10 @@ impl Metrics {
         r.register("public_feed_messages", "Messages in the public feed", self.public_feed.clone());
         let help = "Handovers of which the peer is late with a withdrawal, by what is missing";
         r.register("withdrawals_late", help, self.withdrawals_late.clone());
+        let help = "Requests of persons that are not answered and past their day, by the right";
+        r.register("requests_late", help, self.requests_late.clone());
+        let help = "How long text that was forgotten may have stood in the store's log; 0 when there is none";
+        r.register_with_unit("forgotten_in_log", help, Unit::Seconds, self.forgotten_in_log.clone());
         let help = "Days until it expires, by what it is and whose it is";
         r.register("credential_days_left", help, self.days_left.clone());
         r.register("disk_used_percent", "How full the disk of the store is", self.disk_used.clone());
@@ -326,6 +335,20 @@ impl Metrics {
             let gauge = self.withdrawals_late.get_or_create(&LateLabels { peer: Peer(peer), what });
             gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
         }
+    }
+
+    /// So many requests of persons are late, by right; no others are.
+    pub fn requests_late(&self, late: impl Iterator<Item = (&'static str, u64)>) {
+        self.requests_late.clear();
+        for (right, count) in late {
+            let gauge = self.requests_late.get_or_create(&RightLabels { right });
+            gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Text that was forgotten may have stood in the store's log for so long.
+    pub fn forgotten_in_log(&self, since: Duration) {
+        self.forgotten_in_log.set(since.as_secs_f64());
     }
 
     /// A credential of `society` expires in so many days; negative when it has.

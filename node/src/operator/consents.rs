@@ -101,6 +101,26 @@ impl ConsentService for Operator {
         .await
     }
 
+    async fn keep_evidence(
+        &self,
+        request: Request<v1::KeepEvidenceRequest>,
+    ) -> Result<Response<v1::KeepEvidenceResponse>, Status> {
+        self.serve("keep_evidence", request, |operator, caller, message| async move {
+            operator.keep_evidence(caller, message).await
+        })
+        .await
+    }
+
+    async fn read_evidence(
+        &self,
+        request: Request<v1::ReadEvidenceRequest>,
+    ) -> Result<Response<v1::ReadEvidenceResponse>, Status> {
+        self.serve("read_evidence", request, |operator, caller, message| async move {
+            operator.read_evidence(caller, message).await
+        })
+        .await
+    }
+
     async fn check_consent(
         &self,
         request: Request<v1::CheckConsentRequest>,
@@ -125,7 +145,7 @@ impl Operator {
         Ok(record.events.first().map_or(row.at, |event| event.at))
     }
 
-    fn known_consent(&self, id: ConsentId) -> Result<ConsentRow, Refusal> {
+    pub(super) fn known_consent(&self, id: ConsentId) -> Result<ConsentRow, Refusal> {
         let unknown = || Refusal::new(Code::UnknownConsent, "this node has no such consent record").at("id");
         self.view().consent(id)?.ok_or_else(unknown)
     }
@@ -134,7 +154,7 @@ impl Operator {
         let row = self.known_consent(id)?;
         let record = record_of(&self.view(), &row)?;
         let record_json = record.as_ref().map(json::write).unwrap_or_default();
-        Ok(v1::ConsentView {
+        let view = v1::ConsentView {
             id: id.to_string(),
             consent: Some(v1::Consent { case_id: row.case.to_string(), record_json }),
             state: state(record.as_ref(), &self.view().uses(id)?.unwrap_or_default(), self.clock.now()).to_owned(),
@@ -142,7 +162,9 @@ impl Operator {
             digest: row.record.hash.to_string(),
             entry_index: row.entry.0,
             recorded_at: Some(timestamp(row.at)),
-        })
+            ..Default::default()
+        };
+        self.with_evidence(view, id)
     }
 
     fn consent_page(&self, rows: usize, before: Option<ConsentId>) -> Result<v1::ListConsentsResponse, Refusal> {

@@ -94,6 +94,8 @@ impl Operator {
             }
             Body::PackageRead { handover, sections, purpose } => about(Some((*handover).into()))
                 .map(|(id, _)| made(id, "read", entry_json::actor(&entry.actor), sections.clone(), purpose.clone())),
+            Body::ReadByPeer { handover, peer, sections, purpose, .. } => about(Some((*handover).into()))
+                .map(|(id, _)| made(id, "read_by_peer", peer.to_string(), sections.clone(), purpose.clone())),
             Body::Refused { code, subject, .. } => about(*subject)
                 .map(|(id, _)| made(id, "refused", entry_json::actor(&entry.actor), Vec::new(), code.clone())),
             Body::DeliveryWithheld { peer, lane, position, code } => {

@@ -2,7 +2,7 @@
 
 use passerelle_domain::{
     aggregate::ReportStep,
-    consent::ConsentRef,
+    consent::{ConsentRef, EvidenceEntry},
     entry::{Actor, Body, DraftSource, EnvelopeMeta, PackageRef, PeerChange, Verdict},
     handover::{OverrideStep, Proposal},
     society::Society,
@@ -64,6 +64,7 @@ pub(super) fn societies(body: &Body) -> Vec<Society> {
             societies
         }
         Body::Consent { .. }
+        | Body::Evidence(_)
         | Body::ConsentEvent { .. }
         | Body::CaseErased { .. }
         | Body::ErasureHeld { .. }
@@ -75,6 +76,7 @@ pub(super) fn societies(body: &Body) -> Vec<Society> {
         | Body::HandoverDropped { .. }
         | Body::PackageRead { .. }
         | Body::Rights(_)
+        | Body::Correction(_)
         | Body::Purged { .. }
         | Body::Hold { .. }
         | Body::Reviewed { .. }
@@ -149,6 +151,7 @@ pub(super) fn body(body: &Body) -> Value {
             json!({"request": request, "code": code, "subject": subject, "uncounted": uncounted})
         }
         Body::Rights(_) | Body::Breach(_) => super::subject::entry_json(body),
+        Body::Correction(step) => super::correction::entry_json(step),
         Body::Purged { rule, subjects, case } => json!({"rule": rule, "subjects": subjects, "case": case}),
         Body::Hold { subject, kind, lifted, reason } => {
             json!({"subject": subject, "kind": kind, "lifted": lifted, "reason": reason})
@@ -187,6 +190,7 @@ pub(super) fn body(body: &Body) -> Value {
             }
             PeerChange::Removed => json!({"society": society, "removed": true}),
         },
+        Body::Evidence(step) => evidence(step),
         Body::ConsentEvent { consent, digest } => json!({"consent": consent, "digest": digest}),
         Body::ErasureDue { case, owed } => json!({
             "case": case,
@@ -211,6 +215,16 @@ pub(super) fn body(body: &Body) -> Value {
             let PackageRef { case, commitment } = package;
             json!({"handover": handover, "case": case, "commitment": commitment})
         }
+    }
+}
+
+fn evidence(step: &EvidenceEntry) -> Value {
+    match step {
+        EvidenceEntry::Kept { consent, evidence: PackageRef { commitment, .. }, digest, kind } => {
+            json!({"consent": consent, "commitment": commitment, "digest": digest, "kind": kind})
+        }
+        EvidenceEntry::Read { consent, purpose } => json!({"consent": consent, "purpose": purpose}),
+        EvidenceEntry::Destroyed { consent, reason } => json!({"consent": consent, "reason": reason}),
     }
 }
 

@@ -8,11 +8,13 @@ mod audit;
 mod auth;
 mod codes;
 mod consents;
+mod correction;
 mod disclosures;
 mod drafts;
 mod entry_json;
 mod errors;
 mod events;
+mod evidence;
 mod feeds;
 mod handovers;
 mod json;
@@ -59,7 +61,7 @@ use crate::{
     entropy::Entropy,
     metrics::{self, Metrics},
     store::view::View,
-    supervise::Spawner,
+    supervise::{Spawner, offload},
 };
 
 pub use auth::{Operators, uid_of};
@@ -120,6 +122,8 @@ pub struct Parts {
     pub feeds: Arc<dyn FeedView>,
     /// The certificates by which signatures of foreign documents are verified.
     pub trusted: changing::Receiver<Option<Arc<Trusted>>>,
+    /// The number on the cards of this Society.
+    pub card_hotline: Option<String>,
     /// Folder of the data, whose disk is watched, and where a verification keeps its scratch store.
     pub data_dir: PathBuf,
     /// When the node started.
@@ -216,7 +220,7 @@ impl Operator {
         work: impl FnOnce(&Self) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
         let operator = self.clone();
-        tokio::task::spawn_blocking(move || work(&operator))
+        offload(move || work(&operator))
             .await
             .unwrap_or_else(|_| Err(Refusal::new(Code::StoreFailed, "a task of the node failed; see its log")))
     }

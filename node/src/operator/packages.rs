@@ -10,7 +10,7 @@ use passerelle_domain::{
     envelope::Attachment,
     facts::Facts as _,
     fold::side_of,
-    handover::{Action, Gate, Package, package, permitted_roles, safeguards::check_release, transition},
+    handover::{Action, Gate, Opener, Package, package, permitted_roles, safeguards::check_release, transition},
     ids::{CaseId, EntryIndex, HandoverId},
     refusal::{Code, Refusal},
     rows::HandoverRow,
@@ -109,15 +109,16 @@ impl Operator {
             Refusal::new(Code::PackageAbsent, message).at("package_json")
         };
         let case = row.case.ok_or_else(absent)?;
-        let (whole, bytes, temporary) = match given {
-            Some(bytes) => (self.packages.put(case, &bytes)?, bytes, true),
+        let (whole, content, temporary) = match given {
+            Some(bytes) => (self.packages.put(case, &bytes)?, Package::from_cbor(&bytes)?, true),
             None => {
                 let kept = row.package.ok_or_else(absent)?;
-                (kept, self.packages.get(&kept)?, false)
+                let all = Section::ALL.iter().copied().collect();
+                (kept, self.packages.get(&kept, &all, &Opener::Sender)?.0, false)
             }
         };
         let held = policy.of(row.to).hold_at_origin;
-        let sealed = self.seal(id, row, &whole, &bytes, &plan.fields, held);
+        let sealed = self.seal(id, row, &whole, content, &plan.fields, held);
         if held {
             return match sealed {
                 Ok(prepared) => Ok(Prepared { unneeded: temporary.then_some(whole), ..prepared }),
@@ -140,11 +141,10 @@ impl Operator {
         id: HandoverId,
         row: &HandoverRow,
         whole: &PackageRef,
-        bytes: &[u8],
+        package: Package,
         fields: &BTreeSet<Field>,
         held: bool,
     ) -> Result<Prepared, Refusal> {
-        let package = Package::from_cbor(bytes)?;
         let offer =
             self.known_handover(id)?.1.ok_or_else(|| Refusal::new(Code::PackageAbsent, "the offer was erased"))?;
         check_release(&offer, &row.accepted, &package)?;
@@ -181,24 +181,27 @@ impl Operator {
             (each("sections", &message.sections)?, Vec::new())
         };
         let question = self.question_for(&caller, id, &row, &sections, purpose)?;
+        let opener = Opener::Reader(caller.roles.clone());
         let command = Command::ReadPackage { caller, id, sections: sections.clone(), purpose };
         let EntryIndex(entry_index) = self.submit_for_entry(command).await?;
         let at_origin = question.is_some();
-        let bytes = match question {
-            Some(question) => self.origins.read(row.from, question).await?,
+        let wanted: BTreeSet<Section> = sections.iter().copied().collect();
+        let (package, there) = match question {
+            Some(question) => {
+                let shown = Package::from_cbor(&self.origins.read(row.from, question).await?)?.kept_from_caregiver();
+                let there = shown.sections();
+                (shown, there)
+            }
             None => {
                 let absent = || Refusal::new(Code::PackageAbsent, "this node has no package of the handover");
                 let package = self.view().handover(id)?.and_then(|row| row.package).ok_or_else(absent)?;
-                self.blocking(move |operator| operator.packages.get(&package)).await?
+                let wanted = wanted.clone();
+                self.blocking(move |operator| operator.packages.get(&package, &wanted, &opener)).await?
             }
         };
-        let fields: BTreeSet<Field> =
-            Field::ALL.iter().copied().filter(|field| sections.contains(&field.section())).collect();
-        let package = Package::from_cbor(&bytes)?.kept_from_caregiver();
-        let there = package.sections();
         // The origin shows what was asked for alone; what else was released is known from the release.
         let is_there = |section: &&Section| at_origin || there.contains(section);
-        let shown = package.restrict(&fields);
+        let shown = package.only(&wanted);
         Ok(v1::ReadPackageResponse {
             package_json: json::write(&shown),
             sections: shown.sections().iter().map(ToString::to_string).collect(),

@@ -1,12 +1,16 @@
 //! What the operator interface asks of the rooms beside it: of the peers' bundles, of the link, and of the vault.
 //! Traits, so that each of them can stand alone and a test can stand in for it.
 
+use std::collections::BTreeSet;
+
 use passerelle_domain::{
+    catalogue::Section,
     decide::Caller,
+    digest::Digest,
     entry::PackageRef,
     envelope::Attachment,
-    handover::Question,
-    ids::{CaseId, EntryIndex, HandoverId},
+    handover::{Opener, Package, Question},
+    ids::{CaseId, ConsentId, EntryIndex, HandoverId, RequestId},
     refusal::Refusal,
     society::Society,
     time::Time,
@@ -169,11 +173,52 @@ pub trait Packages: Send + Sync + 'static {
     /// `vault_failed`, `disk_full`.
     fn put(&self, case: CaseId, package: &[u8]) -> Result<PackageRef, Refusal>;
 
-    /// The canonical bytes of a package.
+    /// What of a package is among `sections`, and which sections it has at all, opened or not.
     ///
     /// # Errors
-    /// `package_absent` when it was erased; `vault_failed`.
-    fn get(&self, package: &PackageRef) -> Result<Zeroizing<Vec<u8>>, Refusal>;
+    /// `role_missing` for a section that does not open for them; `package_absent` when it was erased; `vault_failed`.
+    fn get(
+        &self,
+        package: &PackageRef,
+        sections: &BTreeSet<Section>,
+        opener: &Opener,
+    ) -> Result<(Package, BTreeSet<Section>), Refusal>;
+
+    /// Keeps what is to be put right by a request, under a key of its own.
+    ///
+    /// # Errors
+    /// `vault_failed`, `disk_full`.
+    fn put_correction(&self, request: RequestId, correction: &[u8]) -> Result<PackageRef, Refusal>;
+
+    /// Seals it to a peer.
+    ///
+    /// # Errors
+    /// `unknown_peer`, `bad_bundle`, `vault_failed`, `disk_full`.
+    fn seal_correction(&self, peer: Society, request: RequestId, correction: &[u8]) -> Result<Attachment, Refusal>;
+
+    /// Removes what no entry names of a correction, by its names in the vault.
+    ///
+    /// # Errors
+    /// `vault_failed`.
+    fn discard_correction(&self, request: RequestId, names: &[Digest]) -> Result<(), Refusal>;
+
+    /// Keeps a piece of evidence of a consent under a key of its own.
+    ///
+    /// # Errors
+    /// `vault_failed`, `disk_full`.
+    fn put_evidence(&self, consent: ConsentId, evidence: &[u8]) -> Result<PackageRef, Refusal>;
+
+    /// A piece of evidence.
+    ///
+    /// # Errors
+    /// `package_absent` when it was destroyed; `vault_failed`.
+    fn evidence(&self, place: &PackageRef) -> Result<Zeroizing<Vec<u8>>, Refusal>;
+
+    /// Removes a piece of evidence that no entry names.
+    ///
+    /// # Errors
+    /// `vault_failed`.
+    fn discard_evidence(&self, place: &PackageRef) -> Result<(), Refusal>;
 
     /// Keeps `restricted`, the part of `package` that may travel, and seals it to the newest sealing key of `peer`.
     ///

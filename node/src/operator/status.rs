@@ -8,7 +8,10 @@ use passerelle_proto::{
 use tonic::{Request, Response, Status};
 
 use super::{Operator, days_until, lanes::name_of};
-use crate::store::disk::{DiskPressure, free_space};
+use crate::{
+    requests,
+    store::disk::{DiskPressure, free_space},
+};
 
 /// Days before its end from which an own credential is an alarm: long after it should have renewed itself.
 const CREDENTIAL_ALARM_DAYS: i32 = 14;
@@ -56,6 +59,9 @@ impl Operator {
         }
         if self.requests_late()? > 0 {
             alarms.push("subject_request_late".to_owned());
+        }
+        if requests::in_log(&self.engine, now)?.is_some_and(|since| since > requests::IN_LOG_MAX) {
+            alarms.push("forgotten_text_in_log".to_owned());
         }
         if self.reviews_late()? > 0 {
             alarms.push("override_review_late".to_owned());

@@ -5,13 +5,13 @@ use std::num::NonZeroU32;
 
 use aws_lc_rs::pbkdf2;
 use passerelle_domain::{
-    catalogue::Right,
+    catalogue::{Right, Section},
     decide::{Caller, Command, RightsCommand, held_here, may_see},
     digest::Digest,
     entry::Body,
     facts::Facts as _,
     fold::Content,
-    handover::{CaseShortCode, Note},
+    handover::{CaseShortCode, Note, Package},
     ids::{EntryIndex, RequestId},
     limits::{FREE_TEXT_CHARS_MAX, LIST_PAGE_MAX},
     refusal::{Code, Refusal},
@@ -29,12 +29,10 @@ use tonic::{Request, Response, Status};
 use zeroize::Zeroizing;
 
 use super::{
-    CASE_ROLES, Operator, disclosures, each, entry_and_content, errors::Refused, lanes, needed, optional, stamp,
+    CASE_ROLES, Operator, correction, disclosures, each, entry_and_content, errors::Refused, lanes, needed, optional,
+    stamp,
 };
-use crate::store::{
-    Direction, keys,
-    view::{View, decode, failed},
-};
+use crate::{requests, store::view::View};
 
 /// Rounds of PBKDF2-HMAC-SHA256 (RFC 8018): the number that OWASP asks for, about a quarter of a second.
 const ROUNDS: NonZeroU32 = match NonZeroU32::new(600_000) {
@@ -89,11 +87,13 @@ impl SubjectService for Operator {
     ) -> Result<Response<v1::GetSubjectRequestResponse>, Status> {
         self.serve("get_subject_request", request, |operator, caller, message| async move {
             let id: RequestId = needed("id", &message.id)?;
+            let roles = caller.roles.clone();
             operator.submit_for_entry(RightsCommand::Read { caller, request: id }.into()).await?;
             let row = operator.view().request(id)?;
             let row =
                 row.ok_or_else(|| Refusal::new(Code::UnknownRequest, "this node has no such request").at("id"))?;
-            let request = operator.request_view(&operator.view(), &row, true)?;
+            let mut request = operator.request_view(&operator.view(), &row, true)?;
+            request.correction_json = operator.shown_correction(id, roles).await?;
             Ok(v1::GetSubjectRequestResponse { request: Some(request) })
         })
         .await
@@ -104,13 +104,14 @@ impl SubjectService for Operator {
         request: Request<v1::AnswerSubjectRequestRequest>,
     ) -> Result<Response<v1::AnswerSubjectRequestResponse>, Status> {
         self.serve("answer_subject_request", request, |operator, caller, message| async move {
-            let command = RightsCommand::Answer {
-                caller,
-                request: needed("id", &message.id)?,
-                outcome: needed("outcome", &message.outcome)?,
-                reason: optional("reason", &message.reason)?,
+            let (request, outcome) = (needed("id", &message.id)?, needed("outcome", &message.outcome)?);
+            let reason = optional("reason", &message.reason)?;
+            let EntryIndex(entry_index) = if outcome == Outcome::Done && operator.has_correction(request)? {
+                operator.correct(caller, request).await?
+            } else {
+                let command = RightsCommand::Answer { caller, request, outcome, reason };
+                operator.submit_for_entry(command.into()).await?
             };
-            let EntryIndex(entry_index) = operator.submit_for_entry(command.into()).await?;
             Ok(v1::AnswerSubjectRequestResponse { entry_index })
         })
         .await
@@ -168,11 +169,13 @@ impl Operator {
         let command = RightsCommand::MakeCard { caller, handover, secret: secret.await? };
         let EntryIndex(entry_index) = self.submit_for_entry(command.into()).await?;
         let (society, society_name) = (own.to_string(), lanes::name_of(own));
-        Ok(v1::MakeCardResponse { entry_index, short_code, society, society_name })
+        let hotline = self.card_hotline.clone().unwrap_or_default();
+        Ok(v1::MakeCardResponse { entry_index, short_code, society, society_name, hotline })
     }
 
     async fn ask(&self, caller: Caller, message: v1::AskRightRequest) -> Result<v1::AskRightResponse, Refused> {
         let answer = Zeroizing::new(message.answer);
+        let correction = correction::read(&Zeroizing::new(message.correction_json))?;
         let card_of = optional("society", &message.society)?.unwrap_or(self.own);
         let code = CaseShortCode::from_typed(&message.code).map_err(|refusal| refusal.at("code"))?;
         let now = self.clock.now();
@@ -187,14 +190,24 @@ impl Operator {
             received_at: now,
             due: now.plus(SubjectRequest::DUE_WITHIN),
             topic: optional("topic", &message.topic)?,
-            sections: each("sections", &message.sections)?,
+            sections: sections_of(&message.sections, correction.as_ref())?,
             note: optional::<Note>("note", &message.note)?,
         };
         let (id, due, own) = (request.id, request.due, card_of == self.own);
         // The same time for a card that exists and one that does not: the hash comes first.
         let proof = self.blocking(move |_| proof_of(card_of, &code, &answer)).await?;
-        let command = RightsCommand::Take { caller, request: Box::new(request), proof };
-        let entry = match self.submit(command.into()).await? {
+        let carried = self.carry(id, card_of, correction).await?;
+        let command = RightsCommand::Take { caller, request: Box::new(request), proof, correction: carried };
+        let outcome = self.submit(command.into()).await;
+        let kept = match &outcome {
+            Ok(passerelle_domain::decide::Reply::CheckFailed { .. }) => false,
+            Ok(_) => true,
+            Err(refused) => !refused.changed_nothing(),
+        };
+        if !kept {
+            self.drop_carried(id, carried).await;
+        }
+        let entry = match outcome? {
             passerelle_domain::decide::Reply::CheckFailed { locked } => {
                 let refusal = if locked {
                     Refusal::new(Code::CheckLocked, "the third wrong answer with this code; none is taken for a day")
@@ -211,20 +224,10 @@ impl Operator {
         Ok(v1::AskRightResponse { id: id.to_string(), entry_index: entry.0, due, checked: own })
     }
 
-    fn each_request(&self, mut see: impl FnMut(RequestRow) -> Result<bool, Refusal>) -> Result<(), Refusal> {
-        let (from, until) = keys::requests();
-        for pair in self.engine.store().scan(&from, &until, Direction::Backward) {
-            if !see(decode(&pair.map_err(failed)?.1)?)? {
-                break;
-            }
-        }
-        Ok(())
-    }
-
     fn requests(&self, caller: &Caller, open_only: bool) -> Result<v1::ListSubjectRequestsResponse, Refusal> {
         let view = self.view();
         let mut requests = Vec::new();
-        self.each_request(|row| {
+        requests::each(&self.engine, |row| {
             if may_see(caller, &row) && !(open_only && row.is_answered()) {
                 requests.push(self.request_view(&view, &row, false)?);
             }
@@ -235,12 +238,7 @@ impl Operator {
 
     /// How many requests of persons are late.
     pub(super) fn requests_late(&self) -> Result<u64, Refusal> {
-        let (now, mut late) = (self.clock.now(), 0);
-        self.each_request(|row| {
-            late += u64::from(row.is_late(now));
-            Ok(true)
-        })?;
-        Ok(late)
+        Ok(requests::late(&self.engine, self.clock.now())?.values().sum())
     }
 
     fn request_view(&self, view: &View<'_>, row: &RequestRow, whole: bool) -> Result<v1::SubjectRequestView, Refusal> {
@@ -273,9 +271,11 @@ impl Operator {
             late: row.is_late(self.clock.now()),
             topic: request.topic.map(|topic| topic.to_string()).unwrap_or_default(),
             sections: request.sections.iter().map(ToString::to_string).collect(),
-            note: request.note.as_ref().map(|note| note.as_str().to_owned()).unwrap_or_default(),
+            note: note_of(view, row)?,
             holders,
             entry_index: row.entry.0,
+            correction_json: String::new(),
+            corrected: view.correction(request.id)?.is_some_and(|row| row.applied.is_some()),
         })
     }
 
@@ -320,6 +320,25 @@ impl Operator {
         }
         Ok(holders)
     }
+}
+
+/// The sections of a request: those that were named, and those of what is to be put right.
+fn sections_of(codes: &[String], correction: Option<&Package>) -> Result<Vec<Section>, Refusal> {
+    let mut sections: Vec<Section> = each("sections", codes)?;
+    sections.extend(correction.into_iter().flat_map(Package::sections));
+    sections.sort_unstable();
+    sections.dedup();
+    Ok(sections)
+}
+
+/// The sentence that came with a request, while the object that holds it is there.
+fn note_of(view: &View<'_>, row: &RequestRow) -> Result<String, Refusal> {
+    let note = match entry_and_content(view, row.entry)? {
+        Some((_, Some(Content::Request(request)))) => request.note,
+        Some((_, Some(Content::Rights(message)))) => message.request.note,
+        _ => None,
+    };
+    Ok(note.map(|note| note.as_str().to_owned()).unwrap_or_default())
 }
 
 fn holder_view(

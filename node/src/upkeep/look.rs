@@ -2,17 +2,18 @@
 
 use passerelle_domain::{
     alert::Alert,
-    consent::ConsentRecord,
-    decide::{Context, HoldScope, Target, evidence_of, is_held},
+    consent::{ConsentRecord, EvidenceRow, evidence::key_of},
+    decide::{Context, HoldScope, Target, draft_due, evidence_due, evidence_of, is_held},
     digest::Digest,
     entry::{Body, FORGET_MAX},
     envelope::{Envelope, SignedEnvelope},
     facts::Facts as _,
     handover::Action,
-    ids::{AlertId, CaseId, ConsentId, EntryIndex, HandoverId},
+    ids::{AlertId, CaseId, ConsentId, EntryIndex, HandoverId, RequestId},
     refusal::Refusal,
-    retention::{Rule, alert_due, consent_due, handover_due},
-    rows::{AlertRow, ConsentRow, HandoverRow},
+    retention::{Rule, alert_due, consent_due, correction_due, handover_due, request_due},
+    rights::{CorrectionRow, RequestRow, correction},
+    rows::{AlertRow, ConsentRow, DraftRow, HandoverRow},
     time::Time,
 };
 
@@ -25,7 +26,7 @@ use crate::store::{
 /// Rows or entries in one stretch.
 const STRETCH: usize = 1_000;
 /// The kinds of rows that age, in the order in which they are looked at.
-const LETTERS: [u8; 3] = *b"hca";
+const LETTERS: [u8; 7] = *b"hcOadQR";
 
 /// Where a sweep goes on.
 #[derive(Clone, Debug)]
@@ -84,10 +85,15 @@ impl Upkeep {
         for pair in self.parts.engine.store().scan(from, &keys::all(letter).1, Direction::Forward).take(STRETCH) {
             let (key, value) = pair.map_err(failed)?;
             count += 1;
-            if let Some(id) = keys::id_bytes(&key) {
+            if letter == b'R' {
+                found.extend(request(context, &key, &value)?.filter(|one| one.due.at <= until));
+            } else if let Some(id) = keys::id_bytes(&key) {
                 let one = match letter {
                     b'h' => handover(context, view, HandoverId::from_bytes(id), &value)?,
                     b'c' => consent(context, ConsentId::from_bytes(id), &value)?,
+                    b'Q' => correction(context, RequestId::from_bytes(id), &value)?,
+                    b'd' => draft(context, AlertId::from_bytes(id), &value)?,
+                    b'O' => evidence_of_consent(context, ConsentId::from_bytes(id), &value)?,
                     _ => alert(context, AlertId::from_bytes(id), &value, until)?,
                 };
                 found.extend(one.filter(|one| one.due.at <= until));
@@ -126,6 +132,7 @@ pub(super) fn in_vault(
     row: &HandoverRow,
 ) -> Result<Option<(CaseId, Vec<Digest>)>, Refusal> {
     let mut names: Vec<Digest> = row.package.iter().map(|package| package.commitment).collect();
+    names.extend(&row.earlier);
     if row.from == context.own {
         for event in row.history.iter().filter(|event| event.action == Action::Release) {
             if let Some(Body::Issued(meta)) = view.entry(event.entry)?.map(|entry| entry.body) {
@@ -142,6 +149,41 @@ fn consent(context: &Context<'_>, id: ConsentId, value: &[u8]) -> Result<Option<
     let due = consent_due(&ConsentRecord::from_cbor(&object)?, &context.policy.retention);
     let held = is_held(context.facts, &[HoldScope::Consent(id), HoldScope::Case(row.case)])?;
     Ok(Some(Found { due, kind: "consent", id: Some(id.into()), held, target: Target::Consent(id), shred: None }))
+}
+
+fn evidence_of_consent(context: &Context<'_>, id: ConsentId, value: &[u8]) -> Result<Option<Found>, Refusal> {
+    let row: EvidenceRow = decode(value)?;
+    let Some((due, held)) = evidence_due(context, id)? else { return Ok(None) };
+    let names = row.pieces.iter().map(|piece| piece.place.commitment).collect();
+    let shred = Some((key_of(id), names));
+    let target = Target::ConsentEvidence(id);
+    Ok(Some(Found { due, kind: "consent_evidence", id: Some(id.into()), held, target, shred }))
+}
+
+fn draft(context: &Context<'_>, id: AlertId, value: &[u8]) -> Result<Option<Found>, Refusal> {
+    let row: DraftRow = decode(value)?;
+    let held = is_held(context.facts, &[HoldScope::Alert(id)])?;
+    let found = |due| Found { due, kind: "draft", id: Some(id.into()), held, target: Target::Draft(id), shred: None };
+    Ok(draft_due(context, &row)?.map(found))
+}
+
+/// A correction goes from the vault with its key, and with what was sealed of it to others.
+fn correction(context: &Context<'_>, id: RequestId, value: &[u8]) -> Result<Option<Found>, Refusal> {
+    let row: CorrectionRow = decode(value)?;
+    let request = context.facts.request(id)?;
+    let due = correction_due(&row, request.as_ref(), &context.policy.retention);
+    let names = row.sent.iter().copied().chain(row.kept.map(|place| place.commitment)).collect();
+    let (target, shred) = (Target::Correction(id), Some((correction::key_of(id), names)));
+    Ok(due.map(|due| Found { due, kind: "correction", id: Some(id.into()), held: false, target, shred }))
+}
+
+/// Requests stand beside cards, which have no age.
+fn request(context: &Context<'_>, key: &[u8], value: &[u8]) -> Result<Option<Found>, Refusal> {
+    let Some(id) = keys::request_id(key) else { return Ok(None) };
+    let row: RequestRow = decode(value)?;
+    let due = request_due(&row, &context.policy.retention);
+    let target = Target::Request(id);
+    Ok(due.map(|due| Found { due, kind: "request", id: Some(id.into()), held: false, target, shred: None }))
 }
 
 fn alert(context: &Context<'_>, id: AlertId, value: &[u8], until: Time) -> Result<Option<Found>, Refusal> {

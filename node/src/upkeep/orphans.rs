@@ -3,14 +3,15 @@
 use std::collections::HashSet;
 
 use passerelle_domain::{
-    consent::ConsentRecord,
+    consent::EvidenceRow,
     digest::Digest,
     entry::Body,
     facts::Facts as _,
     handover::Action,
     ids::{EntryIndex, HandoverId},
     refusal::Refusal,
-    rows::{ConsentRow, HandoverRow},
+    rights::CorrectionRow,
+    rows::HandoverRow,
     society::Society,
 };
 
@@ -43,6 +44,7 @@ pub fn clean_vault(own: Society, engine: &engine::Handle, packages: &Packages) -
         let (key, value) = pair.map_err(failed)?;
         let row: HandoverRow = decode(&value)?;
         known.extend(row.package.map(|package| package.commitment));
+        known.extend(&row.earlier);
         let Some(id) = keys::id_bytes(&key).map(HandoverId::from_bytes) else { continue };
         if row.from != own || view.keeping(id)?.purged_at.is_some() {
             continue;
@@ -53,11 +55,18 @@ pub fn clean_vault(own: Society, engine: &engine::Handle, packages: &Packages) -
             }
         }
     }
-    let (from, until) = keys::all(b'c');
+    let (from, until) = keys::all(b'O');
     for pair in engine.store().scan(&from, &until, Direction::Forward) {
-        let row: ConsentRow = decode(&pair.map_err(failed)?.1)?;
-        if let Some(object) = view.object(row.entry)? {
-            known.extend(ConsentRecord::from_cbor(&object)?.evidence);
+        let row: EvidenceRow = decode(&pair.map_err(failed)?.1)?;
+        if row.destroyed.is_none() {
+            known.extend(row.pieces.iter().map(|piece| piece.place.commitment));
+        }
+    }
+    let (from, until) = keys::all(b'Q');
+    for pair in engine.store().scan(&from, &until, Direction::Forward) {
+        let row: CorrectionRow = decode(&pair.map_err(failed)?.1)?;
+        if row.destroyed.is_none() {
+            known.extend(row.sent.into_iter().chain(row.kept.map(|place| place.commitment)));
         }
     }
     packages.clean(&|name| known.contains(name))

@@ -20,6 +20,7 @@ use std::{
 
 use parking_lot::{Mutex, RwLock};
 use passerelle_domain::{
+    defect,
     digest::Digest,
     ids::CaseId,
     limits::PACKAGE_BYTES_MAX,
@@ -29,11 +30,13 @@ use zeroize::Zeroizing;
 
 use crate::trust::{Fill, SealingKey, disk, seal};
 
+mod parts;
 mod retire;
 mod sealed;
 #[cfg(test)]
 mod tests;
 
+pub use parts::{Opened, Parts};
 use sealed::{CaseKey, KEY_BYTES};
 
 /// What sealing to a peer is for (HPKE `info`).
@@ -125,16 +128,26 @@ impl Vault {
     ///
     /// # Errors
     /// `too_large` beyond [`PACKAGE_BYTES_MAX`]; `vault_failed` or `disk_full`.
-    pub fn put_package(&self, case: CaseId, package: &[u8]) -> Result<PackageRef, Refusal> {
-        self.put_salted(case, Kind::Package, &self.salt(), package)
+    pub fn put_package(&self, case: CaseId, package: &[u8], parts: &Parts) -> Result<PackageRef, Refusal> {
+        self.put_parts(case, &self.salt(), package, parts)
     }
 
-    /// The package of that commitment.
+    /// The package of that commitment: its open sections, and of the others those that are `wanted`, by number.
     ///
     /// # Errors
     /// `package_absent` when it never came or was erased; `vault_failed` when it is damaged or of another case.
-    pub fn get_package(&self, case: CaseId, commitment: Digest) -> Result<Zeroizing<Vec<u8>>, Refusal> {
-        self.get_salted(case, Kind::Package, commitment)
+    pub fn get_package(
+        &self,
+        case: CaseId,
+        commitment: Digest,
+        wanted: &dyn Fn(u16) -> bool,
+    ) -> Result<Opened, Refusal> {
+        let _shared = self.erasing.read();
+        let file = self.read_sealed(Kind::Package, commitment)?;
+        let key = self.key(case).map_err(absent_or_failed)?;
+        let opened = key.open(Kind::Package, commitment, file).ok_or_else(damaged)?;
+        let (_, bytes) = opened.split_first_chunk::<SALT_BYTES>().ok_or_else(damaged)?;
+        Parts::read(bytes, &key, commitment, wanted)
     }
 
     /// Removes a package that nothing refers to; whether there was one.
@@ -208,7 +221,7 @@ impl Vault {
     }
 
     /// Opens a package that a peer sealed to one of this node's keys and keeps it under the key of the local case `case`.
-    /// The caller compares the commitment with the one that the peer signed.
+    /// The caller compares the commitment with the one that the peer signed. `divide` says which sections are sealed apart.
     ///
     /// # Errors
     /// `bad_seal` when none of the keys opens it with this `aad`; `too_large`; `vault_failed` or `disk_full`.
@@ -218,6 +231,7 @@ impl Vault {
         keys: &[&SealingKey],
         aad: &[u8],
         sealed: &[u8],
+        divide: &dyn Fn(&[u8]) -> Result<Parts, Refusal>,
     ) -> Result<PackageRef, Refusal> {
         if sealed.len() > OUTGOING_BYTES_MAX {
             return Err(too_large());
@@ -225,7 +239,7 @@ impl Vault {
         let unopened = || Refusal::new(Code::BadSeal, "the package is not sealed to this node");
         let opened = keys.iter().find_map(|key| key.open(PACKAGE_INFO, aad, sealed).ok()).ok_or_else(unopened)?;
         let (salt, package) = opened.split_first_chunk().ok_or_else(unopened)?;
-        self.put_salted(case, Kind::Package, salt, package)
+        self.put_parts(case, salt, package, &divide(package)?)
     }
 
     /// Erases a case: destroys its key, which makes every copy of its packages unreadable, then removes its files.
@@ -235,7 +249,8 @@ impl Vault {
     /// `vault_failed`; the erasure is then to be tried again.
     pub fn erase_case(&self, case: CaseId) -> Result<bool, Refusal> {
         let _alone = self.erasing.write();
-        let destroyed = disk::destroy(&self.root.join("keys"), &key_name(case)).map_err(failed)?;
+        let destroy = || disk::destroy(&self.root.join("keys"), &key_name(case)).map_err(failed);
+        let destroyed = defect!(KeepKey => true, else destroy()?);
         self.sweep(|_, owner| owner != Some(case))?;
         Ok(destroyed)
     }
@@ -318,6 +333,22 @@ impl Vault {
         Ok(PackageRef { commitment, salt: *salt })
     }
 
+    fn put_parts(
+        &self,
+        case: CaseId,
+        salt: &[u8; SALT_BYTES],
+        package: &[u8],
+        parts: &Parts,
+    ) -> Result<PackageRef, Refusal> {
+        check_size(package)?;
+        let commitment = Digest::commitment(salt, package);
+        let _shared = self.erasing.read();
+        let key = self.key_or_new(case)?;
+        let bytes = parts.write(&key, commitment, &*self.fill).ok_or_else(damaged)?;
+        self.write_sealed(&key, Kind::Package, commitment, &salted(salt, &bytes))?;
+        Ok(PackageRef { commitment, salt: *salt })
+    }
+
     fn get_salted(&self, case: CaseId, kind: Kind, commitment: Digest) -> Result<Zeroizing<Vec<u8>>, Refusal> {
         let _shared = self.erasing.read();
         let file = self.read_sealed(kind, commitment)?;
@@ -328,7 +359,11 @@ impl Vault {
 
     fn put(&self, case: CaseId, kind: Kind, name: Digest, bytes: &[u8]) -> Result<(), Refusal> {
         let _shared = self.erasing.read();
-        let file = self.key_or_new(case)?.seal(kind, name, bytes, &*self.fill).ok_or_else(damaged)?;
+        self.write_sealed(&self.key_or_new(case)?, kind, name, bytes)
+    }
+
+    fn write_sealed(&self, key: &CaseKey, kind: Kind, name: Digest, bytes: &[u8]) -> Result<(), Refusal> {
+        let file = key.seal(kind, name, bytes, &*self.fill).ok_or_else(damaged)?;
         disk::write(&self.folder(kind), &name.to_string(), &file).map_err(failed)
     }
 

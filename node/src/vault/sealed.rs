@@ -8,7 +8,10 @@ use std::{
     path::Path,
 };
 
-use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::{
+    aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+    hkdf::{HKDF_SHA256, Prk, Salt},
+};
 use passerelle_domain::{digest::Digest, ids::CaseId};
 use zeroize::Zeroizing;
 
@@ -27,13 +30,45 @@ const HEAD_BYTES: usize = 1 + 16;
 pub(super) struct CaseKey {
     case: CaseId,
     key: LessSafeKey,
+    /// What the keys of single sections are derived from.
+    root: Prk,
 }
 
 impl CaseKey {
     /// `None` unless there are 32 bytes.
     pub(super) fn new(case: CaseId, bytes: &[u8]) -> Option<Self> {
         let key = UnboundKey::new(&AES_256_GCM_SIV, bytes).ok()?;
-        Some(Self { case, key: LessSafeKey::new(key) })
+        let root = Salt::new(HKDF_SHA256, b"passerelle/vault/v1").extract(bytes);
+        Some(Self { case, key: LessSafeKey::new(key), root })
+    }
+
+    /// The key of one section, which opens no other and nothing else of the case.
+    fn section_key(&self, section: u16) -> Option<LessSafeKey> {
+        let (number, case) = (section.to_be_bytes(), self.case.bytes());
+        let info = [b"section".as_slice(), &number, &case];
+        Some(LessSafeKey::new(self.root.expand(&info, &AES_256_GCM_SIV).ok()?.into()))
+    }
+
+    /// One section of a package, sealed apart: `nonce (12) | ciphertext | tag (16)`.
+    pub(super) fn seal_section(&self, section: u16, name: Digest, bytes: &[u8], fill: &Fill) -> Option<Vec<u8>> {
+        let mut nonce = [0; NONCE_LEN];
+        fill(&mut nonce);
+        let mut buffer = Zeroizing::new(Vec::with_capacity(bytes.len() + 16));
+        buffer.extend_from_slice(bytes);
+        let aad = Aad::from(self.binding(Kind::Package, name));
+        let key = self.section_key(section)?;
+        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), aad, &mut *buffer).ok()?;
+        Some([nonce.as_slice(), &buffer].concat())
+    }
+
+    /// Opens it again; `None` when it is damaged, of another section, package or case.
+    pub(super) fn open_section(&self, section: u16, name: Digest, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LEN>()?;
+        let mut buffer = Zeroizing::new(sealed.to_vec());
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let aad = Aad::from(self.binding(Kind::Package, name));
+        let opened = self.section_key(section)?.open_in_place(nonce, aad, &mut buffer).ok()?;
+        Some(Zeroizing::new(opened.to_vec()))
     }
 
     /// The file of some bytes; `None` if the cipher refuses, which it does only beyond 64 GiB.

@@ -19,6 +19,21 @@ fn vault(root: &Path) -> Vault {
     Vault::open(root, Arc::new(fill)).expect("opens")
 }
 
+/// A package in one piece.
+fn put(vault: &Vault, case: CaseId, package: &[u8]) -> Result<PackageRef, Refusal> {
+    vault.put_package(case, package, &Parts::whole(package))
+}
+
+/// What of a package is not sealed apart.
+fn get(vault: &Vault, case: CaseId, commitment: Digest) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+    let mut opened = vault.get_package(case, commitment, &|_| false)?;
+    Ok(opened.parts.pop().unwrap_or_default())
+}
+
+fn whole(package: &[u8]) -> Result<Parts, Refusal> {
+    Ok(Parts::whole(package))
+}
+
 fn sealing_key(number: u8) -> SealingKey {
     SealingKey::from_seed(&Seed::new([number; 32])).expect("a key")
 }
@@ -43,11 +58,10 @@ fn no_byte_of_a_package_stands_on_the_disk() {
     let home = tempfile::tempdir().expect("a folder");
     let root = home.path().join("vault");
     let vault = vault(&root);
-    let package = vault.put_package(case(1), NAME).expect("put");
+    let package = put(&vault, case(1), NAME).expect("put");
     let evidence = vault.put_evidence(case(1), NAME).expect("put");
     let outgoing = vault.seal_for(case(1), sealing_key(1).public_key(), AAD, NAME).expect("sealed");
-    let (here, there) =
-        (vault.get_package(case(1), package.commitment), vault.get_evidence(case(1), evidence.commitment));
+    let (here, there) = (get(&vault, case(1), package.commitment), vault.get_evidence(case(1), evidence.commitment));
     assert_eq!((here.expect("got").as_slice(), there.expect("got").as_slice()), (NAME, NAME));
     assert_eq!(package.commitment, Digest::commitment(&package.salt, NAME));
     assert_ne!(package.commitment, evidence.commitment, "the same bytes are not seen to be the same");
@@ -68,9 +82,9 @@ fn no_byte_of_a_package_stands_on_the_disk() {
 fn an_erased_case_cannot_be_read_even_with_a_copy_of_its_files() {
     let home = tempfile::tempdir().expect("a folder");
     let vault = vault(&home.path().join("vault"));
-    let package = vault.put_package(case(1), NAME).expect("put").commitment;
+    let package = put(&vault, case(1), NAME).expect("put").commitment;
     let outgoing = vault.seal_for(case(1), sealing_key(1).public_key(), AAD, NAME).expect("sealed").digest;
-    let other = vault.put_package(case(2), NAME).expect("put").commitment;
+    let other = put(&vault, case(2), NAME).expect("put").commitment;
     let backup: Vec<_> =
         files(&home.path().join("vault")).into_iter().filter(|(path, _)| !path.ends_with("keys")).collect();
     assert_eq!(vault.erase_case(case(1)), Ok(true));
@@ -79,12 +93,12 @@ fn an_erased_case_cannot_be_read_even_with_a_copy_of_its_files() {
         fs::write(path, bytes).expect("restored");
     }
     let code = |result: Result<(), Refusal>| result.map_err(|refusal| refusal.code);
-    assert_eq!(code(vault.get_package(case(1), package).map(drop)), Err(Code::PackageAbsent));
+    assert_eq!(code(get(&vault, case(1), package).map(drop)), Err(Code::PackageAbsent));
     assert_eq!(code(vault.outgoing(outgoing).map(drop)), Err(Code::PackageAbsent));
     // A new key for the same case does not open it either.
-    vault.put_package(case(1), b"something else").expect("put");
-    assert_eq!(code(vault.get_package(case(1), package).map(drop)), Err(Code::VaultFailed));
-    assert_eq!(vault.get_package(case(2), other).expect("untouched").as_slice(), NAME);
+    put(&vault, case(1), b"something else").expect("put");
+    assert_eq!(code(get(&vault, case(1), package).map(drop)), Err(Code::VaultFailed));
+    assert_eq!(get(&vault, case(2), other).expect("untouched").as_slice(), NAME);
     assert_eq!((vault.erase_case(case(1)), vault.erase_case(case(1))), (Ok(true), Ok(false)));
 }
 
@@ -102,13 +116,13 @@ fn a_package_reaches_its_recipient_and_nobody_else() {
         ("another handover", vec![&old_key], b"SN to GM, handover 2".as_slice(), bytes.clone()),
         ("cut short", vec![&old_key], AAD, bytes[..bytes.len() - 1].to_vec()),
     ] {
-        let refused = receiver.receive(case(7), &keys, aad, &sealed);
+        let refused = receiver.receive(case(7), &keys, aad, &sealed, &whole);
         assert_eq!(refused.map_err(|r| r.code), Err(Code::BadSeal), "{story}");
     }
     assert_eq!(files(&home.path().join("gm")).len(), 0, "nothing of what was refused is kept");
-    let received = receiver.receive(case(7), &[&new_key, &old_key], AAD, &bytes).expect("received");
+    let received = receiver.receive(case(7), &[&new_key, &old_key], AAD, &bytes, &whole).expect("received");
     assert_eq!(received, outgoing.package, "both sides hold the same commitment");
-    assert_eq!(receiver.get_package(case(7), received.commitment).expect("got").as_slice(), NAME);
+    assert_eq!(get(&receiver, case(7), received.commitment).expect("got").as_slice(), NAME);
     assert_eq!(
         (sender.remove_outgoing(outgoing.digest), sender.remove_outgoing(outgoing.digest)),
         (Ok(true), Ok(false))
@@ -120,12 +134,12 @@ fn a_package_reaches_its_recipient_and_nobody_else() {
 fn a_file_opens_in_its_own_place_alone() {
     let home = tempfile::tempdir().expect("a folder");
     let vault = vault(home.path().join("vault").as_path());
-    let package = vault.put_package(case(1), NAME).expect("put").commitment;
-    vault.put_package(case(2), NAME).expect("put");
+    let package = put(&vault, case(1), NAME).expect("put").commitment;
+    put(&vault, case(2), NAME).expect("put");
     let path = |kind: Kind, name: &str| home.path().join("vault").join(kind.folder()).join(name);
     let original = fs::read(path(Kind::Package, &package.to_string())).expect("read");
     let refusal = |kind: Kind, owner, name| {
-        let got = if kind == Kind::Package { vault.get_package(owner, name) } else { vault.get_evidence(owner, name) };
+        let got = if kind == Kind::Package { get(&vault, owner, name) } else { vault.get_evidence(owner, name) };
         got.map(drop).map_err(|refusal| refusal.code)
     };
     assert_eq!(refusal(Kind::Package, case(2), package), Err(Code::VaultFailed), "another case");
@@ -155,14 +169,17 @@ fn packages_have_their_limit() {
     let largest = vec![7; PACKAGE_BYTES_MAX];
     let outgoing = vault.seal_for(case(1), key.public_key(), AAD, &largest).expect("at the limit");
     let bytes = vault.outgoing(outgoing.digest).expect("there");
-    let received = vault.receive(case(2), &[&key], AAD, &bytes).expect("at the limit");
-    assert_eq!(vault.get_package(case(2), received.commitment).map(|got| got.len()), Ok(PACKAGE_BYTES_MAX));
+    let received = vault.receive(case(2), &[&key], AAD, &bytes, &whole).expect("at the limit");
+    assert_eq!(get(&vault, case(2), received.commitment).map(|got| got.len()), Ok(PACKAGE_BYTES_MAX));
     let over = vec![7; PACKAGE_BYTES_MAX + 1];
     let too_large = Some(Code::TooLarge);
-    assert_eq!(vault.put_package(case(1), &over).err().map(|r| r.code), too_large);
+    assert_eq!(put(&vault, case(1), &over).err().map(|r| r.code), too_large);
     assert_eq!(vault.put_evidence(case(1), &over).err().map(|r| r.code), too_large);
     assert_eq!(vault.seal_for(case(1), key.public_key(), AAD, &over).err().map(|r| r.code), too_large);
-    assert_eq!(vault.receive(case(2), &[&key], AAD, &[bytes, vec![0]].concat()).err().map(|r| r.code), too_large);
+    assert_eq!(
+        vault.receive(case(2), &[&key], AAD, &[bytes, vec![0]].concat(), &whole).err().map(|r| r.code),
+        too_large
+    );
     assert_eq!(vault.seal_for(case(1), b"no key", AAD, NAME).err().map(|r| r.code), Some(Code::BadBundle));
 }
 
@@ -172,8 +189,8 @@ fn a_start_removes_what_was_never_committed() {
     let root = home.path().join("vault");
     let (kept, outgoing) = {
         let vault = vault(&root);
-        let kept = vault.put_package(case(1), NAME).expect("put").commitment;
-        vault.put_package(case(1), b"uncommitted").expect("put");
+        let kept = put(&vault, case(1), NAME).expect("put").commitment;
+        put(&vault, case(1), b"uncommitted").expect("put");
         vault.put_evidence(case(2), b"uncommitted, and alone in its case").expect("put");
         (kept, vault.seal_for(case(3), sealing_key(1).public_key(), AAD, NAME).expect("sealed").digest)
     };
@@ -183,7 +200,7 @@ fn a_start_removes_what_was_never_committed() {
     fs::remove_file(root.join("keys").join(key_name(case(3)))).expect("as after half an erasure");
     let vault = vault(&root);
     assert_eq!(vault.clean(&|digest| known.contains(digest)), Ok(5), "four files and the key of case 2");
-    assert_eq!(vault.get_package(case(1), kept).expect("kept").as_slice(), NAME);
+    assert_eq!(get(&vault, case(1), kept).expect("kept").as_slice(), NAME);
     assert_eq!(files(&root).len(), 2);
     assert_eq!(vault.clean(&|digest| known.contains(digest)), Ok(0));
 }
@@ -197,13 +214,50 @@ fn many_at_once_share_one_key() {
             .map(|n| {
                 scope.spawn({
                     let vault = &vault;
-                    move || vault.put_package(case(1), &[n; 100]).expect("put").commitment
+                    move || put(vault, case(1), &[n; 100]).expect("put").commitment
                 })
             })
             .collect();
         putting.into_iter().map(|thread| thread.join().expect("ended")).collect()
     });
     for (n, commitment) in (0_u8..).zip(commitments) {
-        assert_eq!(vault.get_package(case(1), commitment).expect("got").as_slice(), &[n; 100]);
+        assert_eq!(get(&vault, case(1), commitment).expect("got").as_slice(), &[n; 100]);
     }
+}
+
+#[test]
+fn a_section_sealed_apart_opens_for_who_asks_for_it_alone() {
+    let home = tempfile::tempdir().expect("a folder");
+    let root = home.path().join("vault");
+    let vault = vault(&root);
+    let bytes = |text: &[u8]| Zeroizing::new(text.to_vec());
+    let (letter, plan) = (b"what the nurse alone reads".as_slice(), b"what keeps the person safe".as_slice());
+    let parts = Parts { marked: true, open: bytes(NAME), sealed: vec![(6, bytes(letter)), (8, bytes(plan))] };
+    let package = [NAME, letter, plan].concat();
+    let kept = vault.put_package(case(1), &package, &parts).expect("put");
+    assert_eq!(kept.commitment, Digest::commitment(&kept.salt, &package), "of the whole, as the peer knows it");
+    let open = |wanted: &dyn Fn(u16) -> bool| vault.get_package(case(1), kept.commitment, wanted).expect("got");
+    for (wanted, expected) in [
+        (&(|_| false) as &dyn Fn(u16) -> bool, vec![NAME]),
+        (&|section| section == 6, vec![NAME, letter]),
+        (&|section| section == 8, vec![NAME, plan]),
+        (&|_| true, vec![NAME, letter, plan]),
+    ] {
+        let opened = open(wanted);
+        assert_eq!(opened.parts.iter().map(|part| part.as_slice()).collect::<Vec<_>>(), expected);
+        assert_eq!((opened.marked, opened.sealed), (true, vec![6, 8]));
+    }
+    // Whoever has the key of the case has the open sections; the others are ciphertext to it still.
+    let path = root.join("packages").join(kept.commitment.to_string());
+    let key = vault.key(case(1)).expect("the key of the case");
+    let inside = key.open(Kind::Package, kept.commitment, fs::read(path).expect("read")).expect("opened");
+    let holds = |needle: &[u8]| inside.windows(needle.len()).any(|window| window == needle);
+    assert!(holds(NAME) && !holds(letter) && !holds(plan));
+    // A section sealed for another place does not open: neither as another section nor in another package.
+    let sealed = key.seal_section(6, kept.commitment, letter, &fill).expect("sealed");
+    assert!(key.open_section(6, kept.commitment, &sealed).is_some());
+    assert!(key.open_section(8, kept.commitment, &sealed).is_none());
+    assert!(key.open_section(6, Digest::of(b"other"), &sealed).is_none());
+    assert_eq!(vault.erase_case(case(1)), Ok(true));
+    assert!(vault.get_package(case(1), kept.commitment, &|_| true).is_err());
 }

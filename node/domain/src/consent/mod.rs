@@ -3,6 +3,7 @@
 
 pub mod covers;
 pub mod draft;
+pub mod evidence;
 pub mod obligations;
 pub mod recipient;
 pub mod record;
@@ -25,6 +26,7 @@ pub(crate) mod sample;
 
 pub use covers::{Coverage, CoverageRequest, Denial, DenyReason, covers, standing};
 pub use draft::{ConsentDraft, Decision, RecordContext};
+pub use evidence::{EvidenceEntry, EvidenceKind, EvidencePiece, EvidenceRow, EvidenceUse};
 pub use obligations::{ConsentRef, ContactSafety, Obligations, Restrictions, Withhold};
 pub use recipient::{Organisation, Recipient};
 pub use record::{Consent, ConsentRecord, Exclusion, Interpreter, Notice, PurposeGrant};

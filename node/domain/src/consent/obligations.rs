@@ -8,7 +8,7 @@ use super::{faults::Faults, recipient::Recipient};
 use crate::{
     catalogue::{Channel, DataCategory, OnClose},
     digest::Digest,
-    ids::ConsentId,
+    ids::{ConsentId, HandoverId},
     limits::CONSENT_LIST_MAX,
     refusal::Code,
     time::Time,
@@ -27,6 +27,21 @@ pub struct ConsentRef {
     /// The SHA-256 digest of its canonical bytes.
     #[n(2)]
     pub hash: Digest,
+}
+
+impl ConsentRef {
+    /// What stands in the place of a record where the person could not be asked: for an override alone. It is known by the
+    /// id of its handover, so that the person can stop it as they can take back a consent. No record has the version 0.
+    #[must_use]
+    pub fn none(handover: HandoverId) -> Self {
+        Self { id: ConsentId::from_bytes(handover.bytes()), version: 0, hash: Digest::default() }
+    }
+
+    /// Whether there is no record.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.version == 0
+    }
 }
 
 /// What the person asked for in one handover.

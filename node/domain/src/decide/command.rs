@@ -17,7 +17,7 @@ use crate::{
     society::Society,
 };
 
-use super::{About, Caller, HoldScope, Opened, RightsCommand, SafeguardCommand, Target};
+use super::{About, Caller, EvidenceCommand, HoldScope, Opened, RightsCommand, SafeguardCommand, Target};
 
 /// What somebody asks of the node.
 #[derive(Clone, Debug)]
@@ -174,6 +174,8 @@ pub enum Command {
     Safeguard(SafeguardCommand),
     /// Cards, requests of persons, and breaches.
     Rights(RightsCommand),
+    /// Keeps evidence of a consent, or has it read.
+    Evidence(EvidenceCommand),
     /// Answers an offer.
     AnswerHandover {
         /// Who asks.

@@ -2,11 +2,11 @@
 
 use crate::{
     catalogue::Role,
-    consent::ConsentRecord,
+    consent::{ConsentRecord, ConsentRef},
     entry::Body,
     fold::Content,
     ids::{CaseId, ConsentId},
-    limits::CONSENTS_A_CASE_MAX,
+    limits::{CONSENT_VERSIONS_MAX, CONSENTS_A_CASE_MAX},
     refusal::{Code, Refusal},
 };
 
@@ -41,6 +41,10 @@ pub(super) fn record(
             let message = "a consent record with this id, and this or a newer version, exists";
             return Err(Refusal::new(Code::DuplicateId, message).at("id"));
         }
+        if row.earlier.len() + 1 >= CONSENT_VERSIONS_MAX {
+            let message = format!("a consent record has at most {CONSENT_VERSIONS_MAX} versions; record a new one");
+            return Err(Refusal::new(Code::TooMany, message).at("id"));
+        }
     }
     same_age_or_assessed(context, caller, case, &record)?;
     let object = record.to_cbor().to_vec();
@@ -64,6 +68,37 @@ fn same_age_or_assessed(
         }
         _ => Ok(()),
     }
+}
+
+/// Refuses to go on as if nobody had asked a person who was asked: a no is not passed over by leaving it out.
+///
+/// # Errors
+/// `override_refused` when the case has a consent record; `withdrawn` when it is erased or about to be.
+pub(super) fn never_asked(context: &Context<'_>, case: CaseId) -> Result<(), Refusal> {
+    let row = context.facts.case(case)?.unwrap_or_default();
+    if row.due.is_some() {
+        return Err(Refusal::new(Code::Withdrawn, "the case is erased, or about to be").at("case"));
+    }
+    for consent in row.consents {
+        if context.facts.consent(consent)?.is_some() {
+            let message = "the person of this case was asked; name the consent record, whatever it says";
+            return Err(Refusal::new(Code::OverrideRefused, message).at("consent"));
+        }
+    }
+    Ok(())
+}
+
+/// The record that a handover of a case rests on; none where the person could not be asked.
+pub(super) fn of_handover(
+    context: &Context<'_>,
+    consent: ConsentRef,
+    case: CaseId,
+) -> Result<Option<ConsentRecord>, Refusal> {
+    if consent.is_none() {
+        never_asked(context, case)?;
+        return Ok(None);
+    }
+    of_case(context, Some(consent.id), case).map(Some)
 }
 
 /// The record that a case relies on.

@@ -15,6 +15,7 @@ use crate::{
     parcel::{self, Parcel},
     receipt::running_hash,
     refusal::{Code, Refusal},
+    rights::CorrectionEntry,
     signing::{PublicKey, Verifier},
     society::Society,
 };
@@ -107,7 +108,7 @@ pub(super) fn deliver(
         let reply = Reply::Received {
             position: before.received,
             hash: before.hash,
-            entry: before.entry,
+            entry: crate::defect!(NewReceipt => context.next, else before.entry),
             rejected: before.rejected,
             accepted: false,
         };
@@ -147,7 +148,8 @@ pub(super) fn deliver(
     };
     let asked = match &letter {
         Some(letter) if accepted && letter.envelope.origin != context.own => {
-            rights::follow(context, &letter.content, letter.envelope.origin)?
+            let corrects = letter.envelope.attachment.is_some();
+            rights::follow(context, &letter.content, letter.envelope.origin, corrects)?
         }
         _ => Vec::new(),
     };
@@ -156,13 +158,20 @@ pub(super) fn deliver(
         Some(letter) if accepted => redact::obeyed(context, letter)?,
         _ => Vec::new(),
     };
+    let request = match &letter {
+        Some(Letter { content: Content::Rights(message), .. }) => Some(message.request.id),
+        _ => None,
+    };
     let mut entries = vec![match letter {
         Some(letter) if accepted => NewEntry::with_object(body, letter.signed.to_object(), Some(letter.content)),
         _ => NewEntry::bare(body),
     }];
     entries.extend(redaction);
     if let (true, Some(Ok(package)), Some(handover)) = (accepted, package, handover) {
-        entries.push(NewEntry::bare(Body::PackageKept { handover: handover.into(), package }));
+        entries.push(NewEntry::bare(match request {
+            Some(request) => Body::Correction(CorrectionEntry::Kept { request, place: package }),
+            None => Body::PackageKept { handover: handover.into(), package },
+        }));
     }
     entries.extend(follows);
     entries.extend(asked);
@@ -179,7 +188,8 @@ fn judge(
 ) -> Result<Verdict, Refusal> {
     let envelope = &letter.envelope;
     let returned = envelope.origin == context.own;
-    if envelope.origin != peer && !returned {
+    let strange = envelope.origin != peer && !returned;
+    if crate::defect!(TakePeersWord => false, else strange) {
         return Err(Refusal::new(Code::WrongSociety, format!("{peer} brought an envelope of {}", envelope.origin)));
     }
     if !envelope.recipients.contains(if returned { &peer } else { &context.own }) {
@@ -195,6 +205,7 @@ fn judge(
         return Err(Refusal::new(Code::NotIssuedYet, "the envelope is from the future"));
     }
     if let Some(known) = known_digest(context, envelope)? {
+        crate::defect!(DedupeById => return Ok(Verdict::Duplicate));
         return if known == letter.signed.digest() {
             Ok(Verdict::Duplicate)
         } else {
@@ -206,6 +217,7 @@ fn judge(
 }
 
 fn known_digest(context: &Context<'_>, envelope: &Envelope) -> Result<Option<Digest>, Refusal> {
+    crate::defect!(SecondEffect => return Ok(None));
     if envelope.kind == Kind::Alert {
         return Ok(context.facts.alert(AlertId::from(envelope.id))?.map(|row| row.digest));
     }
@@ -225,13 +237,15 @@ fn judge_content(
                 return Err(Refusal::new(Code::Redacted, "its origin has redacted the alert"));
             }
             let foreign = alert.kind == AlertKind::Update && alert.supersedes.iter().any(|parent| parent.origin != by);
-            if foreign {
+            if crate::defect!(ForeignUpdate => false, else foreign) {
                 return Err(Refusal::new(Code::NotOrigin, "an update refers to an alert of another Society"));
             }
             Ok(())
         }
         Content::Cancel(cancel) => match context.facts.alert(cancel.alert)? {
-            Some(row) if row.origin != by => Err(Refusal::new(Code::NotOrigin, "a cancel of another Society's alert")),
+            Some(row) if crate::defect!(ForeignUpdate => false, else row.origin != by) => {
+                Err(Refusal::new(Code::NotOrigin, "a cancel of another Society's alert"))
+            }
             Some(row) => life::transition(row.state, life::Event::Cancel).map(|_| ()),
             None => Ok(()),
         },
@@ -250,7 +264,14 @@ fn judge_content(
             _ => Err(Refusal::new(Code::BadReference, "the alert is not ours, or not redacted")),
         },
         Content::Subscription(_) => Ok(()),
-        Content::Rights(message) if by != context.own => rights::judge(context, message, by),
+        Content::Rights(message) if by != context.own => {
+            rights::judge(context, message, by)?;
+            match (letter.envelope.attachment, package) {
+                (None, _) | (Some(_), Some(Ok(_))) => Ok(()),
+                (Some(_), Some(Err(refusal))) => Err(refusal.clone()),
+                (Some(_), None) => Err(Refusal::new(Code::Malformed, "this message brings nothing sealed")),
+            }
+        }
         Content::Rights(_) => Ok(()),
         Content::Offer(_)
         | Content::Answer(_)

@@ -162,11 +162,11 @@ pub(super) fn with_case<T>(
     let row = known(context, id)?;
     let case = row.case.ok_or_else(|| Refusal::new(Code::NotOrigin, "the case lies at the Society that offered it"))?;
     let offer = offer_of(context, &row)?;
-    let record = consents::of_case(context, Some(row.consent.id), case)?;
+    let record = consents::of_handover(context, row.consent, case)?;
     let events = withdrawals::events(context, row.consent.id)?;
     let services: Vec<_> = if row.accepted.is_empty() { offer.service_codes().collect() } else { row.accepted };
     let subject = context.pseudonyms.own(case);
-    judge(&Case { offer: &offer, subject, record: &record, events: &events, now: context.now }, &services)
+    judge(&Case { offer: &offer, subject, record: record.as_ref(), events: &events, now: context.now }, &services)
 }
 
 /// Releases the package of an accepted handover.
@@ -301,6 +301,7 @@ pub(super) fn judge(
         Content::Release(release) => {
             let row = of_pair(context, release.id, by, Side::From)?;
             context.check_exchange(by)?;
+            crate::defect!(IgnoreTombstone => return Ok(()));
             withdrawals::check_in_use(context, release.id, &row)?;
             transition(row.state, Action::Release, Side::From)?;
             if release.is_held_at_origin() {
@@ -338,6 +339,8 @@ fn judge_offer(context: &Context<'_>, offer: &Offer, by: Society) -> Result<(), 
         return Err(Refusal::new(Code::WrongRecipient, "the offer is for another Society"));
     }
     context.check_exchange(by)?;
+    // It could never be accepted: whoever offers it is told now, and not when the person waits.
+    context.check_transfer(by, context.own)?;
     if context.now >= offer.expires_at {
         return Err(Refusal::new(Code::Expired, "the offer has expired"));
     }

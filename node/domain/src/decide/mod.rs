@@ -5,17 +5,21 @@
 mod aggregates;
 mod alerts;
 mod approvals;
+mod cards;
 mod command;
 mod consents;
 mod context;
+mod corrections;
 mod delivery;
 mod disk;
 mod drafts;
 mod duty;
 mod erasure;
+mod evidence;
 mod forget;
 mod groups;
 mod handovers;
+mod holders;
 mod holds;
 mod offers;
 mod origin;
@@ -33,15 +37,19 @@ mod withdrawals;
 pub use approvals::missing_approvals;
 pub use command::Command;
 pub use context::{Caller, Context, PeerPolicy, Policy, Pseudonyms};
+pub use corrections::correctable;
 pub use delivery::{Letter, Opened, open};
 pub use duty::waits_for_answer;
 pub use erasure::may_send;
+pub use evidence::{EvidenceCommand, due as evidence_due};
 pub use forget::forget;
 pub use handovers::{covered, recheck};
+pub use holders::held_here;
 pub use holds::{HoldScope, is_case_held, is_held};
 pub use origin::{Readable, may_read};
-pub use retention::{Target, evidence_of};
-pub use rights::{RightsCommand, held_here, may_see};
+pub use peers::joins;
+pub use retention::{Target, draft_due, evidence_of};
+pub use rights::{RightsCommand, may_see};
 pub use safeguards::{Member, SafeguardCommand};
 pub use withdrawals::{About, events as known_events};
 
@@ -174,6 +182,7 @@ pub fn decide(context: &Context<'_>, command: Command) -> Result<Decision, Refus
         }
         Command::Safeguard(command) => safeguards::decide(context, command),
         Command::Rights(command) => rights::decide(context, command),
+        Command::Evidence(command) => evidence::decide(context, command),
         Command::AnswerHandover { caller, entropy, id, verdict } => {
             handovers::answer(context, &caller, entropy, id, verdict)
         }
@@ -286,6 +295,7 @@ impl Command {
             Self::OfferHandover { .. } => "offer_handover",
             Self::Safeguard(command) => command.name(),
             Self::Rights(command) => command.name(),
+            Self::Evidence(command) => command.name(),
             Self::AnswerHandover { .. } => "answer_handover",
             Self::ReleaseHandover { .. } => "release_handover",
             Self::ReportHandover { .. } => "report_handover",
@@ -345,6 +355,7 @@ impl Command {
             | Self::AdvanceLane { peer, .. } => Actor::Peer(*peer),
             Self::Safeguard(command) => command.caller().actor.clone(),
             Self::Rights(command) => command.caller().actor.clone(),
+            Self::Evidence(command) => command.caller().actor.clone(),
             Self::RecordRefusal { actor, .. } => actor.clone(),
             Self::Begin { .. }
             | Self::CaseErased { .. }
@@ -375,6 +386,7 @@ impl Command {
             Self::RecordConsent { record, .. } => Some(record.id.into()),
             Self::Safeguard(command) => command.handover().map(Into::into),
             Self::Rights(command) => command.subject(),
+            Self::Evidence(command) => Some(command.consent().into()),
             Self::Withdraw { about: About::Handover(id), .. } => Some((*id).into()),
             Self::Withdraw { about: About::Consent(id), .. } => Some((*id).into()),
             Self::OfferHandover { id, .. }

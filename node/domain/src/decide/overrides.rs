@@ -61,10 +61,16 @@ fn write_down(context: &Context<'_>, mut offering: offers::Offering) -> Result<V
     if offering.release_on_acceptance {
         approvals::may_release_by_itself(&offering.draft)?;
     }
-    let record = consents::of_case(context, offering.draft.consent, offering.case)?;
-    let offer = offers::draft_offer(context, &offering, &record)?;
-    let events = withdrawals::events(context, record.id)?;
-    let case = offers::case_of(context, &offering, &offer, &record, &events);
+    let record = match offering.draft.consent {
+        None => {
+            consents::never_asked(context, offering.case)?;
+            None
+        }
+        named => Some(consents::of_case(context, named, offering.case)?),
+    };
+    let offer = offers::draft_offer(context, &offering, record.as_ref())?;
+    let events = withdrawals::events(context, offer.consent.id)?;
+    let case = offers::case_of(context, &offering, &offer, record.as_ref(), &events);
     let services: Vec<_> = offer.service_codes().collect();
     needed(&case, &services)?;
     let package = offering.package.map(|package| Body::PackageKept { handover: offering.id, package });

@@ -2,19 +2,21 @@
 //! and nothing that a hold is over.
 
 use super::{
-    Caller, Context, Decision, NewEntry, Reply, delivery, forget,
+    Caller, Context, Decision, NewEntry, Reply, delivery, erasure, evidence, forget,
     holds::{self, HoldScope},
 };
 use crate::{
     alert::Alert,
     catalogue::Role,
-    consent::ConsentRecord,
-    entry::{Body, EnvelopeMeta, FORGET_MAX, ForgetReason, Verdict},
+    consent::{ConsentRecord, EvidenceEntry},
+    entry::{Body, DraftEnd, EnvelopeMeta, FORGET_MAX, ForgetReason, Verdict},
     envelope::Kind,
-    handover::{Action, State},
-    ids::{AlertId, ConsentId, EntryIndex, HandoverId},
+    handover::State,
+    ids::{AlertId, ConsentId, EntryIndex, HandoverId, RequestId},
     refusal::{Code, Refusal},
-    retention::{Due, Rule, alert_due, consent_due, handover_due, object_due},
+    retention::{Due, Rule, alert_due, consent_due, correction_due, handover_due, object_due, request_due},
+    rights::CorrectionEntry,
+    rows::DraftRow,
 };
 
 /// What a purge is of.
@@ -26,6 +28,14 @@ pub enum Target {
     Alert(AlertId),
     /// A consent record.
     Consent(ConsentId),
+    /// The draft of an alert that nobody published in time.
+    Draft(AlertId),
+    /// A recording or a signed form.
+    ConsentEvidence(ConsentId),
+    /// What was said of a request of a person.
+    Request(RequestId),
+    /// The correction that came with a request.
+    Correction(RequestId),
     /// Messages and receipts that these entries name, at most [`FORGET_MAX`].
     Evidence(Vec<EntryIndex>),
 }
@@ -36,7 +46,11 @@ pub(super) fn purge(context: &Context<'_>, target: Target) -> Result<Decision, R
         Target::Handover(id) => handover(context, id)?,
         Target::Alert(id) => alert(context, id)?,
         Target::Consent(id) => consent(context, id)?,
-        Target::Evidence(entries) => evidence(context, entries)?,
+        Target::Draft(id) => draft(context, id)?,
+        Target::ConsentEvidence(id) => consent_evidence(context, id)?,
+        Target::Request(id) => request(context, id)?,
+        Target::Correction(id) => correction(context, id)?,
+        Target::Evidence(entries) => receipts_and_letters(context, entries)?,
     };
     let mut entries = vec![NewEntry::bare(body)];
     entries.extend(forget(context, forgotten, ForgetReason::Retention)?);
@@ -63,10 +77,11 @@ fn handover(context: &Context<'_>, id: HandoverId) -> Result<Purge, Refusal> {
     let sender = row.from == context.own;
     // The sender goes on following a handover whose copy goes; everybody else is done with it.
     let forgotten = if sender && matches!(rule, Rule::PackageSent | Rule::DeadPayload) {
-        Vec::new()
+        // Why an override could not wait is told to nobody once it was reviewed.
+        let overriding = context.facts.safeguard(id)?.and_then(|row| row.overriding);
+        overriding.filter(|one| one.reviewed.is_some()).map(|one| one.entry).into_iter().collect()
     } else {
-        let answers = row.history.iter().filter(|event| matches!(event.action, Action::Accept | Action::Reject));
-        std::iter::once(row.entry).chain(answers.map(|event| event.entry)).collect()
+        erasure::letters_of(context, id, &row)?.into_iter().collect()
     };
     let case = row.package.map(|package| package.case);
     Ok((Body::Purged { rule, subjects: vec![id.into()], case }, forgotten))
@@ -97,10 +112,54 @@ fn consent(context: &Context<'_>, id: ConsentId) -> Result<Purge, Refusal> {
     let record = object.map(|object| ConsentRecord::from_cbor(&object)).transpose()?;
     let due = record.map(|record| consent_due(&record, &context.policy.retention));
     let rule = check(context, due, &[HoldScope::Consent(id), HoldScope::Case(row.case)])?;
-    Ok((Body::Purged { rule, subjects: vec![id.into()], case: Some(row.case) }, vec![row.entry]))
+    let versions = row.earlier.into_iter().chain([row.entry]).collect();
+    Ok((Body::Purged { rule, subjects: vec![id.into()], case: Some(row.case) }, versions))
 }
 
-fn evidence(context: &Context<'_>, entries: Vec<EntryIndex>) -> Result<Purge, Refusal> {
+/// A draft whose time is over can no longer be published: it ends, and what it says is forgotten.
+fn draft(context: &Context<'_>, id: AlertId) -> Result<Purge, Refusal> {
+    let row = context.facts.draft(id)?;
+    let row = row.ok_or_else(|| Refusal::new(Code::UnknownDraft, "this node has no such draft"))?;
+    check(context, draft_due(context, &row)?, &[HoldScope::Alert(id)])?;
+    Ok((Body::DraftEnded { id, end: DraftEnd::Expired }, vec![row.entry]))
+}
+
+/// When a draft ends by itself; never, once it has ended otherwise.
+///
+/// # Errors
+/// `store_failed`, or what is wrong with the draft.
+pub fn draft_due(context: &Context<'_>, row: &DraftRow) -> Result<Option<Due>, Refusal> {
+    let Some(object) = context.facts.object(row.entry)?.filter(|_| row.ended.is_none()) else { return Ok(None) };
+    Ok(Some(Due { rule: Rule::DeadPayload, at: Alert::from_cbor(&object)?.expires_at }))
+}
+
+fn request(context: &Context<'_>, id: RequestId) -> Result<Purge, Refusal> {
+    let row = context.facts.request(id)?;
+    let row = row.ok_or_else(|| Refusal::new(Code::UnknownRequest, "this node has no such request"))?;
+    let rule = check(context, request_due(&row, &context.policy.retention), &[])?;
+    Ok((Body::Purged { rule, subjects: vec![id.into()], case: None }, row.said))
+}
+
+fn correction(context: &Context<'_>, id: RequestId) -> Result<Purge, Refusal> {
+    let row = context.facts.correction(id)?;
+    let row = row.ok_or_else(|| Refusal::new(Code::UnknownRequest, "this node has no such correction"))?;
+    let request = context.facts.request(id)?;
+    check(context, correction_due(&row, request.as_ref(), &context.policy.retention), &[])?;
+    Ok((Body::Correction(CorrectionEntry::Destroyed { request: id }), Vec::new()))
+}
+
+fn consent_evidence(context: &Context<'_>, id: ConsentId) -> Result<Purge, Refusal> {
+    let none = || Refusal::new(Code::PackageAbsent, "no evidence of this consent is kept here");
+    let (due, _) = evidence::due(context, id)?.ok_or_else(none)?;
+    let case = context.facts.consent(id)?.map(|row| row.case);
+    let mut scopes = vec![HoldScope::Consent(id)];
+    scopes.extend(case.map(HoldScope::Case));
+    check(context, Some(due), &scopes)?;
+    let body = Body::Evidence(EvidenceEntry::Destroyed { consent: id, reason: ForgetReason::Retention });
+    Ok((body, Vec::new()))
+}
+
+fn receipts_and_letters(context: &Context<'_>, entries: Vec<EntryIndex>) -> Result<Purge, Refusal> {
     if entries.is_empty() || entries.len() > FORGET_MAX {
         return Err(Refusal::new(Code::TooMany, format!("one purge names 1 to {FORGET_MAX} entries")));
     }
@@ -121,6 +180,14 @@ pub fn evidence_of(context: &Context<'_>, index: EntryIndex) -> Result<Option<Du
     let Some(entry) = context.facts.entry(index)? else { return Ok(None) };
     let meta: Option<&EnvelopeMeta> = match &entry.body {
         Body::Receipted { .. } => None,
+        Body::OverrideRequested { handover, .. } => {
+            let row = context.facts.handover(*handover)?;
+            let free = match row.filter(|row| row.state.has_ended()) {
+                Some(row) => !holds::is_held(context.facts, &holds::scopes_of(*handover, &row))?,
+                None => false,
+            };
+            return Ok(free.then(|| object_due(entry.time, &context.policy.retention)));
+        }
         Body::Issued(meta) => Some(meta),
         Body::Received { envelope: Some(meta), verdict: Verdict::Accepted, .. } => Some(meta),
         _ => return Ok(None),
@@ -133,7 +200,7 @@ pub fn evidence_of(context: &Context<'_>, index: EntryIndex) -> Result<Option<Du
                     return Ok(None);
                 }
             }
-            Kind::HandoverOffer | Kind::HandoverAnswer => {
+            Kind::HandoverOffer | Kind::HandoverAnswer | Kind::HandoverStep => {
                 let id = HandoverId::from(subject);
                 let Some(row) = context.facts.handover(id)? else { return Ok(None) };
                 if !row.state.has_ended() || holds::is_held(context.facts, &holds::scopes_of(id, &row))? {

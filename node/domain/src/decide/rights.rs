@@ -5,23 +5,26 @@ use crate::{
     catalogue::{Right, Role},
     consent::Actor as ConsentActor,
     digest::Digest,
-    entry::{Body, ForgetReason},
-    envelope::{Envelope, FORMAT_VERSION, Lane},
-    fold::{self, Content},
-    handover::{Action, CaseShortCode, State, permitted_roles},
-    ids::{EntryIndex, EnvelopeId, HandoverId, RequestId},
-    limits::{CHECK_WRONG_MAX, LIST_MAX, READS_KEPT_MAX},
+    entry::Body,
+    envelope::Attachment,
+    fold::Content,
+    handover::{CaseShortCode, State},
+    ids::{EnvelopeId, HandoverId, RequestId},
+    limits::CHECK_WRONG_MAX,
     refusal::{Code, Refusal},
     retention::HoldKind,
     rights::{
-        Breach, CardSecret, Held, News, Outcome, RequestReason, RequestRow, RightsEntry, RightsMessage, SubjectRequest,
-        Via,
+        Breach, CardSecret, Carried, Corrected, CorrectionEntry, Held, News, Outcome, RequestReason, RequestRow,
+        RightsEntry, RightsMessage, SubjectRequest, Via,
     },
-    rows::HandoverRow,
     society::Society,
 };
 
-use super::{Caller, Context, Decision, HoldScope, NewEntry, Reply, forget, holds, withdrawals};
+use super::{
+    Caller, Context, Decision, HoldScope, NewEntry, Reply, cards, corrections,
+    holders::{has_left, held_here, passed_on, told, told_with},
+    holds, withdrawals,
+};
 
 /// Why a restriction lies over something, as its hold says it.
 const AT_WISH: &str = "At the wish of the person";
@@ -44,9 +47,11 @@ pub enum RightsCommand {
     /// Makes a card for a handover of ours, or makes it anew.
     MakeCard { caller: Caller, handover: HandoverId, secret: CardSecret },
     /// Takes a request, with the slow hash of the answer that was given.
-    Take { caller: Caller, request: Box<SubjectRequest>, proof: Digest },
+    Take { caller: Caller, request: Box<SubjectRequest>, proof: Digest, correction: Option<Carried> },
     /// Answers a request that waits for a person here.
     Answer { caller: Caller, request: RequestId, outcome: Outcome, reason: Option<RequestReason> },
+    /// Applies the correction of a request to packages of this node, and passes it on, sealed, to who has them from here.
+    Correct { caller: Caller, request: RequestId, corrected: Vec<Corrected>, onward: Vec<(HandoverId, Attachment)> },
     /// Records that somebody reads what the holders answered, before they do.
     Read { caller: Caller, request: RequestId },
     /// Records what is known of a breach.
@@ -66,6 +71,7 @@ impl RightsCommand {
             Self::MakeCard { .. } => "make_card",
             Self::Take { .. } => "take_request",
             Self::Answer { .. } => "answer_request",
+            Self::Correct { .. } => "correct",
             Self::Read { .. } => "read_request",
             Self::RecordBreach { .. } => "record_breach",
         }
@@ -77,6 +83,7 @@ impl RightsCommand {
             Self::MakeCard { caller, .. }
             | Self::Take { caller, .. }
             | Self::Answer { caller, .. }
+            | Self::Correct { caller, .. }
             | Self::Read { caller, .. }
             | Self::RecordBreach { caller, .. } => caller,
         }
@@ -87,7 +94,9 @@ impl RightsCommand {
         match self {
             Self::MakeCard { handover, .. } => Some((*handover).into()),
             Self::Take { request, .. } => Some(request.id.into()),
-            Self::Answer { request, .. } | Self::Read { request, .. } => Some((*request).into()),
+            Self::Answer { request, .. } | Self::Correct { request, .. } | Self::Read { request, .. } => {
+                Some((*request).into())
+            }
             Self::RecordBreach { .. } => None,
         }
     }
@@ -95,8 +104,13 @@ impl RightsCommand {
 
 pub(super) fn decide(context: &Context<'_>, command: RightsCommand) -> Result<Decision, Refusal> {
     match command {
-        RightsCommand::MakeCard { caller, handover, secret } => make_card(context, &caller, handover, secret),
-        RightsCommand::Take { caller, request, proof } => take(context, &caller, &request, proof),
+        RightsCommand::MakeCard { caller, handover, secret } => cards::make_card(context, &caller, handover, secret),
+        RightsCommand::Take { caller, request, proof, correction } => {
+            take(context, &caller, &request, proof, correction)
+        }
+        RightsCommand::Correct { caller, request, corrected, onward } => {
+            corrections::correct(context, &caller, request, corrected, onward)
+        }
         RightsCommand::Answer { caller, request, outcome, reason } => {
             answer(context, &caller, request, outcome, reason)
         }
@@ -115,43 +129,6 @@ pub(super) fn decide(context: &Context<'_>, command: RightsCommand) -> Result<De
 
 fn done(context: &Context<'_>, entries: Vec<NewEntry>) -> Decision {
     Decision { entries, reply: Reply::Done { entry: context.next } }
-}
-
-fn make_card(context: &Context<'_>, caller: &Caller, id: HandoverId, secret: CardSecret) -> Result<Decision, Refusal> {
-    caller.require(permitted_roles(Action::Send))?;
-    let unknown = || Refusal::new(Code::UnknownHandover, "this node has no such handover").at("handover_id");
-    let row = context.facts.handover(id)?.ok_or_else(unknown)?;
-    if row.from != context.own {
-        return Err(Refusal::new(Code::NotOrigin, format!("{} made the offer and makes the card", row.from)));
-    }
-    withdrawals::check_in_use(context, id, &row)?;
-    let code = code_of(context, &row)?;
-    let object = secret.to_cbor();
-    let before = context.facts.card(&code)?.and_then(|card| card.made).map(|(_, entry)| entry);
-    let entry = RightsEntry::CardMade { handover: id, code, digest: Digest::of(&object) };
-    let mut entries = vec![NewEntry::with_object(Body::Rights(entry), object, Some(Content::Card(secret)))];
-    entries.extend(forget(context, before, ForgetReason::Erasure)?);
-    Ok(done(context, entries))
-}
-
-/// The entry whose object proves whose the card of a handover is: it goes with the case.
-pub(super) fn card_of(context: &Context<'_>, row: &HandoverRow) -> Result<Option<EntryIndex>, Refusal> {
-    match code_of(context, row) {
-        Ok(code) => Ok(context.facts.card(&code)?.and_then(|card| card.made).map(|(_, entry)| entry)),
-        Err(refusal) if refusal.code == Code::StoreFailed => Err(refusal),
-        Err(_) => Ok(None),
-    }
-}
-
-/// The code that an offer gave to its case.
-fn code_of(context: &Context<'_>, row: &HandoverRow) -> Result<CaseShortCode, Refusal> {
-    let gone = || Refusal::new(Code::PackageAbsent, "the offer was erased, and its code with it");
-    let object = context.facts.object(row.entry)?.ok_or_else(gone)?;
-    let entry = context.facts.entry(row.entry)?.ok_or_else(gone)?;
-    match fold::content(&entry.body, &object)? {
-        Content::Offer(offer) => Ok(offer.short_code.clone()),
-        _ => Err(gone()),
-    }
 }
 
 /// What came of looking at an answer.
@@ -175,9 +152,16 @@ fn check(context: &Context<'_>, code: &CaseShortCode, proof: &Digest, right: Rig
     Ok(if right { Checked::Right(handover) } else { Checked::Wrong })
 }
 
-fn take(context: &Context<'_>, caller: &Caller, request: &SubjectRequest, proof: Digest) -> Result<Decision, Refusal> {
+fn take(
+    context: &Context<'_>,
+    caller: &Caller,
+    request: &SubjectRequest,
+    proof: Digest,
+    correction: Option<Carried>,
+) -> Result<Decision, Refusal> {
     caller.require(&TAKERS)?;
     request.check()?;
+    corrections::check_carried(context, request, correction)?;
     if let Some(row) = context.facts.request(request.id)? {
         let same = row.request.right == request.right && row.request.code == request.code;
         return if same && row.request.card_of == request.card_of {
@@ -194,12 +178,20 @@ fn take(context: &Context<'_>, caller: &Caller, request: &SubjectRequest, proof:
             let message = format!("{} is no peer of this node; send the person's request there", request.card_of);
             return Err(Refusal::new(Code::UnknownPeer, message).at("society"));
         }
-        entries.push(told(context, request.card_of, request, News::Asked { proof }));
+        let sealed = match correction {
+            Some(Carried::Sealed(sealed)) => Some(sealed),
+            _ => None,
+        };
+        entries.push(told_with(context, request.card_of, request, News::Asked { proof }, sealed));
         return Ok(done(context, entries));
     }
     match check(context, &request.code, &proof, request.right)? {
         Checked::Right(handover) => {
-            entries.extend(open(context, request, handover)?);
+            if let Some(Carried::Here(place)) = correction {
+                let kept = CorrectionEntry::Kept { request: request.id, place };
+                entries.push(NewEntry::bare(Body::Correction(kept)));
+            }
+            entries.extend(open(context, request, handover, correction.is_some())?);
             Ok(done(context, entries))
         }
         Checked::Wrong => {
@@ -215,7 +207,12 @@ fn take(context: &Context<'_>, caller: &Caller, request: &SubjectRequest, proof:
 
 /// The answer was right: the request goes to all who hold something of the case, and is done here as far as no person
 /// has to see to it.
-fn open(context: &Context<'_>, request: &SubjectRequest, card: HandoverId) -> Result<Vec<NewEntry>, Refusal> {
+fn open(
+    context: &Context<'_>,
+    request: &SubjectRequest,
+    card: HandoverId,
+    corrects: bool,
+) -> Result<Vec<NewEntry>, Refusal> {
     let opened = RightsEntry::Opened { request: request.id, code: request.code.clone() };
     let mut entries = vec![NewEntry::bare(Body::Rights(opened))];
     let case = context.facts.handover(card)?.and_then(|row| row.case);
@@ -239,11 +236,11 @@ fn open(context: &Context<'_>, request: &SubjectRequest, card: HandoverId) -> Re
         }
         _ => {}
     }
-    if !matches!(request.right, Right::Erasure | Right::Complaint) {
+    // A correction goes to the holders once a person here has found it right.
+    if !matches!(request.right, Right::Erasure | Right::Complaint) && !corrects {
         for handover in handovers {
             let Some(row) = context.facts.handover(handover)? else { continue };
-            let left = !matches!(row.state, State::Draft | State::Blocked | State::Ready | State::Erased);
-            if left && row.from == context.own {
+            if has_left(&row) && row.from == context.own {
                 entries.push(told(context, row.to, request, News::Due { handover }));
             }
         }
@@ -281,62 +278,11 @@ fn restrict(context: &Context<'_>, scope: HoldScope) -> Result<Option<NewEntry>,
     Ok(Some(NewEntry::bare(body)))
 }
 
-/// What this node has of a case, by its handovers.
-///
-/// # Errors
-/// `store_failed`.
-pub fn held_here(context: &Context<'_>, handovers: &[HandoverId]) -> Result<Held, Refusal> {
-    let mut held = Held::default();
-    for id in handovers {
-        let Some(row) = context.facts.handover(*id)? else { continue };
-        let since = row.history.first().map(|event| event.at);
-        held.since = match (held.since, since) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
-        held.reads.extend(context.facts.reads(*id)?.unwrap_or_default().reads);
-        if row.from == context.own && !row.sections.is_empty() && !held.onward.contains(&row.to) {
-            held.onward.push(row.to);
-        }
-        held.sections.extend(row.sections);
-    }
-    held.sections.sort_unstable();
-    held.sections.dedup();
-    held.sections.truncate(LIST_MAX);
-    held.onward.truncate(LIST_MAX);
-    held.reads.sort_by_key(|read| read.at);
-    let excess = held.reads.len().saturating_sub(READS_KEPT_MAX);
-    held.reads.drain(..excess);
-    Ok(held)
-}
-
-/// Tells a Society something of a request.
-fn told(context: &Context<'_>, to: Society, request: &SubjectRequest, news: News) -> NewEntry {
-    let message = RightsMessage { request: request.clone(), news };
-    let body = message.to_cbor();
-    let parts: [&[u8]; 4] = [b"passerelle/rights/v1\0", &body, &to.bytes(), &context.next.0.to_be_bytes()];
-    let Digest([a, b, c, d, e, f, g, h, i, j, ..]) = Digest::of_parts(&parts);
-    let stops = matches!(request.right, Right::Erasure | Right::Objection | Right::Restriction);
-    let envelope = Envelope {
-        version: FORMAT_VERSION,
-        id: EnvelopeId::new(context.now, [a, b, c, d, e, f, g, h, i, j]),
-        origin: context.own,
-        recipients: vec![to],
-        kind: message.kind(),
-        lane: if stops { Lane::Urgent } else { Lane::Routine },
-        created_at: context.now,
-        expires_at: None,
-        body: body.into(),
-        attachment: None,
-    };
-    NewEntry::issued(context, &envelope, Content::Rights(Box::new(message)))
-}
-
 /// Judges what a peer tells of a request.
 pub(super) fn judge(context: &Context<'_>, message: &RightsMessage, by: Society) -> Result<(), Refusal> {
     let request = &message.request;
     let known = context.facts.request(request.id)?;
-    if known.as_ref().is_some_and(|row| row.request != *request) {
+    if known.as_ref().is_some_and(|row| row.request != request.outline()) {
         return Err(Refusal::new(Code::DuplicateId, "another request has this id"));
     }
     let no_part = || Refusal::new(Code::WrongSociety, format!("{by} has no such part in this request"));
@@ -347,47 +293,64 @@ pub(super) fn judge(context: &Context<'_>, message: &RightsMessage, by: Society)
         }
         News::Due { handover } => {
             let row = context.facts.handover(*handover)?;
-            let ours = row.is_none_or(|row| row.from == by && row.to == context.own);
-            if request.card_of == by && ours { Ok(()) } else { Err(no_part()) }
+            // From the Society of the card, or from whoever had it from there and passed it on here.
+            let fits = match row {
+                Some(row) => row.from == by && row.to == context.own,
+                None => request.card_of == by,
+            };
+            if fits { Ok(()) } else { Err(no_part()) }
         }
         News::Answered { holder, handover, .. } => {
             let row = known.ok_or_else(|| Refusal::new(Code::BadReference, "nothing was asked of them here"))?;
-            let asked = request.card_of == context.own && *holder == by && row.holder(by, *handover).is_some();
+            let asked = *holder == by && row.holder(by, *handover).is_some();
             let forwarded = request.card_of == by && request.taken_by == context.own;
-            if asked || forwarded { Ok(()) } else { Err(no_part()) }
+            // A holder tells the Society of the card what those say to whom it had passed it on.
+            let of_onward = request.card_of == context.own && row.holders.iter().any(|one| one.society == by);
+            if asked || forwarded || of_onward { Ok(()) } else { Err(no_part()) }
         }
     }
 }
 
 /// What follows from what a peer told of a request.
-pub(super) fn follow(context: &Context<'_>, content: &Content, by: Society) -> Result<Vec<NewEntry>, Refusal> {
+pub(super) fn follow(
+    context: &Context<'_>,
+    content: &Content,
+    by: Society,
+    corrects: bool,
+) -> Result<Vec<NewEntry>, Refusal> {
     let Content::Rights(message) = content else { return Ok(Vec::new()) };
     let request = &message.request;
     match &message.news {
-        News::Asked { proof } => asked(context, request, proof),
+        News::Asked { proof } => asked(context, request, proof, corrects),
         News::Due { handover } => due(context, request, *handover, by),
         News::Answered { holder, handover, outcome, reason, held } => {
             let known = context.facts.request(request.id)?;
             let first = known.and_then(|row| row.holder(*holder, *handover)?.answer).is_none();
-            let passes_on = request.card_of == context.own && request.taken_by != context.own;
+            let to = if request.card_of == context.own { request.taken_by } else { request.card_of };
+            let passes_on = to != context.own && to != by;
             if !first || !passes_on {
                 return Ok(Vec::new());
             }
             let (holder, handover, outcome, reason) = (*holder, *handover, *outcome, *reason);
             let news = News::Answered { holder, handover, outcome, reason, held: held.clone() };
-            Ok(vec![told(context, request.taken_by, request, news)])
+            Ok(vec![told(context, to, request, news)])
         }
     }
 }
 
 /// A Society took a request with a card of ours. A wrong answer is told to it, in the same words as an unknown code.
-fn asked(context: &Context<'_>, request: &SubjectRequest, proof: &Digest) -> Result<Vec<NewEntry>, Refusal> {
+fn asked(
+    context: &Context<'_>,
+    request: &SubjectRequest,
+    proof: &Digest,
+    corrects: bool,
+) -> Result<Vec<NewEntry>, Refusal> {
     if context.facts.request(request.id)?.is_some_and(|row| row.opened.is_some()) {
         return Ok(Vec::new());
     }
     let checked = check(context, &request.code, proof, request.right)?;
     if let Checked::Right(handover) = checked {
-        return open(context, request, handover);
+        return open(context, request, handover, corrects);
     }
     let (outcome, reason) = (Outcome::Refused, Some(RequestReason::NotIdentified));
     let mut entries = answered_here(context, request, outcome, reason, None);
@@ -416,16 +379,19 @@ fn due(
     let Some(row) = context.facts.handover(handover)?.filter(|row| row.state != State::Erased) else {
         return Ok(vec![answer(Outcome::NothingHeld, None)]);
     };
+    let mut handovers = vec![handover];
+    if let Some(case) = row.case.map(|case| context.facts.case(case)).transpose()?.flatten() {
+        handovers.extend(case.handovers.into_iter().filter(|other| *other != handover));
+    }
     Ok(match request.right {
         Right::Access => {
-            let mut handovers = vec![handover];
-            if let Some(case) = row.case.map(|case| context.facts.case(case)).transpose()?.flatten() {
-                handovers.extend(case.handovers.into_iter().filter(|other| *other != handover));
-            }
-            vec![answer(Outcome::Done, Some(held_here(context, &handovers)?))]
+            let mut entries = passed_on(context, request, &handovers)?;
+            entries.push(answer(Outcome::Done, Some(held_here(context, &handovers)?)));
+            entries
         }
         Right::Objection | Right::Restriction => {
             let mut entries: Vec<_> = restrict(context, HoldScope::Handover(handover))?.into_iter().collect();
+            entries.extend(passed_on(context, request, &handovers)?);
             entries.push(answer(Outcome::Done, None));
             entries
         }
@@ -439,7 +405,7 @@ fn due(
 ///
 /// # Errors
 /// `role_missing`, or `unknown_request`, also for what is hidden.
-fn visible(context: &Context<'_>, caller: &Caller, id: RequestId) -> Result<RequestRow, Refusal> {
+pub(super) fn visible(context: &Context<'_>, caller: &Caller, id: RequestId) -> Result<RequestRow, Refusal> {
     let mut readers = TAKERS.to_vec();
     readers.push(Role::Auditor);
     caller.require(&readers)?;
@@ -470,6 +436,21 @@ fn answer(
     if (outcome == Outcome::Refused) != reason.is_some() {
         return Err(Refusal::new(Code::MissingField, "a refusal, and nothing else, has a reason").at("reason"));
     }
+    let entries = answers(context, &row, outcome, reason);
+    if entries.is_empty() {
+        return Err(Refusal::new(Code::WrongState, "nothing of this request waits for an answer of this node"));
+    }
+    Ok(done(context, entries))
+}
+
+/// The answer of this node, to whoever asked it, as far as one is waited for.
+pub(super) fn answers(
+    context: &Context<'_>,
+    row: &RequestRow,
+    outcome: Outcome,
+    reason: Option<RequestReason>,
+) -> Vec<NewEntry> {
+    let request = &row.request;
     let mine = row.holders.iter().filter(|holder| holder.society == context.own && holder.answer.is_none());
     let mut entries = Vec::new();
     for holder in mine {
@@ -478,12 +459,12 @@ fn answer(
             Some(_) => {
                 let (society, handover) = (context.own, holder.handover);
                 let news = News::Answered { holder: society, handover, outcome, reason, held: None };
-                entries.push(told(context, request.card_of, request, news));
+                // To who asked us: the Society of the card, or one that passed it on.
+                let asker = handover.map(|id| context.facts.handover(id)).transpose();
+                let asker = asker.ok().flatten().flatten().map_or(request.card_of, |row| row.from);
+                entries.push(told(context, asker, request, news));
             }
         }
     }
-    if entries.is_empty() {
-        return Err(Refusal::new(Code::WrongState, "nothing of this request waits for an answer of this node"));
-    }
-    Ok(done(context, entries))
+    entries
 }

@@ -5,13 +5,13 @@ use minicbor::{Decode, Encode};
 use crate::{
     aggregate::{ReportId, ReportStep},
     catalogue::{Role, StopReason, VitalReason},
-    consent::ConsentRef,
+    consent::{ConsentRef, EvidenceEntry},
     digest::Digest,
     envelope::Lane,
     handover::{OverrideStep, Proposal, Stage},
     ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
     retention::{HoldKind, Rule},
-    rights::{Breach, RightsEntry},
+    rights::{Breach, CorrectionEntry, RightsEntry},
     society::Society,
 };
 
@@ -458,6 +458,12 @@ pub enum Body {
         #[n(1)]
         objects: Vec<(EntryIndex, Digest)>,
     },
+    /// A step of putting a package right.
+    #[n(42)]
+    Correction(#[n(0)] CorrectionEntry),
+    /// A step of the evidence of a consent.
+    #[n(25)]
+    Evidence(#[n(0)] EvidenceEntry),
     /// A package lies in the vault for a handover.
     #[n(13)]
     PackageKept {

@@ -117,6 +117,7 @@ vocabulary! {
     DraftEnd {
         1 Published = "published",
         2 Discarded = "discarded",
+        3 Expired = "expired",
     }
 }
 
@@ -257,6 +258,7 @@ impl Body {
             Self::Receipted { .. } => "receipted",
             Self::Consent { .. } => "consent",
             Self::ConsentEvent { .. } => "consent_event",
+            Self::Evidence(entry) => entry.kind(),
             Self::ErasureDue { .. } => "erasure_due",
             Self::CaseErased { .. } => "case_erased",
             Self::ErasureHeld { .. } => "erasure_held",
@@ -282,6 +284,7 @@ impl Body {
             Self::EscalationEnded { .. } => "escalation_ended",
             Self::OrphanReleased { .. } => "orphan_released",
             Self::Rights(entry) => entry.kind(),
+            Self::Correction(entry) => entry.kind(),
             Self::Breach(_) => "breach",
             Self::Purged { .. } => "purged",
             Self::Hold { .. } => "hold",
@@ -309,7 +312,9 @@ impl Body {
             | Self::ReadByPeer { handover: id, .. }
             | Self::PackageKept { handover: id, .. } => Some((*id).into()),
             Self::Consent { record, .. } => Some(record.id.into()),
+            Self::Evidence(entry) => Some(entry.subject()),
             Self::Rights(entry) => entry.subject(),
+            Self::Correction(entry) => Some(entry.subject()),
             Self::Reviewed { handover } => Some((*handover).into()),
             Self::Hold { subject, .. } => Some(*subject),
             Self::Report { id, .. } => Some((*id).into()),

@@ -44,6 +44,7 @@ impl Fold<'_> {
             history: Vec::new(),
             frozen: false,
             held_at_origin: None,
+            earlier: Vec::new(),
         }
     }
 

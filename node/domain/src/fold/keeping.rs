@@ -30,7 +30,8 @@ impl Fold<'_> {
     pub(super) fn purged(&mut self, rule: Rule, subjects: &[EnvelopeId]) -> Result<(), Refusal> {
         match rule {
             // An alert's row is coded already; consent records are known by theirs; evidence has none.
-            Rule::Alert | Rule::Consent | Rule::Evidence => Ok(()),
+            Rule::Alert | Rule::Consent | Rule::Evidence | Rule::ConsentEvidence => Ok(()),
+            Rule::Request => subjects.iter().try_for_each(|subject| self.purged_request((*subject).into())),
             Rule::OfferSent | Rule::OfferReceived | Rule::PackageReceived | Rule::PackageSent | Rule::DeadPayload => {
                 subjects.iter().try_for_each(|subject| self.purged_handover((*subject).into(), rule))
             }
@@ -41,6 +42,7 @@ impl Fold<'_> {
         self.keeping(id, |row, now| row.purged_at = Some(now))?;
         let Some(mut row) = self.facts.handover(id)? else { return Ok(()) };
         row.package = None;
+        row.earlier.clear();
         let own = self.own;
         let side = if row.from == own { Side::From } else { Side::To };
         // The sender goes on following the handover of which it no longer has a copy.

@@ -4,6 +4,7 @@
 mod alerts;
 mod content;
 mod drafts;
+mod evidence;
 mod handovers;
 mod keeping;
 mod lanes;
@@ -44,6 +45,7 @@ pub fn rows(own: Society, facts: &dyn Facts, entry: &Entry, content: Option<&Con
         | Body::Forgotten { .. } => {}
         Body::PackageRead { handover, sections, purpose } => fold.read(*handover, sections, purpose)?,
         Body::Rights(step) => fold.rights(step, content)?,
+        Body::Correction(step) => fold.correction(step)?,
         Body::Issued(meta) => {
             let deliveries = fold.enqueue_all(meta)?;
             fold.remember(meta);
@@ -58,7 +60,8 @@ pub fn rows(own: Society, facts: &dyn Facts, entry: &Entry, content: Option<&Con
         }
         Body::Receipted { peer, lane, position, rejected } => fold.receipted(*peer, *lane, *position, rejected)?,
         Body::Consent { case, record } => {
-            let row = ConsentRow { entry: entry.index, case: *case, record: *record, at: entry.time };
+            let earlier = fold.earlier_versions(record.id)?;
+            let row = ConsentRow { entry: entry.index, case: *case, record: *record, at: entry.time, earlier };
             fold.rows.push(Row::Consent(record.id, row));
             fold.age(*case, content);
             fold.belongs(*case, Some(record.id), None)?;
@@ -68,6 +71,7 @@ pub fn rows(own: Society, facts: &dyn Facts, entry: &Entry, content: Option<&Con
                 fold.consent_event(*consent, event)?;
             }
         }
+        Body::Evidence(step) => fold.evidence(step)?,
         Body::ErasureDue { case, owed } => fold.erasure_due(*case, owed)?,
         Body::ErasureHeld { case } => fold.erasure_held(*case)?,
         Body::CaseErased { case } => fold.case_erased(*case)?,
@@ -76,7 +80,7 @@ pub fn rows(own: Society, facts: &dyn Facts, entry: &Entry, content: Option<&Con
                 row.case = Some(*case);
                 row.release_on_acceptance = *release_on_acceptance;
             })?;
-            fold.belongs(*case, None, Some(*id))?;
+            fold.belongs(*case, fold.unasked(*id)?, Some(*id))?;
         }
         Body::HandoverProposed(Proposal { id, case, sealed, ready, .. }) => {
             let outline = match content {
@@ -97,7 +101,7 @@ pub fn rows(own: Society, facts: &dyn Facts, entry: &Entry, content: Option<&Con
                 row.case = Some(package.case);
                 row.package = Some(*package);
             })?;
-            fold.belongs(package.case, None, Some(*handover))?;
+            fold.belongs(package.case, fold.unasked(*handover)?, Some(*handover))?;
         }
         Body::AlertDrafted { id, digest, source, needs_approval } => {
             fold.drafted(*id, *digest, source, *needs_approval);
@@ -166,7 +170,7 @@ impl Fold<'_> {
             Some(Content::Residue(residue)) => self.residue(meta, residue, by, deliveries),
             Some(Content::Release(release)) => self.release(release, by),
             Some(Content::Step(step)) => self.step(step, by),
-            Some(Content::Rights(message)) => self.rights_message(message, by, &deliveries),
+            Some(Content::Rights(message)) => self.rights_message(message, meta, by, &deliveries),
             Some(Content::Withdrawal(message)) => self.withdrawal(message, by, &deliveries),
             Some(Content::Subscription(subscription)) => self.subscription(by, subscription),
             Some(Content::Split(split)) => self.split(split, by),
@@ -193,12 +197,14 @@ impl Fold<'_> {
         deliveries: Vec<crate::rows::Delivery>,
     ) -> Result<(), Refusal> {
         match residue {
-            Residue::Nothing | Residue::Age(_) => {}
+            Residue::Nothing | Residue::Age(_) | Residue::Request(_) => {}
             Residue::Alert(outline) => self.alert(meta, outline, deliveries)?,
             Residue::Cancel(alert, reason) => self.cancel(*alert, *reason, by)?,
             Residue::Ack(alert, kind) => self.ack(*alert, *kind, by),
             Residue::Offer(outline) => self.offer(meta, outline)?,
             Residue::Answer(answer) => self.answer(answer, by)?,
+            Residue::Step(step) => self.step(step, by)?,
+            Residue::Rights(message) => self.rights_message(message, meta, by, &deliveries)?,
         }
         Ok(())
     }

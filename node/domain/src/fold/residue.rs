@@ -13,9 +13,10 @@ use crate::{
     digest::Digest,
     entry::Body,
     envelope::{from_cbor, to_cbor},
-    handover::{Group, HandoverAnswer, Offer, Verdict, purpose_of, safeguards},
+    handover::{Group, HandoverAnswer, HandoverStep, Offer, Verdict, purpose_of, safeguards},
     ids::{AlertId, EntryIndex, HandoverId},
     refusal::{Code, Refusal},
+    rights::{RightsMessage, SubjectRequest},
     rows::AckWanted,
     society::Society,
     time::Time,
@@ -48,6 +49,15 @@ pub enum Residue {
     /// Of a consent record: the age of its person, as a band.
     #[n(6)]
     Age(#[n(0)] AgeBand),
+    /// Of a step of a handover: all but its note.
+    #[n(7)]
+    Step(#[n(0)] HandoverStep),
+    /// Of a request of a person: all but its note.
+    #[n(8)]
+    Request(#[n(0)] SubjectRequest),
+    /// Of a message about a request: codes, without what is held.
+    #[n(9)]
+    Rights(#[n(0)] RightsMessage),
 }
 
 /// The residues met on a walk along the journal: each must be named by a later entry, with its digest.
@@ -192,7 +202,7 @@ impl OfferOutline {
 
 impl Residue {
     /// What is left of an object with this meaning; absent when it is no object that may be removed, since the
-    /// node goes on needing it: a bundle, a subscription, a step of a handover, which holds codes alone.
+    /// node goes on needing it: a bundle, a subscription, a step of a handover that holds codes alone.
     #[must_use]
     pub fn of(content: &Content) -> Option<Self> {
         Some(match content {
@@ -208,6 +218,9 @@ impl Residue {
                 Self::Answer(answer)
             }
             Content::Consent(record) => Self::Age(record.age_band),
+            Content::Step(step) if step.note.is_some() => Self::Step(HandoverStep { note: None, ..(**step).clone() }),
+            Content::Request(request) if request.note.is_some() => Self::Request(request.outline()),
+            Content::Rights(message) if message.outline() != **message => Self::Rights(message.outline()),
             Content::Receipt(_) | Content::Note(_) | Content::Draft(_) | Content::Card(_) => Self::Nothing,
             Content::Redact(_)
             | Content::Erased(_)

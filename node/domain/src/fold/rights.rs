@@ -1,14 +1,16 @@
 //! Rows of the rights of a person: cards, requests and how far each holder is, and who read what.
 
-use super::{Content, Fold};
+use super::{Content, Fold, Residue};
 use crate::{
+    digest::Digest,
+    entry::EnvelopeMeta,
     handover::CaseShortCode,
-    ids::HandoverId,
-    limits::{READS_KEPT_MAX, REQUEST_HOLDERS_MAX},
+    ids::{HandoverId, RequestId},
+    limits::{READS_KEPT_MAX, REQUEST_HOLDERS_MAX, REQUEST_MESSAGES_MAX},
     refusal::Refusal,
     rights::{
-        CardRow, News, Outcome, ReadMark, ReadsRow, RequestHolder, RequestReason, RequestRow, RightsEntry,
-        RightsMessage, SubjectRequest,
+        CardRow, CorrectionEntry, News, Outcome, ReadMark, ReadsRow, RequestHolder, RequestReason, RequestRow,
+        RightsEntry, RightsMessage, SubjectRequest,
     },
     rows::{Delivery, Row},
     society::Society,
@@ -37,9 +39,14 @@ impl Fold<'_> {
                 row.wrong_at = now;
             })?,
             RightsEntry::Taken { request, .. } => {
-                if let (Some(Content::Request(request)), None) = (content, self.facts.request(*request)?) {
-                    let row = self.new_request(request);
-                    self.rows.push(Row::Request(request.id, row));
+                let said = match content {
+                    Some(Content::Request(request)) => Some(request.outline()),
+                    Some(Content::Residue(Residue::Request(request))) => Some(request.clone()),
+                    _ => None,
+                };
+                if let (Some(said), None) = (said, self.facts.request(*request)?) {
+                    let row = self.new_request(&said);
+                    self.rows.push(Row::Request(*request, row));
                 }
             }
             RightsEntry::Opened { request, code } => {
@@ -49,6 +56,8 @@ impl Fold<'_> {
                     add(&mut row, self.own, None);
                     self.rows.push(Row::Request(*request, row));
                 }
+                let card = self.facts.card(code)?.and_then(|card| card.made);
+                self.asked_of_handover(card.map(|(handover, _)| handover), *request)?;
             }
             RightsEntry::Answered { request, outcome, reason } => {
                 if let Some(mut row) = self.facts.request(*request)? {
@@ -66,6 +75,7 @@ impl Fold<'_> {
     pub(super) fn rights_message(
         &mut self,
         message: &RightsMessage,
+        meta: &EnvelopeMeta,
         by: Society,
         deliveries: &[Delivery],
     ) -> Result<(), Refusal> {
@@ -74,7 +84,11 @@ impl Fold<'_> {
             Some(row) => row,
             None => self.new_request(&message.request),
         };
+        self.say(&mut row);
         let ours = by == self.own;
+        if let Some(sealed) = meta.attachment.filter(|_| ours) {
+            self.correction_sent(id, sealed.digest)?;
+        }
         match &message.news {
             News::Asked { .. } if ours => row.asked = deliveries.first().copied(),
             News::Asked { .. } => {}
@@ -83,6 +97,7 @@ impl Fold<'_> {
                 if let Some(holder) = society.and_then(|society| add(&mut row, society, Some(*handover))) {
                     holder.told = deliveries.first().copied();
                 }
+                self.asked_of_handover(Some(*handover), id)?;
             }
             News::Answered { holder, handover, outcome, reason, .. } => {
                 self.answered(&mut row, *holder, *handover, *outcome, *reason);
@@ -92,9 +107,69 @@ impl Fold<'_> {
         Ok(())
     }
 
+    /// A step of a correction.
+    pub(super) fn correction(&mut self, step: &CorrectionEntry) -> Result<(), Refusal> {
+        let (request, index) = match step {
+            CorrectionEntry::Kept { request, .. }
+            | CorrectionEntry::Applied { request, .. }
+            | CorrectionEntry::Destroyed { request } => (*request, self.entry.index),
+        };
+        let mut row = self.facts.correction(request)?.unwrap_or_default();
+        match step {
+            CorrectionEntry::Kept { place, .. } => row.kept = Some(*place),
+            CorrectionEntry::Applied { handover, package, .. } => {
+                row.applied = row.applied.or(Some(index));
+                self.change_handover(*handover, |row| {
+                    row.earlier.extend(row.package.map(|before| before.commitment));
+                    row.package = Some(*package);
+                })?;
+            }
+            CorrectionEntry::Destroyed { .. } => row.destroyed = Some(index),
+        }
+        self.rows.push(Row::Correction(request, row));
+        Ok(())
+    }
+
+    /// A correction was sealed to another holder.
+    fn correction_sent(&mut self, request: RequestId, sealed: Digest) -> Result<(), Refusal> {
+        let mut row = self.facts.correction(request)?.unwrap_or_default();
+        if !row.sent.contains(&sealed) && row.sent.len() < REQUEST_HOLDERS_MAX {
+            row.sent.push(sealed);
+            self.rows.push(Row::Correction(request, row));
+        }
+        Ok(())
+    }
+
     fn new_request(&self, request: &SubjectRequest) -> RequestRow {
-        let (entry, request) = (self.entry.index, request.clone());
-        RequestRow { entry, request, opened: None, holders: Vec::new(), asked: None }
+        let (entry, request) = (self.entry.index, request.outline());
+        let said = vec![entry];
+        RequestRow { entry, request, opened: None, holders: Vec::new(), asked: None, said, purged_at: None }
+    }
+
+    /// The object of this entry says something of a request.
+    fn say(&self, row: &mut RequestRow) {
+        let index = self.entry.index;
+        if row.said.last() != Some(&index) && row.said.len() < REQUEST_MESSAGES_MAX {
+            row.said.push(index);
+        }
+    }
+
+    /// A request is of the case of a handover.
+    fn asked_of_handover(&mut self, handover: Option<HandoverId>, request: RequestId) -> Result<(), Refusal> {
+        let row = handover.map(|handover| self.facts.handover(handover)).transpose()?.flatten();
+        match row.and_then(|row| row.case) {
+            Some(case) => self.asked_of(case, request),
+            None => Ok(()),
+        }
+    }
+
+    /// What was said of a request went by a rule of retention.
+    pub(super) fn purged_request(&mut self, id: RequestId) -> Result<(), Refusal> {
+        if let Some(mut row) = self.facts.request(id)? {
+            row.purged_at = Some(self.entry.time);
+            self.rows.push(Row::Request(id, row));
+        }
+        Ok(())
     }
 
     /// The first answer of a holder counts; one that comes again changes nothing.

@@ -30,8 +30,12 @@ impl Fold<'_> {
             self.note(&mut row, Action::Submit, self.own, None);
         }
         self.rows.push(Row::Handover(id, row));
-        let safeguard = SafeguardRow { proposed_by: Some(self.operator()), sealed, ..SafeguardRow::default() };
+        let proposal = Some(self.entry.index);
+        let safeguard =
+            SafeguardRow { proposed_by: Some(self.operator()), sealed, proposal, ..SafeguardRow::default() };
         self.rows.push(Row::Safeguard(id, safeguard));
+        // One that is never sent is of the case all the same, and goes with it.
+        self.belongs(case, Some(offer.consent.id).filter(|_| offer.consent.is_none()), Some(id))?;
         self.join_group(offer)
     }
 

@@ -4,9 +4,11 @@
 use crate::{
     consent::ConsentEvent,
     entry::{EnvelopeMeta, Owed},
-    handover::Action,
-    ids::{CaseId, ConsentId, HandoverId},
-    limits::{CONSENT_EVENTS_MAX, CONSENTS_A_CASE_MAX, HANDOVERS_A_CASE_MAX, HANDOVERS_A_CONSENT_MAX},
+    handover::{Action, State},
+    ids::{CaseId, ConsentId, HandoverId, RequestId},
+    limits::{
+        CONSENT_EVENTS_MAX, CONSENTS_A_CASE_MAX, HANDOVERS_A_CASE_MAX, HANDOVERS_A_CONSENT_MAX, REQUESTS_A_CASE_MAX,
+    },
     refusal::Refusal,
     rows::{CaseRow, Delivery, HandoverRow, KnownEvent, Resting, Row, UseRow},
     society::Society,
@@ -177,6 +179,13 @@ impl Fold<'_> {
         Ok(())
     }
 
+    /// What stands for the consent of a person whom nobody could ask; none at the Society that received the handover, which
+    /// has no case of its own to be taken back.
+    pub(super) fn unasked(&self, handover: HandoverId) -> Result<Option<ConsentId>, Refusal> {
+        let row = self.facts.handover(handover)?.filter(|row| row.consent.is_none() && row.from == self.own);
+        Ok(row.map(|row| row.consent.id))
+    }
+
     /// A record, a handover or both belong to a case.
     pub(super) fn belongs(
         &mut self,
@@ -190,6 +199,16 @@ impl Fold<'_> {
         if consent.is_some() || handover.is_some() {
             row.consents.extend(consent);
             row.handovers.extend(handover);
+            self.rows.push(Row::Case(case, row));
+        }
+        Ok(())
+    }
+
+    /// A request of the person is known to be of a case.
+    pub(super) fn asked_of(&mut self, case: CaseId, request: RequestId) -> Result<(), Refusal> {
+        let mut row = self.facts.case(case)?.unwrap_or_default();
+        if !row.requests.contains(&request) && row.requests.len() < REQUESTS_A_CASE_MAX {
+            row.requests.push(request);
             self.rows.push(Row::Case(case, row));
         }
         Ok(())
@@ -223,6 +242,18 @@ impl Fold<'_> {
         handovers.dedup();
         let own = self.own;
         for handover in handovers {
+            // One that was never sent has not ended by the withdrawal: nothing rested on the consent yet.
+            let unsent = self
+                .facts
+                .handover(handover)?
+                .filter(|row| matches!(row.state, State::Draft | State::Blocked | State::Ready));
+            if let Some(mut row) = unsent {
+                self.withdraw_row(&mut row, own);
+                row.state = State::Erased;
+                self.note(&mut row, Action::Erase, own, None);
+                self.rows.push(Row::Handover(handover, row));
+                continue;
+            }
             self.step_to(handover, Action::Erase, own, None, |_| {})?;
         }
         self.change_case(case, |row| (row.erased, row.held) = (Some(entry), None))

@@ -8,8 +8,8 @@ use crate::{
     handover::CaseShortCode,
     ids::{EntryIndex, Position, RequestId},
     rights::{
-        Breach, CardRow, CardSecret, Held, News, Outcome, ReadMark, ReadsRow, RequestHolder, RequestReason, RequestRow,
-        RightsEntry, RightsMessage, SubjectRequest, Topic, Via,
+        Breach, CardRow, CardSecret, CorrectionEntry, CorrectionRow, Held, News, Outcome, ReadMark, ReadsRow,
+        RequestHolder, RequestReason, RequestRow, RightsEntry, RightsMessage, SubjectRequest, Topic, Via,
     },
     rows::Delivery,
 };
@@ -18,7 +18,7 @@ fn code() -> CaseShortCode {
     CaseShortCode::from_entropy([1, 2, 3, 4, 5])
 }
 
-fn request() -> SubjectRequest {
+pub(super) fn request() -> SubjectRequest {
     SubjectRequest {
         id: RequestId::new(NOW, [6; 10]),
         right: Right::Complaint,
@@ -32,6 +32,10 @@ fn request() -> SubjectRequest {
         sections: vec![Section::Contact],
         note: Some("A meeting is wished for".parse().expect("a note")),
     }
+}
+
+pub(super) fn message() -> RightsMessage {
+    RightsMessage { request: request(), news: News::Asked { proof: digest(3) } }
 }
 
 #[test]
@@ -65,6 +69,23 @@ fn the_bytes_of_the_rights_of_a_person_are_frozen() {
     let (holder, handover) = (society("ML"), Some(handover()));
     let answered = News::Answered { holder, handover, outcome: Outcome::Done, reason: None, held: Some(held) };
     let due = News::Due { handover: super::handover() };
+    let entries = [
+        CorrectionEntry::Kept { request: id, place: super::package() },
+        CorrectionEntry::Applied {
+            request: id,
+            handover: super::handover(),
+            package: super::package(),
+            sections: sections(),
+        },
+        CorrectionEntry::Destroyed { request: id },
+    ];
+    entries.into_iter().for_each(|entry| frozen.holds(&Body::Correction(entry)));
+    frozen.holds(&CorrectionRow {
+        kept: Some(super::package()),
+        sent: vec![digest(6)],
+        applied: Some(EntryIndex(8)),
+        destroyed: Some(EntryIndex(9)),
+    });
     for news in [News::Asked { proof: digest(3) }, due, answered] {
         frozen.holds(&RightsMessage { request: request(), news });
     }
@@ -75,6 +96,14 @@ fn the_bytes_of_the_rights_of_a_person_are_frozen() {
     let answer = Some((Outcome::Refused, NOW, EntryIndex(9)));
     let holders = vec![RequestHolder { society: holder, handover, told, answer, reason }];
     let (entry, opened, asked) = (EntryIndex(7), Some(EntryIndex(8)), told);
-    frozen.holds(&RequestRow { entry, request: request(), opened, holders, asked });
+    frozen.holds(&RequestRow {
+        entry,
+        request: request().outline(),
+        opened,
+        holders,
+        asked,
+        said: vec![entry],
+        purged_at: None,
+    });
     frozen.ends("rights");
 }

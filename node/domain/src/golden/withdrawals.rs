@@ -11,7 +11,7 @@ use crate::{
     entry::{Actor, Body, ForgetReason, Owed},
     envelope::{Kind, Lane},
     fold::{AlertOutline, OfferOutline, Residue},
-    handover::{Group, HandoverAnswer, Verdict},
+    handover::{Group, HandoverAnswer, HandoverStep, Step, Verdict},
     ids::{AlertId, EntryIndex, Position},
     rows::{AckWanted, CaseRow, Delivery, Ended, KnownEvent, LaneItem, Resting, UseRow},
     withdrawal::{KeepReason, Kept, News, Part, WithdrawalMessage},
@@ -108,6 +108,7 @@ fn the_bytes_of_withdrawals_are_frozen() {
         due: Some(EntryIndex(6)),
         held: Some(EntryIndex(7)),
         erased: Some(EntryIndex(8)),
+        requests: vec![crate::ids::RequestId::new(NOW, [9; 10])],
     });
     frozen.ends("withdrawals");
 }
@@ -149,6 +150,9 @@ fn the_bytes_of_residues_are_frozen() {
             verdict: Verdict::Accept { team: "intake.kayes".parse().expect("a code"), services },
         }),
         Residue::Age(AgeBand::From12To14),
+        Residue::Step(HandoverStep { id: handover(), at: NOW, step: Step::InService, note: None }),
+        Residue::Request(super::rights::request().outline()),
+        Residue::Rights(super::rights::message().outline()),
     ] {
         assert_eq!(Residue::from_stored(&residue.to_stored()), Ok(Some(residue.clone())));
         frozen.holds(&residue);

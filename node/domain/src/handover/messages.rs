@@ -304,6 +304,9 @@ impl HandoverStep {
     /// The first fault, with its field.
     pub fn check(&self) -> Result<(), Refusal> {
         let mut faults = Faults::default();
+        if matches!(self.step, Step::Withdrawn | Step::Erased) && self.note.is_some() {
+            faults.add(Code::Malformed, "note", "a withdrawal or an erasure is told without a note");
+        }
         if let Step::Completed(outcome) = &self.step {
             faults.list("delivered", &outcome.delivered, 0, SERVICES_MAX);
             faults.list("unmet", &outcome.unmet, 0, SERVICES_MAX);

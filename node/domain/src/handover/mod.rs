@@ -28,7 +28,7 @@ pub use messages::{HandoverAnswer, HandoverRelease, HandoverStep, Outcome, Step,
 pub use offer::{Arrival, Group, HandoverDraft, Offer, OfferContext, OfferFields, ServiceRequest};
 pub use overrides::{OverrideStep, plan_by_override};
 pub use package::{Attachment, AttachmentKind, MediaType, Package};
-pub use reading::Question;
+pub use reading::{Opener, Question};
 pub use release::{Case, Destination, ReleasePlan, plan, purpose_of};
 pub use safeguards::{Approval, Proposal, Stage};
 pub use text::{BirthDate, CaseShortCode, FreeText, Note, PhoneNumber};

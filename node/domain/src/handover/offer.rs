@@ -328,6 +328,10 @@ fn faults(offer: &OfferFields) -> Faults {
     if offer.from == offer.to {
         faults.add(Code::SameSociety, "to", "a case is offered to another Society than the own");
     }
+    let unasked = offer.consent.is_none();
+    if unasked && (offer.basis != LegalBasis::VitalInterest || offer.consent != ConsentRef::none(offer.id)) {
+        faults.add(Code::MissingField, "consent", "only a vital interest goes without a consent record");
+    }
     let services: Vec<_> = offer.services.iter().map(|request| request.service).collect();
     faults.list("services", &services, 1, SERVICES_MAX);
     for (index, request) in offer.services.iter().enumerate() {

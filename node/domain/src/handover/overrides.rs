@@ -9,7 +9,7 @@ use minicbor::{Decode, Encode};
 use super::release::{Case, Destination, ReleasePlan, request};
 use crate::{
     catalogue::{Field, OnClose, Section, Service},
-    consent::{Obligations, State, standing},
+    consent::{ConsentRef, CoverageRequest, Obligations, Scope, State, standing},
     refusal::{Code, Refusal},
 };
 
@@ -31,6 +31,9 @@ pub enum OverrideStep {
 /// How long after its approval an override is reviewed at the latest.
 pub const REVIEW_WITHIN: std::time::Duration = std::time::Duration::from_secs(72 * 3_600);
 
+/// How long the recipient may keep what came by an override from a person who could not be asked at all.
+pub const KEPT_UNASKED: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);
+
 /// The sections that an override may open: S1, S2, S3 and S5.
 pub const SECTIONS: [Section; 4] = [Section::Contact, Section::IdentityCore, Section::Travel, Section::HealthMin];
 
@@ -42,7 +45,11 @@ pub const SECTIONS: [Section; 4] = [Section::Contact, Section::IdentityCore, Sec
 /// `authority_recipient`; `consent_integrity` for a record of another case; `malformed` for what was not offered.
 pub fn plan_by_override(case: &Case<'_>, services: &[Service], to: &Destination) -> Result<ReleasePlan, Refusal> {
     to.recipient.check()?;
-    if case.record.subject != case.subject || case.record.reference() != case.offer.consent {
+    let fits = match case.record {
+        Some(record) => record.subject == case.subject && record.reference() == case.offer.consent,
+        None => case.offer.consent == ConsentRef::none(case.offer.id),
+    };
+    if !fits {
         return Err(Refusal::new(Code::ConsentIntegrity, "the consent record is not the one that this case relies on"));
     }
     let mut fields = BTreeSet::new();
@@ -58,8 +65,9 @@ pub fn plan_by_override(case: &Case<'_>, services: &[Service], to: &Destination)
         return Err(Refusal::new(Code::OverrideRefused, message).at("services"));
     }
     let obligations = Obligations {
-        consent: case.record.reference(),
-        retention_until: case.record.retention_until,
+        consent: case.offer.consent,
+        // Nobody was told until when it would be kept: no longer than what came to nothing.
+        retention_until: case.record.map_or(case.offer.offered_at.plus(KEPT_UNASKED), |record| record.retention_until),
         on_close: case.offer.restrictions.on_close.unwrap_or(OnClose::Erase),
         no_onward: true,
         contact: case.offer.restrictions.contact.clone(),
@@ -70,16 +78,13 @@ pub fn plan_by_override(case: &Case<'_>, services: &[Service], to: &Destination)
 
 fn fields_of(case: &Case<'_>, service: Service, to: &Destination) -> Result<BTreeSet<Field>, Refusal> {
     let mut request = request(case, service, to);
-    let standing = standing(case.record, case.events, case.now);
-    let is_no = matches!(standing.state, State::Refused | State::Withdrawn | State::Invalidated | State::Revoked);
-    let taken_back =
-        standing.withdrawn.recipients.contains(&to.recipient) || standing.withdrawn.purposes.contains(&request.purpose);
-    if is_no || taken_back || case.record.assent == Some(false) {
+    if is_no(case, &request, to) {
         return Err(Refusal::new(Code::OverrideRefused, format!("{service}: the person said no")));
     }
     // What an exclusion names is left out; one that is left cannot be kept otherwise than by not sending.
     let open = |field: &Field| SECTIONS.contains(&field.section()) && *field != Field::BirthDate;
-    let excluded = case.record.exclusions.iter().filter(|exclusion| exclusion.applies_to(&request));
+    let exclusions = case.record.map_or(&[][..], |record| &record.exclusions);
+    let excluded = exclusions.iter().filter(|exclusion| exclusion.applies_to(&request));
     let (by_category, whole): (Vec<_>, Vec<_>) = excluded.partition(|exclusion| exclusion.category.is_some());
     if !whole.is_empty() {
         return Err(Refusal::new(Code::ConsentExcluded, format!("{service}: the person excluded this")));
@@ -92,6 +97,19 @@ fn fields_of(case: &Case<'_>, service: Service, to: &Destination) -> Result<BTre
     });
     let may_go = |field: &Field| open(field) && request.categories.contains(&field.category());
     Ok(service.minimal_fields().into_iter().filter(may_go).collect())
+}
+
+/// Whether the person said no: wholly, or to this recipient or purpose; also where nobody had asked them.
+fn is_no(case: &Case<'_>, request: &CoverageRequest, to: &Destination) -> bool {
+    let taken = |scope: &Scope| scope.recipients.contains(&to.recipient) || scope.purposes.contains(&request.purpose);
+    match case.record {
+        Some(record) => {
+            let standing = standing(record, case.events, case.now);
+            let no = matches!(standing.state, State::Refused | State::Withdrawn | State::Invalidated | State::Revoked);
+            no || taken(&standing.withdrawn) || record.assent == Some(false)
+        }
+        None => case.events.iter().any(|event| event.is_whole() || event.scope.as_ref().is_some_and(taken)),
+    }
 }
 
 #[cfg(test)]
@@ -126,8 +144,13 @@ mod tests {
             .collect();
         restrict(&mut draft);
         let offer = Offer::from_draft(draft, sample::context_under(&record)).expect("a valid draft");
-        let case =
-            Case { offer: &offer, subject: offer.subject, record: &record, events: &[], now: consent_sample::NOW };
+        let case = Case {
+            offer: &offer,
+            subject: offer.subject,
+            record: Some(&record),
+            events: &[],
+            now: consent_sample::NOW,
+        };
         plan_by_override(&case, services, &Destination::of(&offer))
     }
 

@@ -141,17 +141,83 @@ impl Package {
         }
     }
 
+    /// The package with these sections alone.
+    #[must_use]
+    pub fn only(&self, sections: &BTreeSet<Section>) -> Self {
+        self.restrict(&Field::ALL.iter().copied().filter(|field| sections.contains(&field.section())).collect())
+    }
+
+    /// The package with these fields in the place of its own; letters stay as they are.
+    #[must_use]
+    pub fn corrected(&self, by: &Self) -> Self {
+        macro_rules! sections {
+            ($($section:ident),+) => {
+                Self {
+                    $($section: match (&self.$section, &by.$section) {
+                        (Some(own), Some(by)) => Some(own.corrected(by)),
+                        (own, by) => by.clone().or_else(|| own.clone()),
+                    },)+
+                    letters: self.letters.clone(),
+                }
+            };
+        }
+        sections!(
+            contact,
+            identity_core,
+            travel,
+            family,
+            health_min,
+            health_full,
+            pss,
+            protection,
+            child,
+            services_received
+        )
+    }
+
+    /// Two parts of one package, put together again.
+    #[must_use]
+    pub fn join(self, other: Self) -> Self {
+        let mut letters = self.letters;
+        letters.extend(other.letters);
+        Self {
+            contact: self.contact.or(other.contact),
+            identity_core: self.identity_core.or(other.identity_core),
+            travel: self.travel.or(other.travel),
+            family: self.family.or(other.family),
+            health_min: self.health_min.or(other.health_min),
+            health_full: self.health_full.or(other.health_full),
+            pss: self.pss.or(other.pss),
+            protection: self.protection.or(other.protection),
+            child: self.child.or(other.child),
+            services_received: self.services_received.or(other.services_received),
+            letters,
+        }
+    }
+
+    /// Whether the case is kept from a caregiver.
+    #[must_use]
+    pub fn has_caregiver_concern(&self) -> bool {
+        self.child.as_ref().is_some_and(|child| child.caregiver_concern == Some(true))
+    }
+
     /// The package without what would lead to, or tell, a caregiver from whom the case is kept.
     #[must_use]
     pub fn kept_from_caregiver(mut self) -> Self {
-        let concern = self.child.as_ref().is_some_and(|child| child.caregiver_concern == Some(true));
-        if concern {
-            if let Some(child) = &mut self.child {
-                child.caregiver = None;
-            }
-            if let Some(contact) = &mut self.contact {
-                (contact.safe_phone, contact.phone_owner, contact.safe_to_say) = (None, None, None);
-            }
+        if self.has_caregiver_concern() {
+            self = self.hidden_from_caregiver();
+        }
+        self
+    }
+
+    /// The same, where the concern stands in a section that was not opened.
+    #[must_use]
+    pub fn hidden_from_caregiver(mut self) -> Self {
+        if let Some(child) = &mut self.child {
+            child.caregiver = None;
+        }
+        if let Some(contact) = &mut self.contact {
+            (contact.safe_phone, contact.phone_owner, contact.safe_to_say) = (None, None, None);
         }
         self
     }

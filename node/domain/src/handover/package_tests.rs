@@ -46,6 +46,19 @@ fn every_field_of_the_catalogue_can_be_let_through_alone() {
     assert_eq!(full.restrict(&BTreeSet::new()), Package::default());
 }
 
+#[test]
+fn sections_taken_apart_make_the_same_package_again() {
+    let mut full = full();
+    full.attach(letter(5)).expect("a second letter");
+    let apart = |sections: &[Section]| full.only(&sections.iter().copied().collect());
+    for (here, there) in [(&Section::ALL[..3], &Section::ALL[3..]), (&Section::ALL[5..], &Section::ALL[..5])] {
+        assert_eq!(apart(here).join(apart(there)), full);
+    }
+    let one_by_one = Section::ALL.iter().fold(Package::default(), |whole, section| whole.join(apart(&[*section])));
+    assert_eq!(one_by_one.to_cbor(), full.to_cbor(), "to the byte, so that the commitment still holds");
+    assert!(full.only(&BTreeSet::new()).fields().is_empty());
+}
+
 /// A package with every field there is, written as a caseworker would.
 fn full() -> Package {
     let text = "

@@ -11,6 +11,28 @@ use crate::{
 pub const READERS: [Role; 6] =
     [Role::Caseworker, Role::Supervisor, Role::Medical, Role::CpOfficer, Role::GbvOfficer, Role::RflOfficer];
 
+/// Who opens a package that is kept: that decides which of its sealed sections can be opened at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Opener {
+    /// Somebody who reads it, in these roles.
+    Reader(Vec<Role>),
+    /// The node, which takes from it what may be released. It shows nothing to anybody.
+    Sender,
+}
+
+impl Opener {
+    /// Whether a section is opened for them.
+    #[must_use]
+    pub fn may_open(&self, section: Section) -> bool {
+        match self {
+            Self::Reader(roles) => {
+                section.sealed_for().is_empty() || section.sealed_for().iter().any(|role| roles.contains(role))
+            }
+            Self::Sender => true,
+        }
+    }
+}
+
 /// What one reader wants to see of a package that is held at its origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {

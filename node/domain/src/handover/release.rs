@@ -18,8 +18,8 @@ pub struct Case<'a> {
     pub offer: &'a Offer,
     /// The person, by the pseudonym in the consent record; the offer names them by that of the pair.
     pub subject: SubjectRef,
-    /// The consent record.
-    pub record: &'a ConsentRecord,
+    /// The consent record; none where the person could not be asked, and then only an override goes on.
+    pub record: Option<&'a ConsentRecord>,
     /// All that is known to have happened to the record since.
     pub events: &'a [ConsentEvent],
     /// The instant.
@@ -64,6 +64,8 @@ pub struct ReleasePlan {
 /// The refusal of the first service that is not covered, with its place in the list, such as
 /// `consent_missing` naming the categories; `malformed` for a service that was not offered.
 pub fn plan(case: &Case<'_>, services: &[Service], to: &Destination) -> Result<ReleasePlan, Refusal> {
+    let unasked = "the person was not asked; without consent nothing goes but by an override";
+    let record = case.record.ok_or_else(|| Refusal::new(Code::ConsentState, unasked))?;
     let mut fields = BTreeSet::new();
     let mut obligations = None;
     for (index, service) in services.iter().enumerate() {
@@ -71,7 +73,7 @@ pub fn plan(case: &Case<'_>, services: &[Service], to: &Destination) -> Result<R
         if case.offer.service_codes().all(|offered| offered != *service) {
             return Err(Refusal::new(Code::Malformed, format!("{service} is not among the services offered")).at(path));
         }
-        let coverage = covers(case.record, case.events, &request(case, *service, to)).map_err(|denial| {
+        let coverage = covers(record, case.events, &request(case, *service, to)).map_err(|denial| {
             let refusal = denial.refusal();
             Refusal { message: format!("{service}: {}", refusal.message), ..refusal }.at(path)
         })?;
@@ -104,7 +106,9 @@ pub(super) fn request(case: &Case<'_>, service: Service, to: &Destination) -> Co
         restrictions: case.offer.restrictions.clone(),
         now: case.now,
     };
-    request.leave_out_excluded(case.record);
+    if let Some(record) = case.record {
+        request.leave_out_excluded(record);
+    }
     request
 }
 
@@ -128,8 +132,13 @@ mod tests {
     #[test]
     fn only_what_accepted_services_need_and_consent_covers_is_released() {
         let (record, offer) = (consent_sample::record(), sample::offer());
-        let case =
-            Case { offer: &offer, subject: offer.subject, record: &record, events: &[], now: consent_sample::NOW };
+        let case = Case {
+            offer: &offer,
+            subject: offer.subject,
+            record: Some(&record),
+            events: &[],
+            now: consent_sample::NOW,
+        };
         let to = Destination::of(&offer);
         let food = plan(&case, &[Service::Food], &to).expect("covered");
         assert_eq!(food.sections, [Section::Contact, Section::ServicesReceived].into());
@@ -149,8 +158,13 @@ mod tests {
         draft.purposes[0].categories.retain(|category| *category != DataCategory::Destination);
         let record = consent_sample::record_of(draft);
         let offer = sample::offer_under(&record);
-        let case =
-            Case { offer: &offer, subject: offer.subject, record: &record, events: &[], now: consent_sample::NOW };
+        let case = Case {
+            offer: &offer,
+            subject: offer.subject,
+            record: Some(&record),
+            events: &[],
+            now: consent_sample::NOW,
+        };
         let refusal = plan(&case, &[Service::Food, Service::TransportFamily], &Destination::of(&offer))
             .expect_err("no transport without a destination");
         assert_eq!((refusal.code, refusal.field.as_deref()), (Code::ConsentMissing, Some("services[1]")));
@@ -164,24 +178,39 @@ mod tests {
         draft.exclusions = vec![exclude(DataCategory::Family)];
         let record = consent_sample::record_of(draft.clone());
         let offer = sample::offer_under(&record);
-        let case =
-            Case { offer: &offer, subject: offer.subject, record: &record, events: &[], now: consent_sample::NOW };
+        let case = Case {
+            offer: &offer,
+            subject: offer.subject,
+            record: Some(&record),
+            events: &[],
+            now: consent_sample::NOW,
+        };
         let plan_of = |case: &Case<'_>| plan(case, &[Service::TransportFamily], &Destination::of(case.offer));
         assert!(!plan_of(&case).expect("covered without").sections.contains(&Section::Family));
 
         draft.exclusions = vec![exclude(DataCategory::IdentityName)];
         let record = consent_sample::record_of(draft);
         let offer = sample::offer_under(&record);
-        let case =
-            Case { offer: &offer, subject: offer.subject, record: &record, events: &[], now: consent_sample::NOW };
+        let case = Case {
+            offer: &offer,
+            subject: offer.subject,
+            record: Some(&record),
+            events: &[],
+            now: consent_sample::NOW,
+        };
         assert_eq!(plan_of(&case).map_err(|r| r.code), Err(Code::ConsentExcluded));
     }
 
     #[test]
     fn nothing_but_what_was_offered_can_be_accepted() {
         let (record, offer) = (consent_sample::record(), sample::offer());
-        let case =
-            Case { offer: &offer, subject: offer.subject, record: &record, events: &[], now: consent_sample::NOW };
+        let case = Case {
+            offer: &offer,
+            subject: offer.subject,
+            record: Some(&record),
+            events: &[],
+            now: consent_sample::NOW,
+        };
         for services in [&[Service::Shelter][..], &[]] {
             assert!(plan(&case, services, &Destination::of(&offer)).is_err());
         }

@@ -90,6 +90,12 @@ macro_rules! section {
                 (kept != Self::default()).then_some(kept)
             }
 
+            /// The section with these fields in the place of its own.
+            #[must_use]
+            pub fn corrected(&self, by: &Self) -> Self {
+                Self { $($field: by.$field.clone().or_else(|| self.$field.clone()),)+ }
+            }
+
             /// The fields that are filled in.
             #[must_use]
             pub fn fields(&self) -> Vec<Field> {

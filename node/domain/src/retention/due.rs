@@ -6,6 +6,7 @@ use crate::{
     catalogue::{Mode, Sensitivity},
     consent::ConsentRecord,
     handover::{Action, State},
+    rights::{CorrectionRow, RequestRow},
     rows::{AlertRow, HandoverRow},
     society::Society,
     time::Time,
@@ -116,6 +117,32 @@ pub fn consent_due(record: &ConsentRecord, periods: &Periods) -> Due {
     // What stands in the record of the future is no reason to keep it longer than its validity.
     let ended = record.valid_until.max(last.min(record.retention_until));
     Due { rule: Rule::Consent, at: ended.plus(periods.consent) }
+}
+
+/// When the evidence of a consent is destroyed: some time after the consent ended, be it by its validity or because the
+/// person took it back at `withdrawn_at`. Without its record, which was purged before it, at once.
+#[must_use]
+pub fn evidence_due(record: Option<&ConsentRecord>, withdrawn_at: Option<Time>, periods: &Periods) -> Due {
+    let ended = record.map_or(Time::default(), |record| record.valid_until);
+    let ended = withdrawn_at.map_or(ended, |at| at.min(ended));
+    Due { rule: Rule::ConsentEvidence, at: ended.plus(periods.consent_evidence) }
+}
+
+/// When what was said of a request goes; one that nobody answered is not forgotten for that, but some time after it was due.
+#[must_use]
+pub fn request_due(row: &RequestRow, periods: &Periods) -> Option<Due> {
+    let since = row.answered_at().unwrap_or(row.request.due).max(row.request.received_at);
+    row.purged_at.is_none().then(|| Due { rule: Rule::Request, at: since.plus(periods.request) })
+}
+
+/// When a correction goes: once every holder has answered, and some time after its day if one never does.
+#[must_use]
+pub fn correction_due(row: &CorrectionRow, request: Option<&RequestRow>, periods: &Periods) -> Option<Due> {
+    let at = match request {
+        Some(request) => request.answered_at().unwrap_or_else(|| request.request.due.plus(periods.dead_payload)),
+        None => Time::default(),
+    };
+    row.destroyed.is_none().then_some(Due { rule: Rule::DeadPayload, at })
 }
 
 /// When what an entry names as evidence is purged, if no other rule has done so.

@@ -12,7 +12,7 @@ mod transfer;
 
 use std::time::Duration;
 
-pub use due::{Due, alert_due, consent_due, handover_due, object_due};
+pub use due::{Due, alert_due, consent_due, correction_due, evidence_due, handover_due, object_due, request_due};
 pub use holds::{HoldKind, HoldRow, KeepingRow, SuspensionRow};
 pub use transfer::{Transfer, TransferGround};
 
@@ -29,6 +29,8 @@ vocabulary! {
         6 Alert = "alert",
         7 DeadPayload = "dead_payload",
         8 Evidence = "evidence",
+        9 ConsentEvidence = "consent_evidence",
+        10 Request = "request",
     }
 }
 
@@ -54,6 +56,10 @@ pub struct Periods {
     pub dead_payload: Duration,
     /// Signed messages and receipts that entries name as evidence.
     pub evidence: Duration,
+    /// A recording or signed form that proves a consent, after the end of the consent.
+    pub consent_evidence: Duration,
+    /// What was said of a request of a person, after its last answer, or after it was due.
+    pub request: Duration,
     /// How long before a purge the node warns of it.
     pub warn_before: Duration,
 }
@@ -70,6 +76,8 @@ impl Default for Periods {
             alert: days(2 * 365),
             dead_payload: days(30),
             evidence: days(6 * 365),
+            consent_evidence: days(30),
+            request: days(365),
             warn_before: days(7),
         }
     }
@@ -88,6 +96,8 @@ impl Periods {
             Rule::Alert => self.alert,
             Rule::DeadPayload => self.dead_payload,
             Rule::Evidence => self.evidence,
+            Rule::ConsentEvidence => self.consent_evidence,
+            Rule::Request => self.request,
         }
     }
 }

@@ -53,6 +53,7 @@ fn row(state: State, steps: &[Action], package: bool) -> HandoverRow {
         history: steps.iter().map(event).collect(),
         frozen: false,
         held_at_origin: None,
+        earlier: Vec::new(),
     }
 }
 

@@ -114,6 +114,18 @@ impl RightsMessage {
         }
     }
 
+    /// What the views need of it, once the rest was forgotten: no note, no proof, nothing of what is held.
+    #[must_use]
+    pub fn outline(&self) -> Self {
+        let mut news = self.news.clone();
+        match &mut news {
+            News::Asked { proof } => *proof = Digest::default(),
+            News::Answered { held, .. } => *held = None,
+            News::Due { .. } => {}
+        }
+        Self { request: self.request.outline(), news }
+    }
+
     /// The canonical bytes.
     #[must_use]
     pub fn to_cbor(&self) -> Vec<u8> {

@@ -2,6 +2,7 @@
 //! that hold something, and what is written down after a breach. Codes, ids and times; nothing here names a person.
 
 mod breach;
+pub mod correction;
 mod entry;
 mod message;
 mod rows;
@@ -24,6 +25,7 @@ use crate::{
 };
 
 pub use breach::Breach;
+pub use correction::{Carried, Corrected, CorrectionEntry, CorrectionRow};
 pub use entry::RightsEntry;
 pub use message::{Held, News, ReadMark, RightsMessage};
 pub use rows::{CardRow, ReadsRow, RequestHolder, RequestRow};
@@ -188,6 +190,12 @@ impl SubjectRequest {
     #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::of(&self.to_cbor())
+    }
+
+    /// The request in codes alone, as the views keep it.
+    #[must_use]
+    pub fn outline(&self) -> Self {
+        Self { note: None, ..self.clone() }
     }
 
     /// Checks what holds of every request.

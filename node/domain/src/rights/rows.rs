@@ -46,7 +46,7 @@ pub struct RequestRow {
     /// The entry whose object holds it first.
     #[n(0)]
     pub entry: EntryIndex,
-    /// The request.
+    /// The request, without its note: that stands in the object alone.
     #[n(1)]
     pub request: SubjectRequest,
     /// The entry by which the answer was found right, where that was here.
@@ -58,6 +58,13 @@ pub struct RequestRow {
     /// Where the question to the Society of the card stands in its lane.
     #[n(4)]
     pub asked: Option<Delivery>,
+    /// Entries whose objects say something of it: what they say beyond codes goes by a rule of retention.
+    #[n(5)]
+    #[cbor(default)]
+    pub said: Vec<EntryIndex>,
+    /// When that went.
+    #[n(6)]
+    pub purged_at: Option<Time>,
 }
 
 /// One holder of a request.
@@ -91,6 +98,17 @@ impl RequestRow {
     #[must_use]
     pub fn is_answered(&self) -> bool {
         !self.holders.is_empty() && self.holders.iter().all(|holder| holder.answer.is_some())
+    }
+
+    /// When its last answer came; none while one is waited for.
+    #[must_use]
+    pub fn answered_at(&self) -> Option<Time> {
+        self.holders
+            .iter()
+            .map(|holder| holder.answer.map(|(_, at, _)| at))
+            .max()
+            .filter(|_| self.is_answered())
+            .flatten()
     }
 
     /// Whether it is late.

@@ -12,7 +12,7 @@ pub use withdrawals::{CaseRow, KnownEvent, Resting, UseRow};
 use crate::{
     aggregate::ReportRow,
     catalogue::{AgeBand, HandoverKind, Segment, Service, SplitReason, VitalReason},
-    consent::{ConsentRef, Tag},
+    consent::{ConsentRef, EvidenceRow, Tag},
     digest::Digest,
     entry::PackageRef,
     envelope::{Kind, Lane},
@@ -20,7 +20,7 @@ use crate::{
     ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position, ReportId, RequestId},
     merkle::Frontier,
     retention::{HoldKind, HoldRow, KeepingRow, SuspensionRow},
-    rights::{CardRow, ReadsRow, RequestRow},
+    rights::{CardRow, CorrectionRow, ReadsRow, RequestRow},
     signing::PublicKey,
     society::Society,
     time::Time,
@@ -91,6 +91,10 @@ pub struct ConsentRow {
     /// When it was recorded.
     #[n(3)]
     pub at: Time,
+    /// Entries whose objects are its earlier versions: they prove what was done under them, and go with it.
+    #[n(4)]
+    #[cbor(default)]
+    pub earlier: Vec<EntryIndex>,
 }
 
 /// One step of a handover.
@@ -167,6 +171,10 @@ pub struct HandoverRow {
     /// The entry of the release that left the package at its origin; absent while there is none, or when it travels.
     #[n(15)]
     pub held_at_origin: Option<EntryIndex>,
+    /// What the package was before it was put right, by its name in the vault, the oldest first.
+    #[n(16)]
+    #[cbor(default)]
+    pub earlier: Vec<Digest>,
 }
 
 /// What stands around a handover: who has approved what of it, and whether it goes on without consent.
@@ -184,6 +192,9 @@ pub struct SafeguardRow {
     /// The override, where one was asked for.
     #[n(3)]
     pub overriding: Option<OverrideRow>,
+    /// The entry whose object holds the offer as it was written down, where it had to wait.
+    #[n(4)]
+    pub proposal: Option<EntryIndex>,
 }
 
 /// An override of consent.
@@ -369,6 +380,7 @@ pub enum Row {
     Tombstone(AlertId, TombstoneRow),
     Envelope(Society, EnvelopeId, EnvelopeRow),
     Consent(ConsentId, ConsentRow),
+    Evidence(ConsentId, EvidenceRow),
     Use(ConsentId, UseRow),
     Case(CaseId, CaseRow),
     Handover(HandoverId, HandoverRow),
@@ -378,6 +390,7 @@ pub enum Row {
     Reads(HandoverId, ReadsRow),
     Card(CaseShortCode, CardRow),
     Request(RequestId, RequestRow),
+    Correction(RequestId, CorrectionRow),
     Keeping(HandoverId, KeepingRow),
     Hold(EnvelopeId, HoldKind, HoldRow),
     Suspension(Society, SuspensionRow),

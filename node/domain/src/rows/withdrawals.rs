@@ -8,7 +8,7 @@ use crate::{
     consent::{ConsentEvent, Recipient, Scope},
     digest::Digest,
     entry::Owed,
-    ids::{ConsentId, EntryIndex, HandoverId},
+    ids::{ConsentId, EntryIndex, HandoverId, RequestId},
     society::Society,
     time::Time,
     withdrawal::Kept,
@@ -147,4 +147,8 @@ pub struct CaseRow {
     /// The entry that says that it was erased.
     #[n(5)]
     pub erased: Option<EntryIndex>,
+    /// Requests of the person, as far as they are known to be of this case.
+    #[n(6)]
+    #[cbor(default)]
+    pub requests: Vec<RequestId>,
 }

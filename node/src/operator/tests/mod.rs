@@ -11,21 +11,21 @@ mod server;
 mod warnings;
 mod watch;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::BTreeSet, collections::HashMap, sync::Arc};
 
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use passerelle_domain::{
     alert::AlertDraft,
     bundle::{Bundle, BundleContent, SEALING_KEY_BYTES},
-    catalogue::Role,
+    catalogue::{Role, Section},
     decide::{Caller, Command, Letter, Opened, Policy, Pseudonyms},
     digest::Digest,
     entry::PackageRef,
     envelope::{Attachment, Envelope, FORMAT_VERSION, Kind, Lane},
     fold::Content,
-    handover::Question,
-    ids::{CaseId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
+    handover::{Opener, Package, Question},
+    ids::{CaseId, ConsentId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position, RequestId},
     receipt::Receipt,
     refusal::{Code, Refusal},
     retention::{Transfer, TransferGround},
@@ -185,9 +185,40 @@ impl Packages for Vault {
         Ok(PackageRef { case, commitment })
     }
 
-    fn get(&self, package: &PackageRef) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+    fn get(
+        &self,
+        package: &PackageRef,
+        sections: &BTreeSet<Section>,
+        _: &Opener,
+    ) -> Result<(Package, BTreeSet<Section>), Refusal> {
+        let whole = Package::from_cbor(&self.evidence(package)?)?;
+        Ok((whole.only(sections), whole.sections()))
+    }
+
+    fn put_correction(&self, request: RequestId, correction: &[u8]) -> Result<PackageRef, Refusal> {
+        self.put(passerelle_domain::rights::correction::key_of(request), correction)
+    }
+
+    fn seal_correction(&self, _: Society, _: RequestId, correction: &[u8]) -> Result<Attachment, Refusal> {
+        Ok(Attachment { digest: Digest::of(correction), bytes: correction.len() as u64 })
+    }
+
+    fn discard_correction(&self, _: RequestId, names: &[Digest]) -> Result<(), Refusal> {
+        names.iter().for_each(|name| drop(self.0.lock().remove(name)));
+        Ok(())
+    }
+
+    fn put_evidence(&self, consent: ConsentId, evidence: &[u8]) -> Result<PackageRef, Refusal> {
+        self.put(CaseId::from_bytes(consent.bytes()), evidence)
+    }
+
+    fn evidence(&self, place: &PackageRef) -> Result<Zeroizing<Vec<u8>>, Refusal> {
         let absent = || Refusal::new(Code::PackageAbsent, "erased");
-        self.0.lock().get(&package.commitment).cloned().map(Zeroizing::new).ok_or_else(absent)
+        self.0.lock().get(&place.commitment).cloned().map(Zeroizing::new).ok_or_else(absent)
+    }
+
+    fn discard_evidence(&self, place: &PackageRef) -> Result<(), Refusal> {
+        self.discard(place)
     }
 
     fn seal_for(
@@ -269,6 +300,7 @@ impl Node {
             upkeep: Arc::new(Idle),
             packages: Arc::clone(&vault) as _,
             origins: Arc::new(Elsewhere),
+            card_hotline: Some("+221 33 000 00 00".to_owned()),
             data_dir: folder.path().to_owned(),
             started_at: NOW,
             spawner: spawner.clone(),

@@ -305,8 +305,34 @@ fn no_case_crosses_a_border_without_a_basis_that_holds_on_that_day() {
     let record = consent(world.at("SN"), 1, consent_sample::draft());
     let record = Command::RecordConsent { caller: as_operator("awa"), case: case(1), record: Box::new(record) };
     world.at("SN").ask(record).expect("recorded");
-    world.at("SN").policy.transfers.clear();
+    let before = std::mem::take(&mut world.at("SN").policy.transfers);
     assert_eq!(code(world.at("SN").ask(offer())), Some(Code::NoTransferBasis));
+    // Without one at the recipient the offer comes back with the reason, and nobody waits for an answer.
+    world.at("SN").policy.transfers = before;
+    world.at("SN").ask(offer()).expect("this side has one");
+    world.at("ML").policy.transfers.clear();
+    world.settle("SN", "ML");
+    let row = world.at("SN").journal.rows.handovers.values().next().cloned().expect("the offer");
+    assert_eq!(row.state, State::Rejected);
+    assert_eq!(row.history.last().and_then(|event| event.reason.clone()).as_deref(), Some("no_transfer_basis"));
+    assert!(world.at("ML").journal.rows.handovers.is_empty());
+}
+
+#[test]
+fn an_offer_that_waits_is_not_sent_to_a_peer_that_was_suspended_meanwhile_and_holds_up_nothing() {
+    let mut world = World::new();
+    let record = consent(world.at("SN"), 1, consent_sample::draft());
+    let record = Command::RecordConsent { caller: as_operator("awa"), case: case(1), record: Box::new(record) };
+    world.at("SN").ask(record).expect("recorded");
+    world.at("SN").ask(offer()).expect("covered");
+    world.at("SN").ask(raise(alert(false, Vec::new(), NOW))).expect("behind it in the lane");
+    world.at("SN").policy.peers.entry(society("ML")).or_default().suspended = true;
+    world.settle("SN", "ML");
+    assert!(world.at("ML").journal.rows.handovers.is_empty(), "nothing about a person came");
+    assert_eq!(world.at("ML").journal.rows.alerts.len(), 1, "the alert behind it did");
+    let withheld = |body: &Body| matches!(body, Body::DeliveryWithheld { code, .. } if code == "peer_suspended");
+    assert_eq!(world.at("SN").journal.entries.iter().filter(|entry| withheld(&entry.body)).count(), 1);
+    holds_together(&world);
 }
 
 #[test]

@@ -2,10 +2,16 @@
 //! and each refusal reached once.
 
 mod automation;
+mod corrections;
+#[cfg(feature = "defects")]
+mod defects;
+mod erasure;
 mod histories;
 mod keeping;
 mod origin;
+mod races;
 mod refusals;
+mod restored;
 mod rights;
 mod safeguards;
 mod threads;

@@ -293,6 +293,61 @@ fn each_refusal_of_a_command_about_peers_is_reached() {
     assert_refused(cases);
 }
 
+#[test]
+fn each_refusal_of_a_consent_is_reached_by_asking_for_an_offer() {
+    use crate::{
+        catalogue::{AgeBand, Capacity, GivenBy},
+        consent::{ConsentDraft, Decision, Exclusion},
+    };
+    type Change = fn(&mut ConsentDraft);
+    let minor: Change = |draft| {
+        (draft.capacity, draft.age_band) = (Capacity::Minor, AgeBand::From12To14);
+        draft.given_by = GivenBy::Person;
+    };
+    let table: [(&str, Code, Change); 9] = [
+        ("refused", Code::ConsentState, |draft| draft.decision = Decision::Refused),
+        ("put off", Code::ConsentState, |draft| draft.decision = Decision::Deferred),
+        ("in shock", Code::ConsentDeferred, |draft| draft.capacity = Capacity::ShockOrSedated),
+        ("a child who decided alone", Code::ConsentCapacity, minor),
+        ("not understood", Code::ConsentNotice, |draft| draft.notice.understood = false),
+        ("another purpose", Code::ConsentPurpose, |draft| {
+            draft.purposes.retain(|grant| grant.purpose != Purpose::Transport);
+        }),
+        ("another Society", Code::ConsentRecipient, |draft| draft.recipients = vec![society("GM").into()]),
+        ("excluded", Code::ConsentExcluded, |draft| {
+            let recipient = Some(society("ML").into());
+            draft.exclusions = vec![Exclusion { recipient, ..Exclusion::default() }];
+        }),
+        ("too little", Code::ConsentMissing, |draft| {
+            draft.purposes.iter_mut().for_each(|grant| {
+                grant.categories.truncate(1);
+                grant.optional.clear();
+            });
+        }),
+    ];
+    for (what, code, change) in table {
+        let mut world = World::new();
+        let mut draft = consent_sample::draft();
+        change(&mut draft);
+        let record = Box::new(consent(world.at("SN"), 1, draft.clone()));
+        let age_band = record.age_band;
+        world.at("SN").ask(Command::RecordConsent { caller: system(), case: case(1), record }).expect("a record");
+        let mut offer = offer(1, 1, Some(record_id(1)), "ML");
+        if let (Command::OfferHandover { draft, caller, .. }, true) = (&mut offer, age_band.is_minor()) {
+            draft.age_band = age_band;
+            draft.minor_status = crate::catalogue::MinorStatus::Accompanied;
+            *caller = Caller { actor: Actor::Operator("awa".into()), roles: vec![Role::Caseworker] };
+        }
+        let refusal = world.at("SN").ask(offer).expect_err(what);
+        assert_eq!(refusal.code, code, "{what}: {refusal}");
+        let recorded = world.at("SN").journal.entries.last().map(|entry| entry.body.clone());
+        assert!(
+            matches!(recorded, Some(Body::Refused { code: told, .. }) if told == code.as_str()),
+            "{what}: it is in the journal"
+        );
+    }
+}
+
 fn assert_refused(cases: Vec<(&str, Code, World, &str, Command)>) {
     for (what, code, mut world, at, command) in cases {
         let outcome = world.at(at).ask(command);

@@ -107,7 +107,7 @@ fn request(world: &mut World, at: &str, right: Right, seed: u8) -> SubjectReques
 }
 
 fn take(world: &mut World, at: &str, request: SubjectRequest, proof: Digest) -> Result<Reply, Refusal> {
-    let command = RightsCommand::Take { caller: Caller::system(), request: Box::new(request), proof };
+    let command = RightsCommand::Take { caller: Caller::system(), request: Box::new(request), proof, correction: None };
     world.at(at).ask(command.into())
 }
 
@@ -310,7 +310,12 @@ fn what_does_not_fit_is_refused() {
         let code = take(&mut world, "SN", request, ANSWER).map_err(|refusal| refusal.code);
         assert_eq!(code, Err(expected));
     }
-    let command = RightsCommand::Take { caller: nobody.clone(), request: Box::new(good.clone()), proof: ANSWER };
+    let command = RightsCommand::Take {
+        caller: nobody.clone(),
+        request: Box::new(good.clone()),
+        proof: ANSWER,
+        correction: None,
+    };
     assert_eq!(refused(&mut world, "SN", command), Some(Code::RoleMissing));
     take(&mut world, "SN", good.clone(), ANSWER).expect("good");
     assert!(matches!(take(&mut world, "SN", good.clone(), WRONG), Ok(Reply::Done { .. })), "the same again");

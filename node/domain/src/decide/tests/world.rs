@@ -7,7 +7,7 @@ use crate::{
     aggregate::ReportRow,
     alert::{Alert, AlertDraft, Reference},
     bundle::{Bundle, BundleContent, SEALING_KEY_BYTES},
-    consent::{ConsentDraft, ConsentRecord, RecordContext, sample as consent_sample},
+    consent::{ConsentDraft, ConsentRecord, EvidenceRow, RecordContext, sample as consent_sample},
     decide::{
         Caller, Command, Context, Opened, Policy, Pseudonyms, Reply, decide, forget, is_case_held, may_send, open,
         refused,
@@ -23,7 +23,7 @@ use crate::{
     receipt::{Receipt, Rejection, SignedReceipt},
     refusal::Refusal,
     retention::{HoldKind, HoldRow, KeepingRow, SuspensionRow, Transfer, TransferGround},
-    rights::{CardRow, ReadsRow, RequestRow},
+    rights::{CardRow, CorrectionRow, ReadsRow, RequestRow, correction::key_of},
     rows::{
         AckRow, AlertRow, CaseAgeRow, CaseRow, ConsentRow, DraftRow, Ended, EnvelopeRow, GroupRow, HandoverRow, LaneIn,
         LaneItem, LaneOut, PeerRow, Row, SafeguardRow, TombstoneRow, UseRow,
@@ -71,6 +71,7 @@ pub(super) struct Rows {
     pub(super) tombstones: BTreeMap<AlertId, TombstoneRow>,
     pub(super) envelopes: BTreeMap<(Society, EnvelopeId), EnvelopeRow>,
     pub(super) consents: BTreeMap<ConsentId, ConsentRow>,
+    pub(super) evidence: BTreeMap<ConsentId, EvidenceRow>,
     pub(super) uses: BTreeMap<ConsentId, UseRow>,
     pub(super) cases: BTreeMap<CaseId, CaseRow>,
     pub(super) handovers: BTreeMap<HandoverId, HandoverRow>,
@@ -81,6 +82,7 @@ pub(super) struct Rows {
     pub(super) reads: BTreeMap<HandoverId, ReadsRow>,
     pub(super) cards: BTreeMap<CaseShortCode, CardRow>,
     pub(super) requests: BTreeMap<RequestId, RequestRow>,
+    pub(super) corrections: BTreeMap<RequestId, CorrectionRow>,
     pub(super) holds: BTreeMap<(EnvelopeId, HoldKind), HoldRow>,
     pub(super) suspensions: BTreeMap<Society, SuspensionRow>,
     pub(super) reports: BTreeMap<ReportId, ReportRow>,
@@ -99,6 +101,7 @@ impl Rows {
             Row::Tombstone(id, row) => drop(self.tombstones.insert(id, row)),
             Row::Envelope(origin, id, row) => drop(self.envelopes.insert((origin, id), row)),
             Row::Consent(id, row) => drop(self.consents.insert(id, row)),
+            Row::Evidence(id, row) => drop(self.evidence.insert(id, row)),
             Row::Use(id, row) => drop(self.uses.insert(id, row)),
             Row::Case(id, row) => drop(self.cases.insert(id, row)),
             Row::Handover(id, row) => drop(self.handovers.insert(id, row)),
@@ -110,6 +113,7 @@ impl Rows {
             Row::Keeping(id, row) => drop(self.keeping.insert(id, row)),
             Row::Reads(id, row) => drop(self.reads.insert(id, row)),
             Row::Card(code, row) => drop(self.cards.insert(code, row)),
+            Row::Correction(id, row) => drop(self.corrections.insert(id, row)),
             Row::Request(id, row) => drop(self.requests.insert(id, row)),
             Row::Hold(subject, kind, row) => drop(self.holds.insert((subject, kind), row)),
             Row::Suspension(peer, row) => drop(self.suspensions.insert(peer, row)),
@@ -153,6 +157,9 @@ impl Facts for Journal {
     fn consent(&self, id: ConsentId) -> Result<Option<ConsentRow>, Refusal> {
         Ok(self.rows.consents.get(&id).cloned())
     }
+    fn evidence(&self, id: ConsentId) -> Result<Option<EvidenceRow>, Refusal> {
+        Ok(self.rows.evidence.get(&id).cloned())
+    }
     fn uses(&self, id: ConsentId) -> Result<Option<UseRow>, Refusal> {
         Ok(self.rows.uses.get(&id).cloned())
     }
@@ -170,6 +177,9 @@ impl Facts for Journal {
     }
     fn group(&self, id: GroupId) -> Result<Option<GroupRow>, Refusal> {
         Ok(self.rows.groups.get(&id).cloned())
+    }
+    fn correction(&self, id: RequestId) -> Result<Option<CorrectionRow>, Refusal> {
+        Ok(self.rows.corrections.get(&id).cloned())
     }
     fn keeping(&self, id: HandoverId) -> Result<KeepingRow, Refusal> {
         Ok(self.rows.keeping.get(&id).cloned().unwrap_or_default())
@@ -391,6 +401,10 @@ impl Node {
     ) -> Result<Reply, Refusal> {
         let package = opened.outcome.as_ref().ok().and_then(|letter| match &letter.content {
             Content::Release(release) if !release.is_held_at_origin() => self.keep(release.id, peer),
+            Content::Rights(message) if letter.envelope.attachment.is_some() => {
+                let id = message.request.id;
+                Some(Ok(PackageRef { case: key_of(id), commitment: Digest::of(&id.bytes()) }))
+            }
             _ => None,
         });
         self.ask(Command::Deliver { peer, lane, position, opened: Box::new(opened), package })
