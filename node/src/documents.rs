@@ -52,14 +52,10 @@ pub fn aliases(view: &View<'_>, alert: &Alert) -> Result<Vec<Alias>, Refusal> {
     for earlier in &alert.supersedes {
         let Some(row) = view.alert(earlier.id)?.filter(|row| row.state != State::Redacted) else { continue };
         if let Some((_, Some(Content::Alert(known)))) = entry_and_content(view, row.entry)? {
-            aliases.extend(alias(&Issued { id: earlier.id, origin: row.origin, alert: &known }));
+            aliases.extend(cap::alias(&known));
         }
     }
     Ok(aliases)
-}
-
-fn alias(issued: &Issued<'_>) -> Option<Alias> {
-    cap::imported(issued).map(|imported| imported.alias())
 }
 
 /// The cancellation of an alert.
@@ -71,7 +67,7 @@ pub fn cancellation(view: &View<'_>, row: &AlertRow, issued: &Issued<'_>) -> Res
     let (_, entry) = row.cancelled.ok_or_else(none)?;
     let Some((_, Some(Content::Cancel(cancel)))) = entry_and_content(view, entry)? else { return Err(none()) };
     let message = message(view, entry)?.ok_or_else(none)?;
-    Ok(write::cancel(&message, &cancel, issued, alias(issued).as_slice()))
+    Ok(write::cancel(&message, &cancel, issued, cap::alias(issued.alert).as_slice()))
 }
 
 /// The answer of a Society to an alert.
@@ -83,7 +79,7 @@ pub fn answer(view: &View<'_>, society: Society, issued: &Issued<'_>) -> Result<
     let row = view.ack(issued.id, society)?.ok_or_else(none)?;
     let Some((_, Some(Content::Ack(ack)))) = entry_and_content(view, row.entry)? else { return Err(none()) };
     let message = message(view, row.entry)?.ok_or_else(none)?;
-    Ok(write::answer(&message, ack.answer(), issued, alias(issued).as_slice()))
+    Ok(write::answer(&message, ack.answer(), issued, cap::alias(issued.alert).as_slice()))
 }
 
 /// The envelope that carried a message; absent when its object was erased.

@@ -257,6 +257,12 @@ pub struct Told {
     /// TOML or JSON file, or a CAP 1.2 document (.xml, .cap); - for standard input
     #[arg(long, value_name = "FILE", group = "told")]
     pub file: Option<PathBuf>,
+    /// Event code of a CAP document that has none of ours
+    #[arg(long, value_name = "CODE", requires = "file")]
+    pub event: Option<Event>,
+    /// Who a CAP document comes from that does not say it in our terms, such as authority or media
+    #[arg(long, value_name = "CODE", requires = "file")]
+    pub source: Option<SourceType>,
 }
 
 /// Options of the texts.

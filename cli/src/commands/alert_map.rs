@@ -38,7 +38,7 @@ pub(super) fn draw(args: &MapArgs, known: &Known, printer: Printer, console: &mu
     fs::write(path, &bytes)
         .map_err(|error| Failure::usage(format!("cannot write {name}: {error}"), "Check the path and its rights."))?;
     let pinned = sheet.marks.iter().filter(|mark| mark.point.is_some()).count();
-    let (places, shapes) = (sheet.marks.len(), sheet.shapes.len());
+    let (places, shapes) = (sheet.marks.len(), sheet.shapes.len() + sheet.circles.len());
     let value = json!({"file": name.to_string(), "bytes": bytes.len(), "places": places, "on_the_map": pinned, "shapes": shapes});
     printer.own(&value, |page| page.line(format!("Drawn: {name}, {pinned} of {places} places on the map.")), console)
 }
@@ -74,6 +74,7 @@ fn sheet(subject: Subject<'_>, language: &'static str) -> Sheet {
         marks: alert.places.iter().map(|place| mark(place, label("place_role", place.role.as_str()))).collect(),
         // What was imported has shapes of its own; in the alert each is a point and a reach.
         shapes: alert.original.as_ref().map(|original| cap::polygons(&original.bytes)).unwrap_or_default(),
+        circles: alert.original.as_ref().map(|original| cap::circles(&original.bytes)).unwrap_or_default(),
         language,
     }
 }

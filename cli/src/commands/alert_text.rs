@@ -43,8 +43,8 @@ pub(super) fn from_file(
     printer: Printer,
     console: &mut Console<'_>,
 ) -> Option<Result<Exit, Failure>> {
-    let path = text_of(command)?.told.file.as_ref()?;
-    let known = read(path, console);
+    let Told { file, event, source, .. } = &text_of(command)?.told;
+    let known = read(file.as_ref()?, &CapOptions { event: *event, source_type: *source }, console);
     Some(known.and_then(|known| tell(command, &known, printer, console)))
 }
 
@@ -76,12 +76,15 @@ fn text_of(command: &AlertCommand) -> Option<&TextArgs> {
 }
 
 /// The alert in a file: CAP by its name, else TOML or JSON.
-fn read(path: &Path, console: &mut Console<'_>) -> Result<Known, Failure> {
-    let now: Time = (console.now)();
+fn read(path: &Path, options: &CapOptions, console: &mut Console<'_>) -> Result<Known, Failure> {
+    let mut now: Time = (console.now)();
     let is_cap =
         path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("xml") || ending.eq_ignore_ascii_case("cap"));
     let draft: AlertDraft = if is_cap {
-        alert_content::from_cap(path, &CapOptions { event: None, source_type: None }, now, console)?
+        let draft = alert_content::from_cap(path, options, now, console)?;
+        // Its rules are those of the instant when it was sent: one that has expired since can still be told.
+        now = draft.sent_at.map_or(now, |sent_at| sent_at.resolve(now));
+        draft
     } else {
         files::document(path, Content::Plain, console)?
     };

@@ -22,8 +22,19 @@ pub struct Sheet {
     pub marks: Vec<Mark>,
     /// Outlines of what it is about, each a closed ring of degrees north and east.
     pub shapes: Vec<Vec<(f64, f64)>>,
+    /// Circles of what it is about: degrees north and east, and kilometres.
+    pub circles: Vec<(f64, f64, f64)>,
     /// Language of the names of countries: fr, en, pt or ar.
     pub language: &'static str,
+}
+
+impl Sheet {
+    /// Where a place is and how far it reaches: nowhere, where shapes say that better.
+    fn reach(&self, mark: &Mark) -> Option<(f64, f64, f64)> {
+        let (latitude, longitude) = mark.point?;
+        let shaped = !self.shapes.is_empty() || !self.circles.is_empty();
+        Some((latitude, longitude, if shaped { 0.0 } else { mark.radius_km }))
+    }
 }
 
 /// How far the map may be shown.
@@ -75,13 +86,13 @@ struct View {
 impl View {
     /// What shows all points and shapes, with some land around them.
     fn around(sheet: &Sheet, top: f64) -> Self {
-        let spread = |mark: &Mark| {
-            let (latitude, longitude) = mark.point?;
-            let reach = (mark.radius_km / DEGREE_KM).min(10.0);
-            Some([latitude - reach, latitude + reach, longitude - reach, longitude + reach])
+        let spread = |(latitude, longitude, km): (f64, f64, f64)| {
+            let reach = (km / DEGREE_KM).min(10.0);
+            [latitude - reach, latitude + reach, longitude - reach, longitude + reach]
         };
         let corners = sheet.shapes.iter().flatten().map(|(lat, lon)| [*lat, *lat, *lon, *lon]);
-        let found: Vec<_> = sheet.marks.iter().filter_map(spread).chain(corners).collect();
+        let circles = sheet.circles.iter().copied().chain(sheet.marks.iter().filter_map(|mark| sheet.reach(mark)));
+        let found: Vec<_> = circles.map(spread).chain(corners).collect();
         // Without any point, the whole region.
         let all = if found.is_empty() { vec![[5.0, 36.0, -25.0, 24.0]] } else { found };
         let south = all.iter().map(|frame| frame[0]).fold(90.0, f64::min);
@@ -107,6 +118,13 @@ impl View {
 
     fn holds(&self, (x, y): (f64, f64)) -> bool {
         (0.0..=WIDTH).contains(&x) && (self.top..=self.top + MAP_HEIGHT).contains(&y)
+    }
+
+    /// Whether it shows more than the region of the outlines.
+    fn is_beyond(&self) -> bool {
+        let [west, south, east, north] = geo::REGION;
+        let ((top, left), (bottom, right)) = (self.degrees(0.0, self.top), self.degrees(WIDTH, self.top + MAP_HEIGHT));
+        left < west || right > east || top > north || bottom < south
     }
 
     fn kilometres(&self, km: f64) -> f64 {
@@ -153,7 +171,7 @@ pub fn svg(sheet: &Sheet) -> String {
     svg.raw("</g>");
     svg.rect(0.0, top, WIDTH, MAP_HEIGHT, r##"fill="none" stroke="#8a97a3" stroke-width="1""##);
     head(sheet, &mut svg);
-    legend(sheet, top + MAP_HEIGHT, &mut svg);
+    legend(sheet, top + MAP_HEIGHT, view.is_beyond(), &mut svg);
     svg.finish()
 }
 
@@ -199,7 +217,13 @@ fn clipped(text: &str, chars_max: usize) -> String {
 }
 
 fn land(view: &View, svg: &mut Svg) {
-    svg.rect(0.0, view.top, WIDTH, MAP_HEIGHT, r##"fill="#d7e6f0""##);
+    // Where nothing is known there is neither land nor sea.
+    svg.rect(0.0, view.top, WIDTH, MAP_HEIGHT, r##"fill="#e4e4e4""##);
+    let [west, south, east, north] = geo::REGION;
+    let ((left, top), (right, bottom)) = (view.pixel(west, north), view.pixel(east, south));
+    let (left, right) = (left.clamp(0.0, WIDTH), right.clamp(0.0, WIDTH));
+    let (top, bottom) = (top.clamp(view.top, view.top + MAP_HEIGHT), bottom.clamp(view.top, view.top + MAP_HEIGHT));
+    svg.rect(left, top, right - left, bottom - top, r##"fill="#d7e6f0""##);
     let outlines = geo::outlines();
     let project = |points: &[(f64, f64)]| points.iter().map(|(x, y)| view.pixel(*x, *y)).collect::<Vec<_>>();
     for code in outlines.codes() {
@@ -298,12 +322,12 @@ fn areas(sheet: &Sheet, view: &View, svg: &mut Svg) {
         let style = r##"fill="#b3261e" fill-opacity="0.14" stroke="#b3261e" stroke-width="1.5""##;
         svg.path(&rings, true, style);
     }
-    for mark in &sheet.marks {
-        let Some((latitude, longitude)) = mark.point else { continue };
+    let circles = sheet.circles.iter().map(|circle| (*circle, "#b3261e"));
+    let reaches = sheet.marks.iter().filter_map(|mark| sheet.reach(mark).map(|reach| (reach, mark.colour)));
+    for ((latitude, longitude, km), colour) in circles.chain(reaches) {
         let (x, y) = view.pixel(longitude, latitude);
-        let radius = view.kilometres(mark.radius_km);
+        let radius = view.kilometres(km);
         if radius > 4.0 {
-            let colour = mark.colour;
             let style = format!(r#"fill="{colour}" fill-opacity="0.16" stroke="{colour}" stroke-width="1.5""#);
             svg.circle(x, y, radius, &style);
         }
@@ -409,14 +433,20 @@ fn scale_bar(view: &View, svg: &mut Svg) {
     svg.text(x + long / 2.0, y - 8.0, Text { anchor: Anchor::Middle, ..plain(12.0, INK) }, &format!("{km:.0} km"));
 }
 
-fn legend(sheet: &Sheet, top: f64, svg: &mut Svg) {
+fn legend(sheet: &Sheet, top: f64, beyond: bool, svg: &mut Svg) {
     for (at, mark) in sheet.marks.iter().take(LEGEND_MAX).enumerate() {
         let x = MARGIN + if at % 2 == 0 { 0.0 } else { WIDTH / 2.0 };
         let y = top + 26.0 + 26.0 * (at / 2) as f64;
         badge(x + 11.0, y, at, mark.colour, svg);
-        let near = if mark.radius_km > 0.0 { format!(" ± {} km", mark.radius_km) } else { String::new() };
+        let near = match mark.radius_km {
+            km if km >= 10.0 => format!(" ± {km:.0} km"),
+            km if km > 0.0 => format!(" ± {km:.1} km"),
+            _ => String::new(),
+        };
         let point = mark.point.map(|(lat, lon)| format!(" ({lat:.3}, {lon:.3}{near})")).unwrap_or_default();
-        let text = clipped(&format!("{} - {}{point}", mark.role, mark.name), 74);
+        // The name gives way, not the numbers.
+        let room = 74_usize.saturating_sub(mark.role.chars().count() + point.chars().count() + 3).max(12);
+        let text = format!("{} - {}{point}", mark.role, clipped(&mark.name, room));
         svg.text(x + 30.0, y + 5.0, plain(14.0, INK), &text);
     }
     let rest = sheet.marks.len().saturating_sub(LEGEND_MAX);
@@ -428,62 +458,16 @@ fn legend(sheet: &Sheet, top: f64, svg: &mut Svg) {
         "ar" => "الحدود والأسماء لا تعني أي موقف من الوضع القانوني لأي إقليم.",
         _ => "Les frontières et les noms n'impliquent aucune position sur le statut d'un territoire.",
     };
-    svg.text(MARGIN, bottom, plain(12.0, GREY), &format!("{more}{claim}"));
+    let beyond = match sheet.language {
+        _ if !beyond => "",
+        "en" => " Grey: beyond the base map.",
+        "pt" => " A cinzento: fora do mapa de base.",
+        "ar" => " الرمادي: خارج الخريطة الأساسية.",
+        _ => " En gris : hors du fond de carte.",
+    };
+    svg.text(MARGIN, bottom, plain(12.0, GREY), &format!("{more}{claim}{beyond}"));
     svg.text(WIDTH - MARGIN, bottom, Text { anchor: Anchor::End, ..plain(12.0, GREY) }, geo::ATTRIBUTION);
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sheet(points: &[Option<(f64, f64)>]) -> Sheet {
-        let mark = |point: &Option<(f64, f64)>| Mark {
-            name: "Rosso <&>".to_owned(),
-            role: "Current".to_owned(),
-            colour: "#0b5cad",
-            point: *point,
-            radius_km: 15.0,
-        };
-        Sheet {
-            prefix: "EXERCISE".to_owned(),
-            language: "en",
-            marks: points.iter().map(mark).collect(),
-            ..Sheet::default()
-        }
-    }
-
-    #[test]
-    fn western_sahara_is_named_in_two_languages_and_drawn_dashed() {
-        let map = svg(&sheet(&[Some((24.5, -14.0))]));
-        assert!(
-            map.contains("Western Sahara") && map.contains("Sahara occidental") && map.contains("stroke-dasharray")
-        );
-        assert!(map.contains(">EXERCISE<") && map.contains("GeoNames") && map.contains(" km<"));
-        assert!(!map.contains("<&>"));
-    }
-
-    #[test]
-    fn shapes_are_drawn_whole_and_without_points_that_nobody_sees() {
-        let fine = (0..5_000).map(|at| (f64::from(at) * std::f64::consts::TAU / 5_000.0).sin_cos());
-        let ring: Vec<(f64, f64)> = fine.map(|(sin, cos)| (20.0 + sin / 100.0, 1.0 + cos / 100.0)).collect();
-        let far = vec![(14.0, -5.0), (14.0, -4.0), (15.0, -4.0), (14.0, -5.0)];
-        let map = svg(&Sheet { shapes: vec![ring, far], ..sheet(&[None]) });
-        let drawn = map.lines().find(|line| line.contains(r#"fill-opacity="0.14""#)).expect("the shapes");
-        assert_eq!((drawn.matches('M').count(), drawn.matches('Z').count()), (2, 2));
-        assert!(drawn.matches('L').count() < 100, "{}", drawn.len());
-    }
-
-    #[test]
-    fn any_points_give_a_map() {
-        for points in [
-            vec![],
-            vec![None],
-            vec![Some((0.0, 0.0))],
-            vec![Some((90.0, 180.0)), Some((-90.0, -180.0))],
-            vec![Some((16.5, -15.8)); 40],
-        ] {
-            let map = svg(&sheet(&points));
-            assert!(map.ends_with("</svg>\n") && !map.contains("NaN") && !map.contains("inf"), "{points:?}");
-        }
-    }
-}
+mod tests;

@@ -11,7 +11,7 @@ use std::{
 
 use passerelle_domain::cap::atom::{DOCUMENTS, FEED_NAME, document_id};
 
-/// A file under way. It is taken up again by the next write.
+/// A file under way. What is left of one is removed by the next write.
 const UNFINISHED: &str = ".passerelle-unfinished";
 
 /// What is public may be read by everybody, above all by the web server.
@@ -70,7 +70,12 @@ fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
         return Ok(());
     }
     let unfinished = path.with_file_name(UNFINISHED);
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&unfinished)?;
+    // Left by a crash, or laid there to lead elsewhere: never written through.
+    match fs::remove_file(&unfinished) {
+        Err(fault) if fault.kind() != io::ErrorKind::NotFound => return Err(fault),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).open(&unfinished)?;
     file.set_permissions(fs::Permissions::from_mode(FILE_MODE))?;
     file.write_all(bytes)?;
     file.sync_all()?;

@@ -1,5 +1,7 @@
 //! The checker: what a document is, whether it is valid CAP 1.2, and everything found in it.
 
+use std::collections::BTreeSet;
+
 use super::{
     finding::{Finding, Findings, Rule, Severity},
     form::{children, text},
@@ -138,12 +140,7 @@ pub(super) fn signatures(root: &Element) -> usize {
 }
 
 fn languages(root: &Element) -> Vec<String> {
-    let mut languages: Vec<String> = Vec::new();
-    for info in children(root, "info") {
-        let language = text(info, "language").unwrap_or(rules::DEFAULT_LANGUAGE);
-        if !languages.iter().any(|known| known == language) {
-            languages.push(language.to_owned());
-        }
-    }
-    languages
+    let all = children(root, "info").map(|info| text(info, "language").unwrap_or(rules::DEFAULT_LANGUAGE));
+    let mut seen = BTreeSet::new();
+    all.filter(|language| seen.insert(*language)).map(str::to_owned).collect()
 }

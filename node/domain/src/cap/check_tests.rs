@@ -563,3 +563,38 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_document_that_was_made_to_be_dear_is_checked_in_a_moment() {
+    let head = format!(
+        "<alert xmlns='{CAP_NAMESPACE}'><identifier>A</identifier><sender>s</sender>\
+         <sent>2026-11-24T06:30:00+00:00</sent><status>Actual</status><msgType>Alert</msgType><scope>Public</scope>"
+    );
+    let info = |inside: &str| {
+        format!(
+            "<info><category>Met</category><event>E</event><urgency>Past</urgency><severity>Minor</severity>\
+             <certainty>Likely</certainty>{inside}</info>"
+        )
+    };
+    let areas = |block: usize| -> String {
+        (0..350).map(|place| format!("<area><areaDesc>place {block} {place}</areaDesc></area>")).collect()
+    };
+    for (story, inside) in [
+        ("nothing but references to characters", format!("<note>{}</note>", "&amp;".repeat(1_000_000))),
+        (
+            "what begins as a reference and is none",
+            info(&format!("<description>{}</description>", "&amp;a".repeat(500_000))),
+        ),
+        ("what begins as a tag and is none", info(&format!("<description>{}</description>", "&lt;a".repeat(500_000)))),
+        ("blocks that might be for the same area", (0..64).map(|block| info(&areas(block))).collect()),
+        (
+            "a language for each block",
+            (0..12_000).map(|n| format!("<info><language>x-{n}</language></info>")).collect(),
+        ),
+    ] {
+        let started = std::time::Instant::now();
+        let report = check(format!("{head}{inside}</alert>").as_bytes());
+        assert_eq!(report.format, Format::Cap12, "{story}");
+        assert!(started.elapsed() < std::time::Duration::from_secs(15), "{story}: {:?}", started.elapsed());
+    }
+}

@@ -90,7 +90,7 @@ pub(super) fn polygon(text: &str, budget: &mut Budget) -> Result<Vec<Point>, Ref
     Ok(ring)
 }
 
-fn circle(text: &str, budget: &mut Budget) -> Result<(Point, f64), Refusal> {
+pub(super) fn circle(text: &str, budget: &mut Budget) -> Result<(Point, f64), Refusal> {
     budget.points += 1;
     let radius = |text: &str| text.parse().ok().filter(|radius| (0.0..=FARTHEST_KM).contains(radius));
     match text.split_whitespace().collect::<Vec<_>>().as_slice() {

@@ -9,13 +9,13 @@ use super::{
     form::{Faults, cap_time, child, children, free_text, items, one_line, shortened, text},
     geometry, header, places, sender, sender_society,
     write::{self, Alias, Issued},
-    xml::{self, Element},
+    xml::{self, AlertTree, Element},
 };
 use crate::{
-    alert::{Alert, AlertDraft, Language},
+    alert::{Alert, AlertDraft, Language, Original},
     catalogue::Mode,
     digest::Digest,
-    limits::{FAULTS_MAX, NAME_BYTES_MAX},
+    limits::{FAULTS_MAX, NAME_BYTES_MAX, TEXTS_MAX},
     time::Time,
 };
 
@@ -24,39 +24,47 @@ use crate::{
 pub struct Imported {
     /// Its identifier, sender, time and references, and whether there is a signature.
     pub header: CapHeader,
-    /// `sent` as it is written there.
-    pub sent_text: String,
     /// SHA-256 of its bytes.
     pub digest: Digest,
-    /// The languages of its blocks, each once, in their order.
+    /// The languages of its blocks, each once, in their order; at most 20.
     pub languages: Vec<Language>,
     /// What stands there and not in the alert, such as `info/web`, `info/parameter NAME (2)`; at most 100.
     pub only_there: Vec<String>,
 }
 
-impl Imported {
-    /// The document's name for what refers to it.
-    #[must_use]
-    pub fn alias(&self) -> Alias {
-        let CapHeader { sender, identifier, sent, .. } = &self.header;
-        Alias { triple: format!("{sender},{identifier},{}", self.sent_text), sent: *sent }
-    }
+/// The bytes of an alert's words that are searched for those of its document, all searches together: enough for real
+/// alerts, and a moment at the most for one that was made to be dear.
+const SEARCHED_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// The document that an alert of ours or of a peer's was imported from, read.
+fn read(alert: &Alert) -> Option<(&Original, AlertTree, CapHeader)> {
+    let original = alert.original.as_ref().filter(|original| original.media_type == CAP_MEDIA_TYPE)?;
+    let document = xml::alert(&original.bytes)?;
+    let mut faults = Faults::default();
+    // Whether it was sent in the future was asked when it was imported.
+    let header = header(&document.root, Time::from_millis(u64::MAX), &mut faults).filter(|_| faults.is_empty())?;
+    Some((original, document, header))
+}
+
+/// The name by which others know the document that an alert was imported from; none where there is none, as for
+/// [`imported`].
+#[must_use]
+pub fn alias(alert: &Alert) -> Option<Alias> {
+    let (_, document, CapHeader { sender, identifier, sent, .. }) = read(alert)?;
+    let sent_text = text(&document.root, "sent").unwrap_or_default();
+    Some(Alias { triple: format!("{sender},{identifier},{sent_text}"), sent })
 }
 
 /// The document that an alert was imported from; none when it was not, or when what is kept as its original is no
 /// CAP 1.2 message, which a peer's may be.
 #[must_use]
 pub fn imported(issued: &Issued<'_>) -> Option<Imported> {
-    let original = issued.alert.original.as_ref().filter(|original| original.media_type == CAP_MEDIA_TYPE)?;
-    let document = xml::alert(&original.bytes)?;
+    let (original, document, header) = read(issued.alert)?;
     let root = &document.root;
-    let mut faults = Faults::default();
-    // Whether it was sent in the future was asked when it was imported.
-    let header = header(root, Time::from_millis(u64::MAX), &mut faults).filter(|_| faults.is_empty())?;
     let mut languages: Vec<Language> = Vec::new();
     for info in children(root, "info") {
         let Ok(language) = text(info, "language").unwrap_or(super::info::DEFAULT_LANGUAGE).parse() else { continue };
-        if !languages.contains(&language) {
+        if languages.len() < TEXTS_MAX && !languages.contains(&language) {
             languages.push(language);
         }
     }
@@ -65,8 +73,7 @@ pub fn imported(issued: &Issued<'_>) -> Option<Imported> {
         only_there.push("comments".to_owned());
     }
     only_there.truncate(FAULTS_MAX);
-    let sent_text = text(root, "sent").unwrap_or_default().to_owned();
-    Some(Imported { header, sent_text, digest: Digest::of(&original.bytes), languages, only_there })
+    Some(Imported { header, digest: Digest::of(&original.bytes), languages, only_there })
 }
 
 /// Elements whose words a document may hold beside those that an import reads, and a person may stand in.
@@ -122,6 +129,22 @@ pub fn polygons(document: &[u8]) -> Vec<Vec<(f64, f64)>> {
         .collect()
 }
 
+/// The circles of a CAP document, each once: latitude and longitude of its middle in degrees, and its radius in kilometres.
+/// What is no circle is left out.
+#[must_use]
+pub fn circles(document: &[u8]) -> Vec<(f64, f64, f64)> {
+    let Some(document) = xml::alert(document) else { return Vec::new() };
+    let mut budget = geometry::Budget::default();
+    let mut seen = BTreeSet::new();
+    let areas = children(&document.root, "info").flat_map(|info| children(info, "area"));
+    areas
+        .flat_map(|area| children(area, "circle"))
+        .filter(|shape| !shape.text.is_empty() && seen.insert(shape.text.as_str()))
+        .filter_map(|shape| geometry::circle(&shape.text, &mut budget).ok())
+        .map(|((latitude, longitude), km)| (latitude, longitude, km))
+        .collect()
+}
+
 /// Elements whose words the alert may hold in another element, joined or shortened.
 const WORDS: [&str; 6] = ["info/event", "info/headline", "info/description", "info/instruction", "info/audience", AREA];
 const AREA: &str = "info/area/areaDesc";
@@ -138,11 +161,15 @@ fn missing(root: &Element, issued: &Issued<'_>) -> Vec<String> {
     let mut there = Vec::new();
     leaves(root, "", &mut there);
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    let mut searched = 0;
     for (path, text) in there {
         let told = match path.as_str() {
             // The document's name is shown with the alert.
             "identifier" | "sender" => true,
-            path if WORDS.contains(&path) => words.iter().any(|held| held.contains(&text)),
+            path if WORDS.contains(&path) => words.iter().any(|held| {
+                searched += held.len();
+                searched <= SEARCHED_BYTES_MAX && held.contains(&text)
+            }),
             _ => held.contains(&(path.clone(), text)),
         };
         if !told {
@@ -252,6 +279,26 @@ mod tests {
         ] {
             assert_eq!(shown(&taken(&document, change)), None, "{story}");
         }
+    }
+
+    #[test]
+    fn a_document_that_was_made_to_be_dear_is_looked_at_in_a_moment() {
+        let areas: String =
+            (0..16_000).map(|n| format!("<area><areaDesc>place {n} that nobody knows</areaDesc></area>")).collect();
+        let document = warning(&[]).replacen("</area>", &format!("</area>{areas}"), 1);
+        let mut alert = taken(&warning(&[]), |draft| {
+            for text in &mut draft.texts {
+                text.description = Some("a b c d e f ".repeat(1_600));
+            }
+        })
+        .to_draft();
+        alert.original.as_mut().expect("a document").bytes = document.into_bytes();
+        let alert = Alert::from_draft(alert, now()).expect("a peer's may be so");
+        let started = std::time::Instant::now();
+        let issued = Issued { id: AlertId::from_bytes([7; 16]), origin: MEMBERS[6].society, alert: &alert };
+        let found = imported(&issued).expect("a document").only_there;
+        assert!(found.iter().any(|there| there.starts_with("info/area/areaDesc (1")), "{found:?}");
+        assert!(started.elapsed() < std::time::Duration::from_secs(20), "{:?}", started.elapsed());
     }
 
     #[test]

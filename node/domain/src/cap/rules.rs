@@ -17,6 +17,8 @@ use crate::limits::{REFERENCES_MAX, TEXTS_MAX};
 
 /// What a block says when it names no language (CAP 1.2, 3.2.2).
 pub(super) const DEFAULT_LANGUAGE: &str = "en-US";
+/// The longest reference to a character that is looked for in a text, with what ends it.
+const ENTITY_BYTES_MAX: usize = 10;
 /// Blocks that are compared with each other.
 const COMPARED_MAX: usize = 64;
 /// The code by which a document says that it follows our profile.
@@ -159,9 +161,11 @@ fn has_markup(text: &str) -> bool {
             && inside.find(['<', '>']).is_some_and(|at| inside[at..].starts_with('>'))
     };
     let entity = |rest: &str| {
-        let name = rest.split(';').next().filter(|name| name.len() < rest.len()).unwrap_or_default();
-        let name = name.strip_prefix('#').unwrap_or(name);
-        (2..=8).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        // No further than the longest name: a text of nothing but & is read once, not once for each of them.
+        let near = rest.as_bytes().get(..ENTITY_BYTES_MAX).unwrap_or(rest.as_bytes());
+        let name = near.iter().position(|byte| *byte == b';').and_then(|end| near.get(..end)).unwrap_or_default();
+        let name = name.strip_prefix(b"#").unwrap_or(name);
+        (2..=8).contains(&name.len()) && name.iter().all(u8::is_ascii_alphanumeric)
     };
     text.match_indices(['<', '&']).any(|(at, mark)| {
         let rest = &text[at + 1..];
@@ -226,6 +230,8 @@ fn primary(info: &Element) -> String {
 fn compare(root: &Element, findings: &mut Findings) {
     let infos: Vec<&Element> = children(root, "info").take(COMPARED_MAX).collect();
     let mut texts: BTreeMap<(&str, &str), String> = BTreeMap::new();
+    // The first block of a language and an event that is for a place.
+    let mut places = BTreeMap::new();
     for (index, info) in infos.iter().enumerate() {
         let path = Path::ROOT.child("info", index + 1);
         let language = primary(info);
@@ -236,13 +242,13 @@ fn compare(root: &Element, findings: &mut Findings) {
                 about(Rule::TextSame, element, &path, findings);
             }
         }
-        let same = |earlier: &&&Element| {
-            text(earlier, "language") == text(info, "language")
-                && text(earlier, "event") == text(info, "event")
-                && children(earlier, "area")
-                    .any(|one| children(info, "area").any(|two| text(one, "areaDesc") == text(two, "areaDesc")))
-        };
-        if let Some(earlier) = infos[..index].iter().find(same) {
+        let about_what = (text(info, "language"), text(info, "event"));
+        let covered: Vec<_> = children(info, "area").map(|area| (about_what, text(area, "areaDesc"))).collect();
+        let earlier = covered.iter().filter_map(|place| places.get(place)).min().and_then(|first| infos.get(*first));
+        for place in &covered {
+            places.entry(*place).or_insert(index);
+        }
+        if let Some(earlier) = earlier {
             for name in ["urgency", "severity", "certainty"] {
                 if let Some(element) =
                     child(info, name).filter(|element| Some(element.text.as_str()) != text(earlier, name))

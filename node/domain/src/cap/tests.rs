@@ -343,7 +343,7 @@ fn what_only_the_original_says_is_told() {
     let found = imported(&issued).expect("imported");
     assert_eq!(found.languages.iter().map(|l| l.as_str()).collect::<Vec<_>>(), ["fr"]);
     assert_eq!(
-        found.alias().triple,
+        alias(issued.alert).expect("a document").triple,
         "spiffe://mr.sahelplus/node,019ab3f1-2c00-7abc-8def-0123456789ac,2026-11-24T06:00:00-00:00"
     );
     assert_eq!(

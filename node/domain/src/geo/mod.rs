@@ -15,7 +15,7 @@ mod tests;
 pub use areas::{Area, areas, areas_by_code};
 pub use countries::{CountryFacts, countries, countries_named, country};
 pub use fold::folded;
-pub use outlines::{Border, Outlines, outlines};
+pub use outlines::{Border, Outlines, REGION, outlines};
 pub use places::{Kind, Place, find, near, place_by_id, places};
 pub use point::{Suspicion, check_point, country_at, distance_km, suspicion};
 

@@ -37,7 +37,10 @@ pub struct Border<'a> {
 /// What the file says; empty if it were damaged, which a test excludes.
 static OUTLINES: LazyLock<Outlines> = LazyLock::new(|| decode(include_bytes!("data/outlines.bin")).unwrap_or_default());
 
-/// The outlines of all countries of the region W 35 to E 30, N 0 to 40.
+/// Where all countries have an outline: west, south, east and north, in degrees. Beyond, nothing is known.
+pub const REGION: [f64; 4] = [-35.0, 0.0, 30.0, 40.0];
+
+/// The outlines of all countries of [`REGION`].
 #[must_use]
 pub fn outlines() -> &'static Outlines {
     &OUTLINES
