@@ -124,6 +124,20 @@ pub async fn start(
     around: &Surroundings,
     metrics: Metrics,
 ) -> anyhow::Result<Node> {
+    start_over(supervisor, config, around, metrics, |config| Ok(Arc::new(stores::prepare(config)?))).await
+}
+
+/// The same over a store that is not the folder's own, such as one in memory.
+///
+/// # Errors
+/// As [`start`], and those of `open`.
+pub async fn start_over(
+    supervisor: &mut Supervisor,
+    config: Config,
+    around: &Surroundings,
+    metrics: Metrics,
+    open: impl FnOnce(&Config) -> anyhow::Result<Arc<dyn Store>>,
+) -> anyhow::Result<Node> {
     let config = Arc::new(config);
     let fill = fill_from(&around.entropy);
     let (trust_folder, trust) = TrustFolder::open_at(&config.trust.dir).context("the trust folder cannot be opened")?;
@@ -134,7 +148,7 @@ pub async fn start(
         trust.identity.society()
     );
     let pseudonyms = Pseudonyms::new(trust_folder.pseudonym_secret(&*fill)?);
-    let store: Arc<dyn Store> = Arc::new(stores::prepare(&config)?);
+    let store = open(&config)?;
     let signer: Arc<dyn Signer + Send + Sync> = trust.signing.clone();
     let (policy, policy_seen) = watch::channel(Arc::new(policy_of(&config)));
     let (engine, handle) = Engine::new(engine::Parts {
