@@ -62,6 +62,8 @@ impl Group {
 
     /// Measures one system once.
     pub(super) async fn measure<S: SetUp>(self, args: &Args, report: &mut Report) -> anyhow::Result<()> {
+        // What the turn before has left to be written is no burden of this one.
+        nix::unistd::sync();
         let ends = S::start(&args.place()).await.with_context(|| format!("{} does not start", S::NAME))?;
         let measured = match self {
             Self::Throughput => throughput(ends, args, report).await,

@@ -19,6 +19,9 @@ pub(super) use line::{Line, number};
 use super::system::System;
 use page::Summary;
 
+/// The name of our own nodes.
+const OURS: &str = "passerelle";
+
 /// A line, whose it is, and of which round.
 #[derive(Clone, Debug)]
 struct Taken {
@@ -34,18 +37,23 @@ pub(super) struct Report {
     system: &'static str,
     round: u32,
     taken: Vec<Taken>,
+    /// How many were taken before the round that goes on.
+    before: usize,
     /// What each rival was set to, and why.
     settings: Vec<(&'static str, Vec<String>)>,
 }
 
 impl Report {
     pub(super) fn new(json: bool) -> Self {
-        Self { json, about: About::now(), system: "passerelle", round: 1, taken: Vec::new(), settings: Vec::new() }
+        Self { json, about: About::now(), system: OURS, round: 1, taken: Vec::new(), before: 0, settings: Vec::new() }
     }
 
     /// Whose turn it is.
     pub(super) fn turn<S: System>(&mut self, round: u32, settings: &[&str]) {
         (self.system, self.round) = (S::NAME, round);
+        if S::NAME == OURS {
+            self.before = self.taken.len();
+        }
         if !settings.is_empty() && !self.settings.iter().any(|(name, _)| *name == S::NAME) {
             self.settings.push((S::NAME, settings.iter().map(|one| (*one).to_owned()).collect()));
         }
@@ -63,9 +71,9 @@ impl Report {
 
     /// The ratios of one round, ours to theirs, as soon as both have had their turn.
     pub(super) fn ratios(&self, rival: &'static str, round: u32) {
-        let of = |system: &'static str| self.taken.iter().filter(move |one| one.system == system && one.round == round);
+        let of = |system: &'static str| self.taken.iter().skip(self.before).filter(move |one| one.system == system);
         for theirs in of(rival) {
-            let Some(ours) = of("passerelle").find(|ours| ours.line.subject() == theirs.line.subject()) else {
+            let Some(ours) = of(OURS).find(|ours| ours.line.subject() == theirs.line.subject()) else {
                 continue;
             };
             let ratios = theirs.line.figures().filter_map(|(name, value)| Some((name, ours.line.value(name)? / value)));

@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use super::{Line, Taken, budgets::BUDGETS, number};
-
-const OURS: &str = "passerelle";
+use super::{Line, OURS, Taken, budgets::BUDGETS, number};
 
 /// One figure of one subject, of every system that was measured.
 struct Row {

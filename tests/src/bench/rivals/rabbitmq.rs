@@ -287,7 +287,7 @@ impl System for RabbitMq {
         let line = || async { Line::to(self.site(End::B).client_port).await?.waiting().await };
         while line().await.is_err() {
             anyhow::ensure!(Instant::now() < deadline, "the shovel does not declare its queue");
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
         }
         Ok(())
     }
