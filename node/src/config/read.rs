@@ -26,7 +26,7 @@ use super::{
 
 /// A Unix socket's path fits into 107 bytes (`sun_path` of unix(7)).
 const SOCKET_PATH_BYTES_MAX: usize = 107;
-const SECTIONS: [&str; 13] = [
+const SECTIONS: [&str; 14] = [
     "store",
     "trust",
     "link",
@@ -37,6 +37,7 @@ const SECTIONS: [&str; 13] = [
     "operators",
     "duty",
     "feed",
+    "cap",
     "cap_sources",
     "log",
     "metrics",
@@ -100,6 +101,7 @@ fn read_all<'a>(reader: &mut Reader<'a>, document: &'a DeTable<'a>, base: &Path)
     let operators = operators(reader, document);
     let duty = duty(reader, document);
     let (feed, feed_listen) = feeds::feed(reader.section(document, "feed"), base);
+    let cap = feeds::cap(reader.section(document, "cap"), base);
     let cap_sources = feeds::cap_sources(reader, document);
     let periods = retention::retention(reader.section(document, "retention"));
     let transfers = retention::transfers(reader, document, society.as_ref().map(|found| found.value));
@@ -120,6 +122,7 @@ fn read_all<'a>(reader: &mut Reader<'a>, document: &'a DeTable<'a>, base: &Path)
         operators,
         duty,
         feed,
+        cap,
         cap_sources,
         log,
         metrics,
@@ -201,7 +204,7 @@ fn metrics(mut section: Section<'_, '_>) -> (Metrics, Listening) {
 }
 
 /// A list of at most `max` values.
-fn capped<T: super::value::Value>(
+pub(super) fn capped<T: super::value::Value>(
     section: &mut Section<'_, '_>,
     key: &'static str,
     max: usize,

@@ -2,6 +2,7 @@
 
 use passerelle_domain::{
     decide::Opened,
+    defect,
     entry::PackageRef,
     facts::Facts as _,
     fold::Content,
@@ -10,6 +11,8 @@ use passerelle_domain::{
     refusal::{Code, Refusal},
     society::Society,
 };
+
+use crate::supervise::offload;
 
 use super::Link;
 
@@ -31,14 +34,15 @@ pub(super) async fn keep_package(
     if let Some(package) = row.package {
         return Ok((Some(Ok(package)), None));
     }
-    if transition(row.state, Action::Release, Side::From).is_err() {
+    let late = transition(row.state, Action::Release, Side::From).is_err();
+    if defect!(IgnoreTombstone => false, else late) {
         // Neither is what comes too late, after a withdrawal that overtook it.
         return Ok((None, None));
     }
     let case = row.case.unwrap_or_else(|| link.pseudonyms.received(release.id));
     let (packages, commitment) = (link.packages.clone(), release.package_commitment);
     let handover = release.id;
-    let kept = tokio::task::spawn_blocking(move || packages.receive(peer, handover, case, &attachment))
+    let kept = offload(move || packages.receive(peer, handover, case, &attachment))
         .await
         .map_err(|_| Refusal::new(Code::VaultFailed, "the vault did not finish"))?;
     let opened_case = (kept.is_ok() && row.case.is_none()).then_some(case);

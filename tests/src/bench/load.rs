@@ -8,7 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::Context as _;
+use passerelle_node::clock::{Clock as _, SystemClock};
+use passerelle_proto::v1::{RaiseAlertResponse, alert_service_client::AlertServiceClient};
 use tokio::task::JoinSet;
+use tonic::{Code, transport::Channel};
 
 use super::{
     alerts::Maker,
@@ -17,6 +21,8 @@ use super::{
 
 /// Connections that the callers share: a program has one, and there are not hundreds of programs.
 pub(super) const CONNECTIONS_MAX: usize = 8;
+/// Wait of a caller that was told `busy`.
+const BUSY_WAIT: Duration = Duration::from_millis(2);
 /// How often the progress of the link is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// The same when many nodes are to be looked at, which costs A something.
@@ -24,9 +30,35 @@ const LOOK_AT_MANY_EVERY: Duration = Duration::from_millis(100);
 /// How long nothing may arrive before the measurement is given up.
 const STALLED: Duration = Duration::from_secs(90);
 
+/// Raises one alert at a node of ours, again when it is busy.
+pub(crate) async fn raise(
+    client: &mut AlertServiceClient<Channel>,
+    maker: &Maker,
+) -> anyhow::Result<RaiseAlertResponse> {
+    raise_at(client, maker).await.map(|(answer, _)| answer)
+}
+
+/// The same, and when it was sent.
+pub(super) async fn raise_at(
+    client: &mut AlertServiceClient<Channel>,
+    maker: &Maker,
+) -> anyhow::Result<(RaiseAlertResponse, Instant)> {
+    loop {
+        let request = maker.request(SystemClock::new().now());
+        let at = Instant::now();
+        match client.raise_alert(request).await {
+            Ok(answer) => return Ok((answer.into_inner(), at)),
+            Err(status) if matches!(status.code(), Code::ResourceExhausted | Code::Unavailable) => {
+                tokio::time::sleep(BUSY_WAIT).await;
+            }
+            Err(status) => return Err(status).context("an alert was refused"),
+        }
+    }
+}
+
 /// `callers` hand over `count` alerts between them, each the next as soon as it has its answer. Returns when
 /// every one is acknowledged, which it is once durable at A.
-pub(super) async fn raise_all<S: System>(
+pub(crate) async fn raise_all<S: System>(
     system: &mut S,
     maker: &Maker,
     callers: usize,

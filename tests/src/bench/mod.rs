@@ -2,16 +2,16 @@
 //! work. Starts processes, writes to a temporary folder and removes it; reads `/proc`, and the kernel's counters
 //! through `ss`.
 
-mod alerts;
+pub(crate) mod alerts;
 mod endurance;
 mod growth;
-mod load;
+pub(crate) mod load;
 mod machine;
-mod nodes;
+pub(crate) mod nodes;
 mod report;
 mod rivals;
-mod scenarios;
-mod system;
+pub(crate) mod scenarios;
+pub(crate) mod system;
 
 use std::{path::PathBuf, process::ExitCode};
 

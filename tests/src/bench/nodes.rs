@@ -4,6 +4,7 @@
 use std::{
     collections::HashMap,
     fs::File,
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::Stdio,
     time::{Duration, Instant},
@@ -28,34 +29,53 @@ use tokio::{
     process::{Child, Command},
     task::JoinSet,
 };
-use tonic::{
-    Code,
-    transport::{Channel, Endpoint, Uri},
-};
+use tonic::transport::{Channel, Endpoint, Uri};
 
 use super::{
     NODE,
     alerts::Maker,
-    load::CONNECTIONS_MAX,
+    load::{CONNECTIONS_MAX, raise_at},
     system::{Arrivals, Caller, End, Meter, Place, Published, SetUp, System, free_port, last_words},
 };
 
 /// How long a node may take to start or stop: one with ten million alerts on a busy machine.
 pub(super) const PATIENCE: Duration = Duration::from_secs(600);
-/// Wait of a caller that was told `busy`.
-const BUSY_WAIT: Duration = Duration::from_millis(2);
 
 /// One node.
-pub(super) struct BenchNode {
+pub(crate) struct BenchNode {
     society: Society,
     folder: PathBuf,
+    /// The network namespace that it runs in, if not that of the bench.
+    netns: Option<String>,
     child: Option<Child>,
 }
 
+/// Where the two nodes run, and what they know at their first start.
+pub(crate) struct Wiring {
+    /// Where B listens and A dials.
+    pub(crate) address: SocketAddr,
+    /// Network namespaces of A and B; `None` for that of the bench.
+    pub(crate) netns: Option<[String; 2]>,
+    /// What both configurations say besides.
+    pub(crate) besides: String,
+    /// Whether A has B's bundle already; B has A's in any case.
+    pub(crate) introduced: bool,
+}
+
+impl Wiring {
+    /// Both on loopback, on a free port, introduced to each other.
+    fn loopback() -> anyhow::Result<Self> {
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
+        Ok(Self { address, netns: None, besides: String::new(), introduced: true })
+    }
+}
+
 /// Two nodes that are peers.
-pub(super) struct Pair {
-    a: BenchNode,
-    b: BenchNode,
+pub(crate) struct Pair {
+    /// Raises the alerts, and dials the other.
+    pub(crate) a: BenchNode,
+    /// Receives them.
+    pub(crate) b: BenchNode,
     port: u16,
     published: u64,
     _folder: TempDir,
@@ -64,16 +84,30 @@ pub(super) struct Pair {
 impl Pair {
     /// Two nodes with root, certificates, configuration and each other's bundle; neither runs yet.
     pub(super) fn prepare(place: &Place) -> anyhow::Result<Self> {
+        Self::wired(place, Wiring::loopback()?)
+    }
+
+    /// The same, wired as told.
+    pub(crate) fn wired(place: &Place, wiring: Wiring) -> anyhow::Result<Self> {
         let folder = place.folder()?;
-        let port = free_port()?;
-        let address = format!("127.0.0.1:{port}");
+        let Wiring { address, netns, besides, introduced } = wiring;
         let (sn, ml): (Society, Society) = ("SN".parse()?, "ML".parse()?);
-        let a = BenchNode::prepare(folder.path(), sn, "off", &peer(ml, &format!("{address:?}")))?;
-        let b = BenchNode::prepare(folder.path(), ml, &address, &peer(sn, ""))?;
-        for (from, to) in [(&a, &b), (&b, &a)] {
+        let rest = |peer| format!("{peer}{besides}");
+        let dialled = format!("{:?}", address.to_string());
+        let mut a = BenchNode::prepare(folder.path(), sn, "off", &rest(peer(ml, &dialled)))?;
+        let mut b = BenchNode::prepare(folder.path(), ml, &address.to_string(), &rest(peer(sn, "")))?;
+        if let Some([of_a, of_b]) = netns {
+            (a.netns, b.netns) = (Some(of_a), Some(of_b));
+        }
+        for (from, to) in [(&a, &b), (&b, &a)].into_iter().take(if introduced { 2 } else { 1 }) {
             introduce(&from.folder, &to.folder)?;
         }
-        Ok(Self { a, b, port, published: 0, _folder: folder })
+        Ok(Self { a, b, port: address.port(), published: 0, _folder: folder })
+    }
+
+    /// Waits until the link is up.
+    pub(crate) async fn linked(&self) -> anyhow::Result<()> {
+        self.a.joined(1).await
     }
 
     /// The node at an end.
@@ -150,7 +184,7 @@ impl System for Pair {
     }
 
     async fn joined(&self) -> anyhow::Result<()> {
-        self.a.joined(1).await
+        self.linked().await
     }
 
     fn pid(&self, end: End) -> anyhow::Result<u32> {
@@ -168,28 +202,17 @@ impl System for Pair {
 
 /// A program that raises alerts at a node.
 #[derive(Clone)]
-pub(super) struct OurCaller(AlertServiceClient<Channel>);
+pub(crate) struct OurCaller(AlertServiceClient<Channel>);
 
 impl Caller for OurCaller {
     async fn publish(&mut self, maker: &Maker) -> anyhow::Result<Published> {
-        loop {
-            let request = maker.request(SystemClock::new().now());
-            let at = Instant::now();
-            match self.0.raise_alert(request).await {
-                Ok(answer) => {
-                    return Ok(Published { id: answer.into_inner().id, at, acknowledged: Instant::now() });
-                }
-                Err(status) if matches!(status.code(), Code::ResourceExhausted | Code::Unavailable) => {
-                    tokio::time::sleep(BUSY_WAIT).await;
-                }
-                Err(status) => return Err(status).context("an alert was refused"),
-            }
-        }
+        let (answer, at) = raise_at(&mut self.0, maker).await?;
+        Ok(Published { id: answer.id, at, acknowledged: Instant::now() })
     }
 }
 
 /// Asks A how many of its envelopes were receipted: their signatures say that they are durable.
-pub(super) struct OurMeter(PeerServiceClient<Channel>);
+pub(crate) struct OurMeter(PeerServiceClient<Channel>);
 
 impl Meter for OurMeter {
     async fn stored(&mut self) -> anyhow::Result<u64> {
@@ -226,18 +249,28 @@ impl BenchNode {
         let config = format!(
             "society = \"{society}\"\ndata_dir = {folder:?}\n\n[link]\nlisten = \"{listen}\"\n\n[log]\nlevel = \"warn\"\n\n\
              [metrics]\nlisten = \"off\"\n\n[[operators]]\nuser = {uid}\n\
-             roles = [\"alert_author\", \"node_admin\", \"auditor\"]\n\n{peers}",
+             roles = [\"alert_author\", \"duty_officer\", \"caseworker\", \"medical\", \"node_admin\", \"auditor\"]\n\n{peers}",
             uid = nix::unistd::getuid(),
         );
         std::fs::write(folder.join("node.toml"), config)?;
-        Ok(Self { society, folder, child: None })
+        Ok(Self { society, folder, netns: None, child: None })
     }
 
     /// Starts the process and waits until the node answers; how long that took.
-    pub(super) async fn start(&mut self) -> anyhow::Result<Duration> {
+    pub(crate) async fn start(&mut self) -> anyhow::Result<Duration> {
         let started = Instant::now();
         let log = File::options().create(true).append(true).open(self.folder.join("node.log"))?;
-        let child = Command::new(std::env::current_exe()?)
+        let program = std::env::current_exe()?;
+        let mut command = match &self.netns {
+            // `ip` becomes the node: the process that is started is the one that is stopped.
+            Some(name) => {
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", name]).arg(program);
+                command
+            }
+            None => Command::new(program),
+        };
+        let child = command
             .args([NODE, "run", "--config"])
             .arg(self.folder.join("node.toml"))
             // As the service unit sets it.
@@ -270,7 +303,7 @@ impl BenchNode {
     }
 
     /// A connection of its own to the operator socket.
-    pub(super) async fn channel(&self) -> anyhow::Result<Channel> {
+    pub(crate) async fn channel(&self) -> anyhow::Result<Channel> {
         let socket = self.folder.join("operator.sock");
         let connect = tower::service_fn(move |_: Uri| {
             let socket = socket.clone();
@@ -290,7 +323,7 @@ impl BenchNode {
     }
 
     /// Its data folder.
-    pub(super) fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
 
@@ -324,13 +357,13 @@ impl BenchNode {
     }
 
     /// SIGKILL.
-    pub(super) async fn kill(&mut self) -> anyhow::Result<()> {
+    pub(crate) async fn kill(&mut self) -> anyhow::Result<()> {
         let mut child = self.child.take().context("the node is not running")?;
         child.kill().await.map_err(Into::into)
     }
 
     /// SIGTERM, and how it ended.
-    pub(super) async fn stop(&mut self) -> anyhow::Result<()> {
+    pub(crate) async fn stop(&mut self) -> anyhow::Result<()> {
         let pid = i32::try_from(self.pid()?)?;
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGTERM)?;
         let mut child = self.child.take().context("the node is not running")?;

@@ -14,7 +14,7 @@ use super::{alerts::Maker, machine};
 
 /// One of the two ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(crate) enum End {
     /// Takes alerts from callers, and dials the other.
     A,
     /// Gets and stores them.
@@ -22,21 +22,21 @@ pub(super) enum End {
 }
 
 impl End {
-    pub(super) const BOTH: [Self; 2] = [Self::A, Self::B];
+    pub(crate) const BOTH: [Self; 2] = [Self::A, Self::B];
 }
 
 /// Where the ends have their folders.
-#[derive(Clone, Debug)]
-pub(super) struct Place {
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Place {
     /// Folder on the disk that is measured; that of temporary files when not said.
-    pub(super) dir: Option<PathBuf>,
+    pub(crate) dir: Option<PathBuf>,
     /// Whether the folders stay.
-    pub(super) keep: bool,
+    pub(crate) keep: bool,
 }
 
 impl Place {
     /// A new folder, gone with its value unless it is to be kept.
-    pub(super) fn folder(&self) -> anyhow::Result<TempDir> {
+    pub(crate) fn folder(&self) -> anyhow::Result<TempDir> {
         let mut builder = tempfile::Builder::new();
         builder.prefix("passerelle-bench-").disable_cleanup(self.keep);
         let folder = match &self.dir {
@@ -52,32 +52,32 @@ impl Place {
 
 /// One alert that a caller has handed over.
 #[derive(Clone, Debug)]
-pub(super) struct Published {
+pub(crate) struct Published {
     /// By which the other end tells of it.
-    pub(super) id: String,
+    pub(crate) id: String,
     /// When the caller sent it.
-    pub(super) at: Instant,
+    pub(crate) at: Instant,
     /// When A had acknowledged it: it is durable there.
-    pub(super) acknowledged: Instant,
+    pub(crate) acknowledged: Instant,
 }
 
 /// A program that hands alerts to A.
-pub(super) trait Caller: Clone + Send + 'static {
+pub(crate) trait Caller: Clone + Send + 'static {
     /// Makes one alert, sends it, and waits for the acknowledgement; again while A is busy.
     fn publish(&mut self, maker: &Maker) -> impl Future<Output = anyhow::Result<Published>> + Send;
 }
 
 /// Tells how many alerts are durable at B.
-pub(super) trait Meter {
+pub(crate) trait Meter {
     /// How many, since the beginning.
     async fn stored(&mut self) -> anyhow::Result<u64>;
 }
 
 /// When B told of each alert, by its id.
-pub(super) type Arrivals = HashMap<String, Instant>;
+pub(crate) type Arrivals = HashMap<String, Instant>;
 
 /// Two ends that are joined by mutual TLS.
-pub(super) trait System: Sized {
+pub(crate) trait System: Sized {
     /// Name in reports.
     const NAME: &'static str;
     /// A program that hands alerts to A.
@@ -134,18 +134,18 @@ pub(super) trait System: Sized {
 }
 
 /// Two ends that can be set up by themselves.
-pub(super) trait SetUp: System {
+pub(crate) trait SetUp: System {
     /// Both ends, new and empty, running and joined.
     async fn start(place: &Place) -> anyhow::Result<Self>;
 }
 
 /// A port of this machine that is free now.
-pub(super) fn free_port() -> anyhow::Result<u16> {
+pub(crate) fn free_port() -> anyhow::Result<u16> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0").context("no port")?.local_addr()?.port())
 }
 
 /// What is last in a log: why a process has ended.
-pub(super) fn last_words(log: &Path) -> String {
+pub(crate) fn last_words(log: &Path) -> String {
     let log = std::fs::read_to_string(log).unwrap_or_default();
     log.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("its log is empty").to_owned()
 }

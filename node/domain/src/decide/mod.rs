@@ -40,6 +40,7 @@ pub use forget::forget;
 pub use handovers::{covered, recheck};
 pub use holds::{HoldScope, is_case_held, is_held};
 pub use origin::{Readable, may_read};
+pub use peers::joins;
 pub use retention::{Target, evidence_of};
 pub use rights::{RightsCommand, held_here, may_see};
 pub use safeguards::{Member, SafeguardCommand};

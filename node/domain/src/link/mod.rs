@@ -8,10 +8,12 @@ mod incoming;
 mod outgoing;
 mod pace;
 mod reading;
+mod receipt_pace;
 mod session;
 
 pub use backoff::{Backoff, Waiting};
 pub use reading::{Answer, Part};
+pub use receipt_pace::ReceiptPace;
 pub use session::{Alarm, Arrival, Event, LocalLane, Parcels, Session, Written};
 
 use crate::{

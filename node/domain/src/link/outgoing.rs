@@ -49,6 +49,11 @@ impl Outgoing {
         self.current = Written::default();
     }
 
+    /// The lane goes on after what was receipted; what waits there is told anew.
+    pub(super) fn move_end(&mut self) {
+        *self = Self::new(self.lane, self.receipted, 0, self.receipted);
+    }
+
     /// More may wait now.
     pub(super) fn on_queued(&mut self, queued: Position) {
         self.queued = self.queued.max(queued);

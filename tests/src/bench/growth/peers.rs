@@ -9,13 +9,12 @@ use std::{
 };
 
 use anyhow::Context as _;
+use futures_util::future::BoxFuture;
 use passerelle_node::{
-    clock::SystemClock,
     config::Config,
-    entropy::SystemEntropy,
     metrics::Metrics,
-    run::{Surroundings, start_over},
-    store::{Store, memory::MemoryStore},
+    run::{Disk, Storage, Surroundings, start},
+    store::{Store, StoreError, memory::MemoryStore},
     supervise::{Exit, Supervisor},
 };
 use tokio::{sync::mpsc, task::JoinSet};
@@ -25,7 +24,6 @@ use super::{Load, figures, star::Star};
 use crate::bench::{
     Args,
     report::{Line, Report},
-    runtime,
     scenarios::float,
     system::{End, System as _},
 };
@@ -61,10 +59,27 @@ pub(super) async fn steps(args: &Args, report: &mut Report) -> anyhow::Result<()
     Ok(())
 }
 
-/// One peer: its folder, its store for as long as the process lives, and what ends it while it runs.
+/// A store in memory in the place of a disk, for as long as the process lives.
+struct Memory(Arc<MemoryStore>);
+
+impl Disk for Memory {
+    fn open(&self) -> Result<Arc<dyn Store>, StoreError> {
+        Ok(self.0.clone())
+    }
+
+    fn settle(&self) -> BoxFuture<'static, Result<(), StoreError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn used_percent(&self) -> u8 {
+        0
+    }
+}
+
+/// One peer: what it runs by, and what ends it while it runs.
 struct Peer {
     config: Config,
-    store: Arc<MemoryStore>,
+    around: Surroundings,
     signal: Option<mpsc::UnboundedSender<()>>,
 }
 
@@ -72,17 +87,15 @@ impl Peer {
     fn prepare(folder: &Path) -> anyhow::Result<Self> {
         let config = Config::load(&folder.join("node.toml"), std::iter::empty());
         let config = config.map_err(|faults| anyhow::anyhow!("{faults}"))?;
-        Ok(Self { config, store: Arc::new(MemoryStore::new()), signal: None })
+        let storage = Storage::Given(Arc::new(Memory(Arc::new(MemoryStore::new()))));
+        Ok(Self { config, around: Surroundings { storage, ..Surroundings::machine() }, signal: None })
     }
 
     /// Starts it; its end is one of `running`.
     async fn start(&mut self, running: &mut JoinSet<Exit>) -> anyhow::Result<()> {
         let (signal, heard) = mpsc::unbounded_channel();
         let mut supervisor = Supervisor::with_signals(UnboundedReceiverStream::new(heard));
-        let around = Surroundings { clock: Arc::new(SystemClock::new()), entropy: Arc::new(SystemEntropy::new()) };
-        let store = self.store.clone() as Arc<dyn Store>;
-        let node =
-            start_over(&mut supervisor, self.config.clone(), &around, Metrics::new(), move |_config| Ok(store)).await?;
+        let node = start(&mut supervisor, self.config.clone(), &self.around, Metrics::new()).await?;
         running.spawn(async move {
             let _node = node;
             supervisor.run_until_signal().await
@@ -92,22 +105,29 @@ impl Peer {
     }
 }
 
-/// Runs the peers whose folders are in a folder, and starts and stops them as standard input says.
+/// Runs the peers whose folders are in a folder, and starts and stops them as standard input says. All of them run in
+/// one thread.
 pub(super) fn run(arguments: &[String]) -> anyhow::Result<()> {
     let [folder] = arguments else { anyhow::bail!("a folder is wanted") };
     let mut folders: Vec<PathBuf> =
         std::fs::read_dir(folder)?.map(|item| Ok(item?.path())).collect::<anyhow::Result<_>>()?;
     folders.sort();
     let mut peers = folders.iter().map(|folder| Peer::prepare(folder)).collect::<anyhow::Result<Vec<_>>>()?;
-    let runtime = runtime()?;
-    let mut running = JoinSet::new();
-    for order in std::io::stdin().lock().lines() {
-        let order = order?;
-        runtime.block_on(obey(&order, &mut peers, &mut running))?;
-        let mut answer = std::io::stdout().lock();
-        writeln!(answer, "{order}").and_then(|()| answer.flush())?;
-    }
-    Ok(())
+    let (orders, mut ordered) = mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        let lines = std::io::stdin().lock().lines();
+        // Whoever gave the orders has ended when there are none any more, and so do the peers.
+        lines.map_while(Result::ok).take_while(|order| orders.send(order.clone()).is_ok()).count()
+    });
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let mut running = JoinSet::new();
+        while let Some(order) = ordered.recv().await {
+            obey(&order, &mut peers, &mut running).await?;
+            let mut answer = std::io::stdout().lock();
+            writeln!(answer, "{order}").and_then(|()| answer.flush())?;
+        }
+        Ok(())
+    })
 }
 
 async fn obey(order: &str, peers: &mut [Peer], running: &mut JoinSet<Exit>) -> anyhow::Result<()> {

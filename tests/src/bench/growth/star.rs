@@ -57,7 +57,7 @@ impl Peers {
 }
 
 /// A node and its peers.
-pub(super) struct Star {
+pub(crate) struct Star {
     hub: BenchNode,
     peers: Peers,
     count: u64,

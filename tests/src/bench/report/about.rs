@@ -17,7 +17,7 @@ pub(in crate::bench) struct About {
 impl About {
     /// Of this run, which begins now.
     pub(in crate::bench) fn now() -> Self {
-        let arguments: Vec<String> = std::env::args().skip(1).collect();
+        let arguments = arguments(std::env::args().skip(1));
         let release = if cfg!(debug_assertions) { "" } else { "--release " };
         Self {
             machine: machine(),
@@ -37,6 +37,19 @@ impl About {
             self::load(),
         )
     }
+}
+
+/// What repeats the run elsewhere: without the folder that it used on this machine.
+fn arguments(mut given: impl Iterator<Item = String>) -> Vec<String> {
+    let mut kept = Vec::new();
+    while let Some(one) = given.next() {
+        if one == "--dir" {
+            given.next();
+        } else if !one.starts_with("--dir=") {
+            kept.push(one);
+        }
+    }
+    kept
 }
 
 fn read(path: &str) -> String {
@@ -105,6 +118,12 @@ fn commit() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_command_that_repeats_a_run_names_no_folder_of_this_machine() {
+        let given = ["latency", "--dir", "/somewhere", "--quick", "--dir=/else"].map(str::to_owned);
+        assert_eq!(arguments(given.into_iter()), ["latency", "--quick"]);
+    }
 
     #[test]
     fn this_machine_has_cores_memory_and_a_kernel() {

@@ -39,7 +39,7 @@ pub(super) struct Report {
     taken: Vec<Taken>,
     /// How many were taken before the round that goes on.
     before: usize,
-    /// What each rival was set to, and why.
+    /// What each system was set to, and why.
     settings: Vec<(&'static str, Vec<String>)>,
 }
 
@@ -62,7 +62,7 @@ impl Report {
     pub(super) fn add(&mut self, line: Line) {
         let told = match self.json {
             true => line.json(self.system, self.round),
-            false if self.settings.is_empty() => line.table(),
+            false if self.settings.iter().all(|(name, _)| *name == OURS) => line.table(),
             false => format!("{}, round {}: {}", self.system, self.round, line.table()),
         };
         tell(&told);

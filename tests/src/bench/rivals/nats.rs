@@ -58,7 +58,7 @@ struct Site {
 }
 
 /// Two servers of NATS.
-pub(super) struct Nats {
+pub(crate) struct Nats {
     program: PathBuf,
     sites: [Site; 2],
     leaf_port: u16,
@@ -236,7 +236,7 @@ impl System for Nats {
 
 /// A program that publishes at A.
 #[derive(Clone)]
-pub(super) struct Publisher(jetstream::Context);
+pub(crate) struct Publisher(jetstream::Context);
 
 impl Caller for Publisher {
     async fn publish(&mut self, maker: &Maker) -> anyhow::Result<Published> {
@@ -249,7 +249,7 @@ impl Caller for Publisher {
 }
 
 /// The mirror at B: what is in it was synced.
-pub(super) struct Mirrored(stream::Stream);
+pub(crate) struct Mirrored(stream::Stream);
 
 impl Meter for Mirrored {
     async fn stored(&mut self) -> anyhow::Result<u64> {

@@ -60,7 +60,7 @@ struct Site {
 }
 
 /// Two brokers.
-pub(super) struct RabbitMq {
+pub(crate) struct RabbitMq {
     files: RabbitFiles,
     epmd_port: u16,
     sites: [Site; 2],
@@ -307,7 +307,7 @@ impl System for RabbitMq {
 
 /// A program that publishes at A.
 #[derive(Clone)]
-pub(super) struct Publisher(Line);
+pub(crate) struct Publisher(Line);
 
 impl Caller for Publisher {
     async fn publish(&mut self, maker: &Maker) -> anyhow::Result<Published> {
@@ -324,7 +324,7 @@ impl Caller for Publisher {
 }
 
 /// The queue at B: what is in it was synced.
-pub(super) struct Queued(Line);
+pub(crate) struct Queued(Line);
 
 impl Meter for Queued {
     async fn stored(&mut self) -> anyhow::Result<u64> {

@@ -2,6 +2,8 @@
 //! and each refusal reached once.
 
 mod automation;
+#[cfg(feature = "defects")]
+mod defects;
 mod histories;
 mod keeping;
 mod origin;

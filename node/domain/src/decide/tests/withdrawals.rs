@@ -19,19 +19,19 @@ use crate::{
 
 const NOW: crate::time::Time = consent_sample::NOW;
 
-fn id() -> HandoverId {
+pub(super) fn id() -> HandoverId {
     HandoverId::new(NOW, [1; 10])
 }
 
-fn consent_id() -> ConsentId {
+pub(super) fn consent_id() -> ConsentId {
     ConsentId::new(NOW, [1; 10])
 }
 
-fn withdraw(about: About, scope: Option<Scope>) -> Command {
+pub(super) fn withdraw(about: About, scope: Option<Scope>) -> Command {
     Command::Withdraw { caller: Caller::system(), about, by: Actor::Person, method: None, scope }
 }
 
-fn offer(seed: u8) -> Command {
+pub(super) fn offer(seed: u8) -> Command {
     let mut draft = handover_sample::draft();
     draft.consent = Some(consent_id());
     Command::OfferHandover {
@@ -45,12 +45,12 @@ fn offer(seed: u8) -> Command {
     }
 }
 
-fn accept() -> Command {
+pub(super) fn accept() -> Command {
     let verdict = Verdict::Accept { team: "intake.kayes".parse().expect("a code"), services: Vec::new() };
     Command::AnswerHandover { caller: Caller::system(), entropy: [60; 10], id: id(), verdict }
 }
 
-fn release() -> Command {
+pub(super) fn release() -> Command {
     let attachment = Some(Attachment { digest: Digest::of(SEALED), bytes: SEALED.len() as u64 });
     let sections = vec![Section::Contact];
     Command::ReleaseHandover {
@@ -74,7 +74,7 @@ fn read() -> Command {
 
 /// Senegal holds the consent and has offered the case to Mali; `steps` more of the story have happened: delivered,
 /// accepted, released, arrived there, in service, known so here.
-fn world(steps: u8) -> World {
+pub(super) fn world(steps: u8) -> World {
     let mut world = World::new();
     let record = Box::new(consent(world.at("SN"), 1, consent_sample::draft()));
     let (caller, case) = (Caller::system(), case(1));
@@ -93,7 +93,7 @@ fn world(steps: u8) -> World {
     world
 }
 
-fn heal(world: &mut World) {
+pub(super) fn heal(world: &mut World) {
     for _ in 0..3 {
         world.settle("SN", "ML");
         world.settle("SN", "GM");
@@ -101,11 +101,11 @@ fn heal(world: &mut World) {
     }
 }
 
-fn state(world: &mut World, code: &str) -> State {
+pub(super) fn state(world: &mut World, code: &str) -> State {
     world.at(code).journal.rows.handovers[&id()].state
 }
 
-fn code(outcome: Result<Reply, Refusal>) -> Option<Code> {
+pub(super) fn code(outcome: Result<Reply, Refusal>) -> Option<Code> {
     outcome.err().map(|refusal| refusal.code)
 }
 
@@ -426,10 +426,9 @@ fn a_store_restored_from_before_the_withdrawal_learns_of_it_again() {
     }
 }
 
-#[test]
-fn what_was_passed_on_is_taken_back_with_it() {
+/// Mali has passed the case on to The Gambia, under a consent that the person gave in Mali; under which handover.
+pub(super) fn passed_on() -> (World, HandoverId) {
     let mut world = world(7);
-    // Mali passes the case on to The Gambia, under a consent that the person gave in Mali.
     let mali = world.at("ML");
     let here = mali.journal.rows.handovers[&id()].case.expect("the case that was received");
     let mut draft = consent_sample::draft();
@@ -458,6 +457,12 @@ fn what_was_passed_on_is_taken_back_with_it() {
     })
     .expect("covered by the consent given in Mali");
     world.settle("ML", "GM");
+    (world, passed_on)
+}
+
+#[test]
+fn what_was_passed_on_is_taken_back_with_it() {
+    let (mut world, passed_on) = passed_on();
     world.at("SN").ask(withdraw(About::Consent(consent_id()), None)).expect("recorded");
     for _ in 0..3 {
         world.settle("SN", "ML");
