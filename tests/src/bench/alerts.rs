@@ -4,6 +4,7 @@ use anyhow::Context as _;
 use passerelle_domain::{
     alert::{Alert, AlertDraft, Original},
     catalogue::{Mode, Severity},
+    society::Society,
     time::Time,
 };
 use passerelle_node::entropy::{Entropy as _, SystemEntropy};
@@ -80,9 +81,7 @@ impl Maker {
     }
 
     fn size(&self, now: Time) -> anyhow::Result<usize> {
-        let alert = Alert::from_draft(self.fill(), now)
-            .map_err(|faults| anyhow::anyhow!("the bench's own alert is refused: {faults:?}"))?;
-        Ok(alert.to_cbor().len())
+        Ok(self.bytes(now)?.len())
     }
 
     fn fill(&self) -> AlertDraft {
@@ -107,6 +106,20 @@ impl Maker {
             }
         }
         draft
+    }
+
+    /// One more alert, in canonical bytes: what a rival carries.
+    pub(super) fn bytes(&self, now: Time) -> anyhow::Result<Vec<u8>> {
+        let alert = Alert::from_draft(self.fill(), now)
+            .map_err(|faults| anyhow::anyhow!("the bench's own alert is refused: {faults:?}"))?;
+        Ok(alert.to_cbor())
+    }
+
+    /// One more alert that goes to nobody but the Society itself.
+    pub(super) fn own_alert(&self, own: Society, now: Time) -> anyhow::Result<Alert> {
+        let mut draft = self.fill();
+        draft.distribution = vec![own];
+        Alert::from_draft(draft, now).map_err(|faults| anyhow::anyhow!("the bench's own alert is refused: {faults:?}"))
     }
 
     /// The request that raises one more alert.

@@ -2,8 +2,9 @@
 //! and dials, ML receives: only so is there exactly one connection to count bytes on.
 
 use std::{
+    collections::HashMap,
     fs::File,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::Stdio,
     time::{Duration, Instant},
@@ -18,18 +19,27 @@ use passerelle_node::{
     run::store_folder,
     trust::{PeerBundles, TrustFolder},
 };
-use passerelle_proto::v1::{self, peer_service_client::PeerServiceClient, status_service_client::StatusServiceClient};
+use passerelle_proto::v1::{
+    self, WatchRequest, alert_service_client::AlertServiceClient, peer_service_client::PeerServiceClient,
+    status_service_client::StatusServiceClient, watch_service_client::WatchServiceClient,
+};
 use tempfile::TempDir;
 use tokio::{
     net::UnixStream,
     process::{Child, Command},
+    task::JoinSet,
 };
 use tonic::transport::{Channel, Endpoint, Uri};
 
-use super::{NODE, machine};
+use super::{
+    NODE,
+    alerts::Maker,
+    load::{CONNECTIONS_MAX, raise_at},
+    system::{Arrivals, Caller, End, Meter, Place, Published, SetUp, System, free_port, last_words},
+};
 
-/// How long a node may take to start or stop: one with a million alerts on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// How long a node may take to start or stop: one with ten million alerts on a busy machine.
+pub(super) const PATIENCE: Duration = Duration::from_secs(600);
 
 /// One node.
 pub(crate) struct BenchNode {
@@ -55,7 +65,7 @@ pub(crate) struct Wiring {
 impl Wiring {
     /// Both on loopback, on a free port, introduced to each other.
     fn loopback() -> anyhow::Result<Self> {
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
         Ok(Self { address, netns: None, besides: String::new(), introduced: true })
     }
 }
@@ -66,37 +76,20 @@ pub(crate) struct Pair {
     pub(crate) a: BenchNode,
     /// Receives them.
     pub(crate) b: BenchNode,
-    /// Port at which B is dialled.
-    pub(super) port: u16,
-    /// Alerts raised so far.
-    pub(super) raised: u64,
+    port: u16,
+    published: u64,
     _folder: TempDir,
-}
-
-/// How far A's envelopes for B have come, over all lanes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Progress {
-    pub(super) queued: u64,
-    pub(super) receipted: u64,
 }
 
 impl Pair {
     /// Two nodes with root, certificates, configuration and each other's bundle; neither runs yet.
-    pub(super) fn prepare(dir: Option<&Path>, keep: bool) -> anyhow::Result<Self> {
-        Self::wired(dir, keep, Wiring::loopback()?)
+    pub(super) fn prepare(place: &Place) -> anyhow::Result<Self> {
+        Self::wired(place, Wiring::loopback()?)
     }
 
     /// The same, wired as told.
-    pub(crate) fn wired(dir: Option<&Path>, keep: bool, wiring: Wiring) -> anyhow::Result<Self> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix("passerelle-bench-").disable_cleanup(keep);
-        let folder = match dir {
-            Some(dir) => builder.tempdir_in(dir)?,
-            None => builder.tempdir()?,
-        };
-        if keep {
-            eprintln!("the nodes are in {}", folder.path().display());
-        }
+    pub(crate) fn wired(place: &Place, wiring: Wiring) -> anyhow::Result<Self> {
+        let folder = place.folder()?;
         let Wiring { address, netns, besides, introduced } = wiring;
         let (sn, ml): (Society, Society) = ("SN".parse()?, "ML".parse()?);
         let rest = |peer| format!("{peer}{besides}");
@@ -107,71 +100,156 @@ impl Pair {
             (a.netns, b.netns) = (Some(of_a), Some(of_b));
         }
         for (from, to) in [(&a, &b), (&b, &a)].into_iter().take(if introduced { 2 } else { 1 }) {
-            let (_, trust) = TrustFolder::open(&from.folder)?;
-            PeerBundles::open(&to.folder)?.put(&trust.bundle)?;
+            introduce(&from.folder, &to.folder)?;
         }
-        Ok(Self { a, b, port: address.port(), raised: 0, _folder: folder })
-    }
-
-    /// The same, running and linked.
-    pub(super) async fn start(dir: Option<&Path>, keep: bool) -> anyhow::Result<Self> {
-        let mut pair = Self::prepare(dir, keep)?;
-        pair.b.start().await?;
-        pair.a.start().await?;
-        pair.linked().await?;
-        Ok(pair)
+        Ok(Self { a, b, port: address.port(), published: 0, _folder: folder })
     }
 
     /// Waits until the link is up.
     pub(crate) async fn linked(&self) -> anyhow::Result<()> {
-        let mut peers = PeerServiceClient::new(self.a.channel().await?);
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let answer = peers.list_peers(v1::ListPeersRequest {}).await?.into_inner();
-            if answer.peers.iter().any(|peer| peer.link == "up") {
-                return Ok(());
-            }
-            anyhow::ensure!(Instant::now() < deadline, "the nodes do not find each other");
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        self.a.joined(1).await
+    }
+
+    /// The node at an end.
+    pub(super) fn node(&self, end: End) -> &BenchNode {
+        match end {
+            End::A => &self.a,
+            End::B => &self.b,
         }
     }
 
-    /// Processor time that both nodes have used.
-    pub(super) fn processor_time(&self) -> anyhow::Result<Duration> {
-        Ok(machine::processor_time(self.a.pid()?)? + machine::processor_time(self.b.pid()?)?)
-    }
-
-    /// Stops both in good order.
-    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
-        self.a.stop().await?;
-        self.b.stop().await
+    fn node_mut(&mut self, end: End) -> &mut BenchNode {
+        match end {
+            End::A => &mut self.a,
+            End::B => &mut self.b,
+        }
     }
 }
 
-/// How far A's envelopes have come at its peer.
-pub(super) async fn progress(peers: &mut PeerServiceClient<Channel>) -> anyhow::Result<Progress> {
-    let answer = peers.list_peers(v1::ListPeersRequest {}).await?.into_inner();
-    let lanes = answer.peers.iter().flat_map(|peer| &peer.lanes);
-    Ok(lanes.fold(Progress::default(), |sum, lane| Progress {
-        queued: sum.queued + lane.queued,
-        receipted: sum.receipted + lane.receipted,
-    }))
+impl SetUp for Pair {
+    async fn start(place: &Place) -> anyhow::Result<Self> {
+        let mut pair = Self::prepare(place)?;
+        pair.b.start().await?;
+        pair.a.start().await?;
+        pair.joined().await?;
+        Ok(pair)
+    }
 }
 
-fn peer(society: Society, addresses: &str) -> String {
+impl System for Pair {
+    const NAME: &'static str = "passerelle";
+    type Caller = OurCaller;
+    type Meter = OurMeter;
+
+    async fn callers(&self, count: usize) -> anyhow::Result<Vec<OurCaller>> {
+        self.a.callers(count).await
+    }
+
+    async fn meter(&self) -> anyhow::Result<OurMeter> {
+        self.a.meter().await
+    }
+
+    async fn watch(&self, count: u64) -> anyhow::Result<JoinSet<anyhow::Result<Arrivals>>> {
+        let mut watch = WatchServiceClient::new(self.b.channel().await?);
+        let request = WatchRequest { from_position: None, topics: vec!["alert".to_owned()], until_now: false };
+        let mut events = watch.watch(request).await?.into_inner();
+        let mut watching = JoinSet::new();
+        watching.spawn(async move {
+            let mut arrivals = HashMap::new();
+            while (arrivals.len() as u64) < count {
+                let event = events.message().await?.context("the watch ended")?;
+                if !event.id.is_empty() {
+                    arrivals.entry(event.id).or_insert_with(Instant::now);
+                }
+            }
+            anyhow::Ok(arrivals)
+        });
+        Ok(watching)
+    }
+
+    fn published(&mut self) -> &mut u64 {
+        &mut self.published
+    }
+
+    async fn start_end(&mut self, end: End) -> anyhow::Result<Duration> {
+        self.node_mut(end).start().await
+    }
+
+    async fn stop_end(&mut self, end: End) -> anyhow::Result<()> {
+        self.node_mut(end).stop().await
+    }
+
+    async fn kill_end(&mut self, end: End) -> anyhow::Result<()> {
+        self.node_mut(end).kill().await
+    }
+
+    async fn joined(&self) -> anyhow::Result<()> {
+        self.linked().await
+    }
+
+    fn pid(&self, end: End) -> anyhow::Result<u32> {
+        self.node(end).pid()
+    }
+
+    fn store(&self, end: End) -> PathBuf {
+        self.node(end).store()
+    }
+
+    fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+/// A program that raises alerts at a node.
+#[derive(Clone)]
+pub(crate) struct OurCaller(AlertServiceClient<Channel>);
+
+impl Caller for OurCaller {
+    async fn publish(&mut self, maker: &Maker) -> anyhow::Result<Published> {
+        let (answer, at) = raise_at(&mut self.0, maker).await?;
+        Ok(Published { id: answer.id, at, acknowledged: Instant::now() })
+    }
+}
+
+/// Asks A how many of its envelopes were receipted: their signatures say that they are durable.
+pub(crate) struct OurMeter(PeerServiceClient<Channel>);
+
+impl Meter for OurMeter {
+    async fn stored(&mut self) -> anyhow::Result<u64> {
+        let answer = self.0.list_peers(v1::ListPeersRequest {}).await?.into_inner();
+        Ok(answer.peers.iter().flat_map(|peer| &peer.lanes).map(|lane| lane.receipted).sum())
+    }
+}
+
+/// The lines of a configuration that name a peer.
+pub(super) fn peer(society: Society, addresses: &str) -> String {
     format!("[[peers]]\nsociety = \"{society}\"\naddresses = [{addresses}]\n")
 }
 
+/// Gives the bundle of the node in one folder to that in the other.
+pub(super) fn introduce(from: &Path, to: &Path) -> anyhow::Result<()> {
+    let (_, trust) = TrustFolder::open(from)?;
+    PeerBundles::open(to)?.put(&trust.bundle)?;
+    Ok(())
+}
+
+/// Makes the trust of a Society's node in its folder.
+pub(super) fn found(folder: &Path, society: Society) -> anyhow::Result<()> {
+    let entropy = SystemEntropy::new();
+    let fill = move |bytes: &mut [u8]| entropy.fill(bytes);
+    TrustFolder::init(folder, society, Vec::new(), SystemClock::new().now(), &fill)?;
+    Ok(())
+}
+
 impl BenchNode {
-    fn prepare(root: &Path, society: Society, listen: &str, peer: &str) -> anyhow::Result<Self> {
+    /// A node with root, certificate and configuration in a folder below `root`.
+    pub(super) fn prepare(root: &Path, society: Society, listen: &str, peers: &str) -> anyhow::Result<Self> {
         let folder = root.join(society.code().to_ascii_lowercase());
-        let entropy = SystemEntropy::new();
-        let fill = move |bytes: &mut [u8]| entropy.fill(bytes);
-        TrustFolder::init(&folder, society, Vec::new(), SystemClock::new().now(), &fill)?;
+        found(&folder, society)?;
         let config = format!(
             "society = \"{society}\"\ndata_dir = {folder:?}\n\n[link]\nlisten = \"{listen}\"\n\n[log]\nlevel = \"warn\"\n\n\
              [metrics]\nlisten = \"off\"\n\n[[operators]]\nuser = {uid}\n\
-             roles = [\"alert_author\", \"duty_officer\", \"caseworker\", \"medical\", \"node_admin\", \"auditor\"]\n\n{peer}",
+             roles = [\"alert_author\", \"duty_officer\", \"caseworker\", \"medical\", \"node_admin\", \"auditor\"]\n\n{peers}",
             uid = nix::unistd::getuid(),
         );
         std::fs::write(folder.join("node.toml"), config)?;
@@ -215,14 +293,8 @@ impl BenchNode {
         }
     }
 
-    /// Its folder.
-    pub(crate) fn folder(&self) -> &Path {
-        &self.folder
-    }
-
     fn last_words(&self) -> String {
-        let log = std::fs::read_to_string(self.folder.join("node.log")).unwrap_or_default();
-        log.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("its log is empty").to_owned()
+        last_words(&self.folder.join("node.log"))
     }
 
     async fn answers(&self) -> anyhow::Result<()> {
@@ -245,9 +317,43 @@ impl BenchNode {
         self.child.as_ref().and_then(Child::id).with_context(|| format!("the node of {} does not run", self.society))
     }
 
-    /// Bytes of the store on the disk.
-    pub(super) fn store_bytes(&self) -> anyhow::Result<u64> {
-        machine::disk_bytes(&store_folder(&self.folder))
+    /// Folder of the store.
+    pub(super) fn store(&self) -> PathBuf {
+        store_folder(&self.folder)
+    }
+
+    /// Its data folder.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Programs that raise alerts, over a few connections.
+    pub(super) async fn callers(&self, count: usize) -> anyhow::Result<Vec<OurCaller>> {
+        let mut channels = Vec::new();
+        for _ in 0..count.min(CONNECTIONS_MAX) {
+            channels.push(self.channel().await?);
+        }
+        Ok(channels.iter().cycle().take(count).map(|one| OurCaller(AlertServiceClient::new(one.clone()))).collect())
+    }
+
+    /// What counts its receipts.
+    pub(super) async fn meter(&self) -> anyhow::Result<OurMeter> {
+        Ok(OurMeter(PeerServiceClient::new(self.channel().await?)))
+    }
+
+    /// Waits until so many links are up.
+    pub(super) async fn joined(&self, peers: usize) -> anyhow::Result<()> {
+        let mut client = PeerServiceClient::new(self.channel().await?);
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let answer = client.list_peers(v1::ListPeersRequest {}).await?.into_inner();
+            let up = answer.peers.iter().filter(|peer| peer.link == "up").count();
+            if up >= peers {
+                return Ok(());
+            }
+            anyhow::ensure!(Instant::now() < deadline, "the nodes do not find each other: {up} of {peers} are joined");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// SIGKILL.

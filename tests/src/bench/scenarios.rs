@@ -1,67 +1,92 @@
-//! What each scenario does with the two nodes, and the figures that come of it.
+//! What each scenario does with the two ends, and the figures that come of it.
 
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use passerelle_node::clock::{Clock as _, SystemClock};
-use passerelle_proto::v1::{WatchRequest, watch_service_client::WatchServiceClient};
-use tokio::task::JoinSet;
 
 use super::{
     Args, Scenario,
     alerts::{Filling, Maker},
-    load::{Raised, raise_all, raise_steadily, receipted},
+    endurance,
+    load::{more_than, raise_all, raise_steadily, stored},
     machine::{self, traffic},
-    nodes::{BenchNode, Pair},
     report::{Line, Report},
+    system::{End, Published, SetUp, System},
 };
 
 /// Callers that fill the journals.
-const FILLERS: usize = 256;
+pub(super) const FILLERS: usize = 256;
 /// Alerts a second of the latency scenario.
 const PACE: u32 = 50;
 /// Alerts a second of the wire scenario: each goes alone, and so does its receipt.
 const WIRE_PACE: u32 = 20;
 
-pub(super) async fn run(args: &Args, report: &mut Report) -> anyhow::Result<()> {
-    if args.wants(Scenario::Throughput) {
-        throughput(args, report).await?;
-    }
-    if args.wants(Scenario::Latency) {
-        latency(args, report).await?;
-    }
-    if args.wants(Scenario::CatchUp) {
-        catch_up(args, report).await?;
-    }
-    if args.wants(Scenario::Wire) {
-        wire(args, report).await?;
-    }
-    if args.wants(Scenario::Idle) {
-        idle(args, report).await?;
-    }
-    if [Scenario::Memory, Scenario::Restart, Scenario::StoreSize].into_iter().any(|one| args.wants(one)) {
-        endurance(args, report).await?;
-    }
-    Ok(())
+/// Scenarios that are measured together, since they share the ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Group {
+    Throughput,
+    Latency,
+    CatchUp,
+    Wire,
+    Idle,
+    Endurance,
 }
 
-async fn pair(args: &Args) -> anyhow::Result<Pair> {
-    Pair::start(args.dir.as_deref(), args.keep).await
+impl Group {
+    const ALL: [Self; 6] = [Self::Throughput, Self::Latency, Self::CatchUp, Self::Wire, Self::Idle, Self::Endurance];
+
+    fn scenarios(self) -> &'static [Scenario] {
+        match self {
+            Self::Throughput => &[Scenario::Throughput],
+            Self::Latency => &[Scenario::Latency],
+            Self::CatchUp => &[Scenario::CatchUp],
+            Self::Wire => &[Scenario::Wire],
+            Self::Idle => &[Scenario::Idle],
+            Self::Endurance => &[Scenario::Memory, Scenario::Restart, Scenario::StoreSize],
+        }
+    }
+
+    /// Those that were asked for.
+    pub(super) fn wanted(args: &Args) -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|group| group.scenarios().iter().any(|scenario| args.wants(*scenario)))
+    }
+
+    /// How often it is measured. Counters of bytes say the same each time, and filling a journal takes long: once.
+    pub(super) fn rounds(self, args: &Args) -> u32 {
+        match self {
+            Self::Throughput | Self::Latency | Self::CatchUp => args.rounds(),
+            Self::Wire | Self::Idle | Self::Endurance => 1,
+        }
+    }
+
+    /// Measures one system once.
+    pub(super) async fn measure<S: SetUp>(self, args: &Args, report: &mut Report) -> anyhow::Result<()> {
+        // What the turn before has left to be written is no burden of this one.
+        nix::unistd::sync();
+        let ends = S::start(&args.place()).await.with_context(|| format!("{} does not start", S::NAME))?;
+        let measured = match self {
+            Self::Throughput => throughput(ends, args, report).await,
+            Self::Latency => latency(ends, args, report).await,
+            Self::CatchUp => catch_up(ends, args, report).await,
+            Self::Wire => wire(ends, args, report).await,
+            Self::Idle => idle(ends, args, report).await,
+            Self::Endurance => endurance::endurance(ends, args, report).await,
+        };
+        measured.with_context(|| format!("{self:?} of {}", S::NAME))
+    }
 }
 
-fn maker(size: usize, filling: Filling) -> anyhow::Result<Maker> {
+pub(super) fn maker(size: usize, filling: Filling) -> anyhow::Result<Maker> {
     Maker::new(size, filling, SystemClock::new().now())
 }
 
 #[allow(clippy::cast_precision_loss, reason = "figures are far below 2^52")]
-fn float(number: u64) -> f64 {
+pub(super) fn float(number: u64) -> f64 {
     number as f64
 }
 
-fn millis(time: Duration) -> f64 {
+pub(super) fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1_000.0
 }
 
@@ -71,11 +96,17 @@ pub(crate) fn percentile(sorted: &[Duration], percent: usize) -> f64 {
     sorted.get(at).copied().map_or(f64::NAN, millis)
 }
 
-async fn throughput(args: &Args, report: &mut Report) -> anyhow::Result<()> {
-    let mut pair = pair(args).await?;
+/// Median and 99th percentile of how long the acknowledgement of A took, ms.
+pub(super) fn acknowledgement(published: &[Published]) -> (f64, f64) {
+    let mut times: Vec<Duration> = published.iter().map(|one| one.acknowledged - one.at).collect();
+    times.sort_unstable();
+    (percentile(&times, 50), percentile(&times, 99))
+}
+
+async fn throughput<S: System>(mut ends: S, args: &Args, report: &mut Report) -> anyhow::Result<()> {
     let maker = maker(args.size, Filling::Bytes)?;
-    raise_all(&mut pair, &maker, 16, 200).await?;
-    receipted(&pair).await?;
+    raise_all(&mut ends, &maker, 16, 200).await?;
+    stored(&mut ends).await?;
     for callers in &args.callers {
         // So many that a step lasts some ten seconds on a calm machine.
         let by_callers = if *callers < 8 {
@@ -86,15 +117,15 @@ async fn throughput(args: &Args, report: &mut Report) -> anyhow::Result<()> {
             60_000
         };
         let count = args.count.unwrap_or(by_callers);
-        let used = pair.processor_time()?;
+        let used = ends.processor_time()?;
         let started = Instant::now();
-        raise_all(&mut pair, &maker, *callers, count).await?;
+        raise_all(&mut ends, &maker, *callers, count).await?;
         let acknowledged = started.elapsed();
-        receipted(&pair).await?;
+        stored(&mut ends).await?;
         let elapsed = started.elapsed();
-        let used = pair.processor_time()?.saturating_sub(used);
+        let used = ends.processor_time()?.saturating_sub(used);
         report.add(
-            &Line::new("throughput")
+            Line::new("throughput")
                 .parameter("callers", *callers)
                 .parameter("alerts", count)
                 .parameter("size_bytes", args.size)
@@ -103,102 +134,90 @@ async fn throughput(args: &Args, report: &mut Report) -> anyhow::Result<()> {
                 .figure("cpu_us_per_alert", used.as_secs_f64() * 1e6 / float(count)),
         );
     }
-    pair.stop().await
+    ends.stop().await
 }
 
-async fn latency(args: &Args, report: &mut Report) -> anyhow::Result<()> {
-    let mut pair = pair(args).await?;
+async fn latency<S: System>(mut ends: S, args: &Args, report: &mut Report) -> anyhow::Result<()> {
     let maker = maker(args.size, Filling::Bytes)?;
-    raise_steadily(&mut pair, &maker, PACE, 50).await?;
-    receipted(&pair).await?;
+    raise_steadily(&mut ends, &maker, PACE, 50).await?;
+    stored(&mut ends).await?;
     let count = args.count.unwrap_or(1_500);
-    let mut watchers = JoinSet::new();
-    let mut watch = WatchServiceClient::new(pair.b.channel().await?);
-    let request = WatchRequest { from_position: None, topics: vec!["alert".to_owned()], until_now: false };
-    let mut events = watch.watch(request).await?.into_inner();
-    watchers.spawn(async move {
-        let mut stored = HashMap::new();
-        while (stored.len() as u64) < count {
-            let event = events.message().await?.context("the watch ended")?;
-            if !event.id.is_empty() {
-                stored.entry(event.id).or_insert_with(Instant::now);
-            }
-        }
-        anyhow::Ok(stored)
-    });
-    let raised = raise_steadily(&mut pair, &maker, PACE, count).await?;
-    receipted(&pair).await?;
-    let ended = tokio::time::timeout(Duration::from_secs(10), watchers.join_next()).await;
-    let stored = ended.context("the peer does not tell of every alert")?.context("there is one watcher")???;
-    let mut to_peer = between(&raised, |one| stored.get(&one.id).copied())?;
-    let mut to_answer = between(&raised, |one| Some(one.acknowledged))?;
+    let mut watching = ends.watch(count).await?;
+    let used = ends.processor_time()?;
+    let published = raise_steadily(&mut ends, &maker, PACE, count).await?;
+    let ended = tokio::time::timeout(Duration::from_secs(10), watching.join_next()).await;
+    let used = ends.processor_time()?.saturating_sub(used);
+    let arrivals = ended.context("B does not tell of every alert")?.context("there is one watcher")???;
+    let arrived = |one: &Published| {
+        let at = arrivals.get(&one.id).context("an alert is missing at B")?;
+        anyhow::Ok(at.saturating_duration_since(one.at))
+    };
+    let mut to_peer = published.iter().map(arrived).collect::<anyhow::Result<Vec<_>>>()?;
     to_peer.sort_unstable();
-    to_answer.sort_unstable();
+    let (acknowledged_p50, acknowledged_p99) = acknowledgement(&published);
     report.add(
-        &Line::new("latency")
+        Line::new("latency")
             .parameter("alerts_per_s", PACE)
             .parameter("alerts", count)
             .parameter("size_bytes", args.size)
             .figure("p50_ms", percentile(&to_peer, 50))
             .figure("p99_ms", percentile(&to_peer, 99))
-            .figure("acknowledged_p50_ms", percentile(&to_answer, 50))
-            .figure("acknowledged_p99_ms", percentile(&to_answer, 99)),
+            .figure("acknowledged_p50_ms", acknowledged_p50)
+            .figure("acknowledged_p99_ms", acknowledged_p99)
+            .figure("cpu_us_per_alert", used.as_secs_f64() * 1e6 / float(count)),
     );
-    pair.stop().await
+    stored(&mut ends).await?;
+    ends.stop().await
 }
 
-/// From raise until the instant that `until` tells, of every alert.
-fn between(raised: &[Raised], until: impl Fn(&Raised) -> Option<Instant>) -> anyhow::Result<Vec<Duration>> {
-    raised
-        .iter()
-        .map(|one| Ok(until(one).context("an alert is missing at the peer")?.saturating_duration_since(one.at)))
-        .collect()
-}
-
-async fn catch_up(args: &Args, report: &mut Report) -> anyhow::Result<()> {
-    let mut pair = pair(args).await?;
+async fn catch_up<S: System>(mut ends: S, args: &Args, report: &mut Report) -> anyhow::Result<()> {
     let maker = maker(args.size, Filling::Bytes)?;
-    raise_all(&mut pair, &maker, 16, 100).await?;
-    receipted(&pair).await?;
-    pair.b.stop().await?;
-    raise_all(&mut pair, &maker, FILLERS, args.backlog).await?;
+    raise_all(&mut ends, &maker, 16, 100).await?;
+    stored(&mut ends).await?;
+    ends.stop_end(End::B).await?;
+    let before = *ends.published();
+    raise_all(&mut ends, &maker, FILLERS, args.backlog).await?;
     let started = Instant::now();
-    let start_up = pair.b.start().await?;
-    pair.linked().await?;
-    let linked = started.elapsed();
-    let before = pair.processor_time()?;
-    receipted(&pair).await?;
+    let start_up = ends.start_end(End::B).await?;
+    ends.joined().await?;
+    let joined = started.elapsed();
+    let used = ends.processor_time()?;
+    // The rate counts from what has come first, so that who waits before he dials again is not slow for that.
+    let first = more_than(&ends, before).await?;
+    let began = started.elapsed();
+    stored(&mut ends).await?;
     let elapsed = started.elapsed();
-    let used = pair.processor_time()?.saturating_sub(before);
+    let used = ends.processor_time()?.saturating_sub(used);
+    let rest = *ends.published() - first;
     report.add(
-        &Line::new("catch-up")
+        Line::new("catch-up")
             .parameter("alerts", args.backlog)
             .parameter("size_bytes", args.size)
-            .figure("alerts_per_s", float(args.backlog) / elapsed.saturating_sub(linked).as_secs_f64())
+            .figure("alerts_per_s", float(rest) / (elapsed - began).as_secs_f64().max(1e-3))
             .figure("peer_start_ms", millis(start_up))
-            .figure("until_linked_ms", millis(linked))
+            .figure("until_linked_ms", millis(joined))
+            .figure("until_first_stored_ms", millis(began))
             .figure("total_s", elapsed.as_secs_f64())
             .figure("cpu_us_per_alert", used.as_secs_f64() * 1e6 / float(args.backlog))
-            .figure("sender_peak_rss_mib", machine::memory(pair.a.pid()?)?.peak_mib),
+            .figure("sender_peak_rss_mib", machine::memory(ends.pid(End::A)?)?.peak_mib),
     );
-    pair.stop().await
+    ends.stop().await
 }
 
-async fn wire(args: &Args, report: &mut Report) -> anyhow::Result<()> {
-    let mut pair = pair(args).await?;
+async fn wire<S: System>(mut ends: S, args: &Args, report: &mut Report) -> anyhow::Result<()> {
     let count = args.count.unwrap_or(400).min(2_000);
     for (size, filling) in
         [(300, Filling::Bytes), (1_024, Filling::Bytes), (1_024, Filling::Words), (1_024, Filling::CapText)]
     {
         let maker = maker(size, filling)?;
-        raise_steadily(&mut pair, &maker, WIRE_PACE, 20).await?;
-        receipted(&pair).await?;
-        let before = traffic(pair.port)?;
-        raise_steadily(&mut pair, &maker, WIRE_PACE, count).await?;
-        receipted(&pair).await?;
-        let spent = traffic(pair.port)?.since(before)?;
+        raise_steadily(&mut ends, &maker, WIRE_PACE, 20).await?;
+        stored(&mut ends).await?;
+        let before = traffic(ends.port())?;
+        raise_steadily(&mut ends, &maker, WIRE_PACE, count).await?;
+        stored(&mut ends).await?;
+        let spent = traffic(ends.port())?.since(before)?;
         report.add(
-            &Line::new("wire")
+            Line::new("wire")
                 .parameter("size_bytes", size)
                 .parameter("filling", filling.name())
                 .parameter("alerts", count)
@@ -209,91 +228,29 @@ async fn wire(args: &Args, report: &mut Report) -> anyhow::Result<()> {
                 .figure("segments_per_alert", float(spent.segments) / float(count)),
         );
     }
-    pair.stop().await
+    ends.stop().await
 }
 
-async fn idle(args: &Args, report: &mut Report) -> anyhow::Result<()> {
-    let mut pair = pair(args).await?;
-    raise_all(&mut pair, &maker(args.size, Filling::Bytes)?, 1, 10).await?;
-    receipted(&pair).await?;
+async fn idle<S: System>(mut ends: S, args: &Args, report: &mut Report) -> anyhow::Result<()> {
+    raise_all(&mut ends, &maker(args.size, Filling::Bytes)?, 1, 10).await?;
+    stored(&mut ends).await?;
     // What closes the exchange, such as a last receipt's acknowledgement, is no idle traffic.
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let before = traffic(pair.port)?;
-    let used = pair.processor_time()?;
+    let before = traffic(ends.port())?;
+    let used = ends.processor_time()?;
     tokio::time::sleep(Duration::from_secs(args.idle_seconds)).await;
-    let spent = traffic(pair.port)?.since(before)?;
-    let used = pair.processor_time()?.saturating_sub(used);
+    let spent = traffic(ends.port())?.since(before)?;
+    let used = ends.processor_time()?.saturating_sub(used);
     let an_hour = 3_600.0 / float(args.idle_seconds);
     report.add(
-        &Line::new("idle")
+        Line::new("idle")
             .parameter("seconds", args.idle_seconds)
             .figure("ip_bytes_per_hour", float(spent.ip_bytes()) * an_hour)
             .figure("tcp_payload_bytes_per_hour", float(spent.sent + spent.received) * an_hour)
             .figure("segments_per_hour", float(spent.segments) * an_hour)
             .figure("cpu_s_per_hour", used.as_secs_f64() * an_hour),
     );
-    pair.stop().await
-}
-
-/// Fills the journals once for all scenarios that need them full.
-async fn endurance(args: &Args, report: &mut Report) -> anyhow::Result<()> {
-    let mut pair = pair(args).await?;
-    if args.wants(Scenario::Memory) {
-        tokio::time::sleep(Duration::from_secs(3)).await;
-        report.add(&memory_line(&pair, "idle", args.size)?);
-    }
-    let maker = maker(args.size, Filling::Bytes)?;
-    let empty = (pair.a.store_bytes()?, pair.b.store_bytes()?);
-    let started = Instant::now();
-    raise_all(&mut pair, &maker, FILLERS, args.stored).await?;
-    receipted(&pair).await?;
-    let filled = started.elapsed();
-    if args.wants(Scenario::Memory) {
-        report.add(
-            &memory_line(&pair, "full", args.size)?.figure("alerts_per_s", float(args.stored) / filled.as_secs_f64()),
-        );
-    }
-    if args.wants(Scenario::StoreSize) {
-        let bytes = |now: u64, then: u64| float(now.saturating_sub(then)) / float(args.stored);
-        report.add(
-            &Line::new("store-size")
-                .parameter("alerts", args.stored)
-                .parameter("size_bytes", args.size)
-                .figure("sender_bytes_per_alert", bytes(pair.a.store_bytes()?, empty.0))
-                .figure("receiver_bytes_per_alert", bytes(pair.b.store_bytes()?, empty.1)),
-        );
-    }
-    if args.wants(Scenario::Restart) {
-        let a = restart(&mut pair.a).await?;
-        let b = restart(&mut pair.b).await?;
-        pair.linked().await?;
-        report.add(
-            &Line::new("restart")
-                .parameter("alerts", args.stored)
-                .parameter("size_bytes", args.size)
-                .figure("sender_start_ms", millis(a))
-                .figure("receiver_start_ms", millis(b)),
-        );
-    }
-    pair.stop().await
-}
-
-/// Kills a node and starts it again; how long until it answers.
-async fn restart(node: &mut BenchNode) -> anyhow::Result<Duration> {
-    node.kill().await?;
-    node.start().await
-}
-
-fn memory_line(pair: &Pair, state: &str, size: usize) -> anyhow::Result<Line> {
-    let (a, b) = (machine::memory(pair.a.pid()?)?, machine::memory(pair.b.pid()?)?);
-    Ok(Line::new("memory")
-        .parameter("state", state)
-        .parameter("alerts", pair.raised)
-        .parameter("size_bytes", size)
-        .figure("sender_rss_mib", a.resident_mib)
-        .figure("receiver_rss_mib", b.resident_mib)
-        .figure("sender_peak_rss_mib", a.peak_mib)
-        .figure("receiver_peak_rss_mib", b.peak_mib))
+    ends.stop().await
 }
 
 #[cfg(test)]

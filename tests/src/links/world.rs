@@ -7,7 +7,10 @@ use passerelle_proto::v1;
 
 use super::{APPROVER, namespace::Ends, namespace::LISTEN, profile::Profile};
 use crate::{
-    bench::nodes::{BenchNode, Pair, Wiring},
+    bench::{
+        nodes::{BenchNode, Pair, Wiring},
+        system::Place,
+    },
     world::Handovers,
 };
 
@@ -58,7 +61,7 @@ impl Joined {
 
 fn pair(ends: &Ends, introduced: bool) -> anyhow::Result<Pair> {
     let wiring = Wiring { address: SocketAddr::from(LISTEN), netns: Some(ends.names()), besides: cases(), introduced };
-    Pair::wired(None, false, wiring)
+    Pair::wired(&Place::default(), wiring)
 }
 
 /// What the nodes need besides to hand cases over: a supervisor, and an agreement of both Societies.
