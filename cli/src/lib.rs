@@ -14,7 +14,6 @@ pub mod failure;
 pub mod files;
 pub mod profile;
 pub mod render;
-mod signature;
 
 use std::{ffi::OsString, process::ExitCode};
 

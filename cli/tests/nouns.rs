@@ -421,6 +421,9 @@ fn a_name_that_means_two_places_is_answered_with_both() {
     assert_eq!(run(&["place", "find", "MR-09", "--output", "json"]).json()[0]["name"], "Tagant");
     assert!(run(&["place", "list", "--kind", "crossing"]).out.contains("Assamaka"));
     assert!(run(&["place", "find", "nowhere at all"]).out.contains("no such place"));
+    for nothing in ["", " ", "'-"] {
+        assert_eq!(run(&["place", "find", nothing]).exit, Exit::Usage, "{nothing:?}");
+    }
 }
 
 #[test]

@@ -19,7 +19,7 @@ use passerelle_proto::{convert::timestamp, v1};
 use zeroize::Zeroizing;
 
 use crate::{
-    feed::{Board, Public, SourceStatus},
+    feed::{Office, SourceStatus},
     link::{Link, LinkStatus, Statuses},
     operator::ports::{
         AddedPeer, BundleFile, FeedView, Kept, LinkSnapshot, LinkView, OriginReader, OwnCertificates, Packages,
@@ -177,26 +177,21 @@ impl OriginReader for Origins {
 }
 
 /// The feeds of the node.
-pub struct Feeds {
-    /// The public feed with its address, where there is one.
-    pub public: Option<Public>,
-    /// The sources that are polled.
-    pub board: Arc<Board>,
-}
+pub struct Feeds(pub Arc<Office>);
 
 impl FeedView for Feeds {
     fn public(&self) -> Option<v1::PublicFeed> {
-        let (url, published) = self.public.as_ref()?;
+        let (url, published) = self.0.public()?;
         let published = published.borrow();
         Some(v1::PublicFeed {
-            url: url.clone(),
+            url,
             messages: published.messages() as u64,
             changed_at: published.changed().map(timestamp),
         })
     }
 
     fn sources(&self) -> Vec<v1::CapSource> {
-        self.board.sources().into_iter().map(polled).collect()
+        self.0.board().sources().into_iter().map(polled).collect()
     }
 }
 

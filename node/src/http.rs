@@ -58,6 +58,7 @@ where
     let connections = Arc::new(Semaphore::new(limits.connections));
     loop {
         let accepted = tokio::select! {
+            biased;
             () = stop.cancelled() => return Ok(()),
             accepted = accept(&listener, &connections) => accepted,
         };
@@ -72,6 +73,7 @@ where
         let (answer, stop) = (answer.clone(), stop.clone());
         spawner.spawn(name, async move {
             tokio::select! {
+                biased;
                 () = stop.cancelled() => {}
                 _ = tokio::time::timeout(limits.within, converse(stream, limits.keep_alive, name, answer)) => {}
             }

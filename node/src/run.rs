@@ -2,8 +2,9 @@
 //! handed to the rooms; no room makes another.
 
 mod stores;
+mod surroundings;
 
-use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use passerelle_domain::{
@@ -20,7 +21,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     adapters::{Book, Feeds, Keeping, Links, Origins},
-    clock::Clock,
     config::{Config, Duty},
     duty::Desk,
     engine::{self, Engine},
@@ -32,13 +32,11 @@ use crate::{
     packages::Packages,
     peers::{self, Peers},
     requests,
-    store::{
-        Store,
-        disk::{DiskPressure, free_space},
-    },
-    supervise::{Phase, Supervisor, Task},
+    store::disk::DiskPressure,
+    supervise::{self, Phase, Supervisor, Task},
     trust::{
-        HandshakeLimits, HandshakeRefused, LiveTrust, NodeTrust, PeerBundles, TrustFolder, incoming, operator_incoming,
+        HandshakeLimits, HandshakeRefused, Listening, LiveTrust, NodeTrust, PeerBundles, TrustFolder, incoming,
+        operator_incoming,
     },
     upkeep::{self, Upkeep},
     vault::Vault,
@@ -46,6 +44,7 @@ use crate::{
 };
 
 pub use stores::{open_store, store_folder, store_options};
+pub use surroundings::{Disk, Storage, Surroundings};
 
 /// How often certificates, the disk and the folder of bundles are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
@@ -69,7 +68,7 @@ pub struct Node {
     /// Makes the pseudonyms of cases.
     pub pseudonyms: Pseudonyms,
     /// The public feed, and the sources that are polled.
-    pub feeds: Arc<Feeds>,
+    pub feeds: Arc<feed::Office>,
     /// The posts on duty, replaced by a reload.
     pub duty: watch::Sender<Arc<Vec<Duty>>>,
     /// Retention.
@@ -78,20 +77,12 @@ pub struct Node {
     pub policy: watch::Sender<Arc<Policy>>,
     trust_folder: TrustFolder,
     trust: NodeTrust,
-}
-
-/// What the node takes from outside itself.
-#[derive(Clone)]
-pub struct Surroundings {
-    /// What time it is.
-    pub clock: Arc<dyn Clock>,
-    /// Chance.
-    pub entropy: Arc<dyn Entropy>,
+    storage: Storage,
 }
 
 /// What a configuration allows of each peer.
 #[must_use]
-pub fn policy_of(config: &Config) -> Policy {
+pub fn policy_of(config: &Config, storage: &Storage) -> Policy {
     let peers = config.peers.iter().map(|(society, peer)| {
         let policy = PeerPolicy {
             alerts: peer.alerts,
@@ -105,14 +96,14 @@ pub fn policy_of(config: &Config) -> Policy {
         peers: peers.collect(),
         transfers: config.transfers.clone(),
         retention: config.retention.periods,
-        disk_reserved: disk_is_reserved(&config.data_dir),
+        disk_reserved: disk_is_reserved(storage.used_percent(&config.data_dir)),
     }
 }
 
 /// Whether what is left of the disk is the reserve of what cannot wait. One that cannot tell is taken to have room: the
 /// store says so when it has none.
-fn disk_is_reserved(data_dir: &Path) -> bool {
-    free_space(data_dir).is_ok_and(|disk| DiskPressure::at(disk.used_percent) == DiskPressure::Reserve)
+fn disk_is_reserved(used_percent: Option<u8>) -> bool {
+    used_percent.is_some_and(|used| DiskPressure::at(used) == DiskPressure::Reserve)
 }
 
 /// Starts every task of a node but the operators' interface, in the order in which each needs the others.
@@ -135,9 +126,9 @@ pub async fn start(
         trust.identity.society()
     );
     let pseudonyms = Pseudonyms::new(trust_folder.pseudonym_secret(&*fill)?);
-    let store: Arc<dyn Store> = Arc::new(stores::prepare(&config)?);
+    let store = stores::prepare(&config, &around.storage)?;
     let signer: Arc<dyn Signer + Send + Sync> = trust.signing.clone();
-    let (policy, policy_seen) = watch::channel(Arc::new(policy_of(&config)));
+    let (policy, policy_seen) = watch::channel(Arc::new(policy_of(&config, &around.storage)));
     let (engine, handle) = Engine::new(engine::Parts {
         own: config.society,
         store: store.clone(),
@@ -148,7 +139,7 @@ pub async fn start(
         pseudonyms: pseudonyms.clone(),
         metrics: metrics.clone(),
     });
-    start_engine(supervisor, engine, handle.clone())?;
+    surroundings::start_engine(supervisor, engine, handle.clone(), &around.storage)?;
     let epoch = epoch_of(&handle).await?;
 
     let bundles = PeerBundles::open(&config.data_dir)?;
@@ -173,7 +164,7 @@ pub async fn start(
     erasing.spawn("eraser", eraser.run(erasing.token().clone()));
     let orphans = {
         let (engine, packages, own) = (handle.clone(), packages.clone(), config.society);
-        tokio::task::spawn_blocking(move || upkeep::clean_vault(own, &engine, &packages)).await??
+        supervise::offload(move || upkeep::clean_vault(own, &engine, &packages)).await??
     };
     if orphans > 0 {
         tracing::warn!(orphans, "what a crash left in the vault was removed");
@@ -184,6 +175,7 @@ pub async fn start(
         own: config.society,
         epoch,
         engine: handle.clone(),
+        network: around.network.clone(),
         trust: live,
         packages: packages.clone(),
         bundle_version: own.version,
@@ -196,8 +188,8 @@ pub async fn start(
         spawner: supervisor.spawner(Phase::Link),
     };
     if let Some(address) = config.link.listen {
-        let listener = TcpListener::bind(address).await.with_context(|| unheard(address, "link", "listen"))?;
-        tracing::info!(address = %listener.local_addr()?, "peers may dial in");
+        let listener = around.network.listen(address).await.with_context(|| unheard(address, "link", "listen"))?;
+        tracing::info!(address = %listener.address, "peers may dial in");
         start_listener(supervisor, listener, link.clone());
     }
     let peers = Arc::new(Peers::new(bundles, trust.identity.clone(), own, link.clone(), config.clone()));
@@ -213,14 +205,16 @@ pub async fn start(
     let desk = Desk::new(config.society, handle.clone(), around.clock.clone(), posts, metrics);
     let duties = supervisor.spawner(Phase::Link);
     duties.spawn("duty desk", desk.keep(duties.token()));
-    let parts = feed::Parts {
+    let feeds = feed::Parts {
+        own: config.society,
         engine: handle.clone(),
         clock: around.clock.clone(),
         entropy: around.entropy.clone(),
         metrics: link.metrics.clone(),
+        serving: supervisor.spawner(Phase::Listeners),
+        keeping: supervisor.spawner(Phase::Link),
     };
-    let (public, board) = feed::start(supervisor, &config, parts).await?;
-    let feeds = Arc::new(Feeds { public, board });
+    let feeds = Arc::new(feed::Office::open(&config, feeds).await?);
     let society = config.society;
     let upkeep = start_upkeep(supervisor, &config, &link, &packages, &pseudonyms, &policy);
     Ok(Node {
@@ -237,6 +231,7 @@ pub async fn start(
         policy,
         trust_folder,
         trust,
+        storage: around.storage.clone(),
     })
 }
 
@@ -275,25 +270,6 @@ fn fill_from(entropy: &Arc<dyn Entropy>) -> Arc<crate::trust::Fill> {
     Arc::new(move |bytes: &mut [u8]| entropy.fill(bytes))
 }
 
-/// The engine has a thread of its own: it waits for the disk.
-fn start_engine(supervisor: &mut Supervisor, engine: Engine, handle: engine::Handle) -> anyhow::Result<()> {
-    let (ended, outcome) = tokio::sync::oneshot::channel();
-    std::thread::Builder::new().name("engine".to_owned()).spawn(move || {
-        // Nobody waits any more only when the process is ending.
-        let _ = ended.send(engine.run());
-    })?;
-    let stop = supervisor.token(Phase::Engine);
-    supervisor.spawn(Task::Engine, async move {
-        let mut outcome = outcome;
-        tokio::select! {
-            ended = &mut outcome => return ended.context("the engine's thread ended")?.map_err(Into::into),
-            () = stop.cancelled() => handle.stop().await,
-        }
-        outcome.await.context("the engine's thread ended")?.map_err(Into::into)
-    });
-    Ok(())
-}
-
 /// The life that the store is in, once the engine has begun it.
 async fn epoch_of(handle: &engine::Handle) -> anyhow::Result<Epoch> {
     let mut durable = handle.durable();
@@ -301,7 +277,7 @@ async fn epoch_of(handle: &engine::Handle) -> anyhow::Result<Epoch> {
     Ok(handle.view().head()?.context("the store holds no journal")?.epoch)
 }
 
-fn start_listener(supervisor: &mut Supervisor, listener: TcpListener, link: Link) {
+fn start_listener(supervisor: &mut Supervisor, listener: Listening, link: Link) {
     let tracker = TaskTracker::new();
     let limits = HandshakeLimits { at_once: HANDSHAKES_MAX, ..HandshakeLimits::default() };
     let (refused, recorder) = tokio::sync::mpsc::channel(HANDSHAKES_MAX);
@@ -322,6 +298,7 @@ fn start_listener(supervisor: &mut Supervisor, listener: TcpListener, link: Link
             .add_service(Listener::service(link))
             .serve_with_incoming(connections);
         tokio::select! {
+            biased;
             served = served => served.context("the peer port"),
             // Nobody new comes in from here on; sessions say goodbye in the next phase.
             () = stop.cancelled() => Ok(()),
@@ -333,6 +310,7 @@ async fn record_refused(link: Link, mut refused: tokio::sync::mpsc::Receiver<Cod
     let stop = link.spawner.token().clone();
     loop {
         let code = tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             code = refused.recv() => match code { Some(code) => code, None => return },
         };
@@ -342,16 +320,16 @@ async fn record_refused(link: Link, mut refused: tokio::sync::mpsc::Receiver<Cod
     }
 }
 
-/// Starts the operators' interface of a node that is up: at its socket and, where configured, over TLS.
+/// The operators' services of a node that is up, with what they do by themselves under way. Nobody can reach them yet.
 ///
 /// # Errors
-/// When the socket or the port cannot be had.
-pub fn serve_operators(
+/// When the users of this machine cannot be looked up.
+pub fn operators(
     supervisor: &mut Supervisor,
     node: &Node,
     around: &Surroundings,
     metrics: &Metrics,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<operator::Operator> {
     let config = &node.config;
     let parts = operator::Parts {
         own: node.society,
@@ -368,7 +346,8 @@ pub fn serve_operators(
         upkeep: Arc::new(Keeping(node.upkeep.clone())),
         packages: node.packages.clone(),
         origins: Arc::new(Origins { link: node.link.clone(), packages: node.packages.clone() }),
-        feeds: node.feeds.clone(),
+        feeds: Arc::new(Feeds(node.feeds.clone())),
+        trusted: node.feeds.trusted(),
         card_hotline: config.card_hotline.clone(),
         data_dir: config.data_dir.clone(),
         started_at: around.clock.now(),
@@ -378,6 +357,21 @@ pub fn serve_operators(
     let operator = operator::Operator::new(parts);
     let releasing = supervisor.spawner(Phase::Link);
     releasing.spawn("releaser", operator.clone().release_what_is_accepted(releasing.token().clone()));
+    Ok(operator)
+}
+
+/// Starts the operators' interface of a node that is up: at its socket and, where configured, over TLS.
+///
+/// # Errors
+/// When the socket or the port cannot be had.
+pub fn serve_operators(
+    supervisor: &mut Supervisor,
+    node: &Node,
+    around: &Surroundings,
+    metrics: &Metrics,
+) -> anyhow::Result<()> {
+    let config = &node.config;
+    let operator = operators(supervisor, node, around, metrics)?;
     let socket = &config.operator.socket;
     let listening = operator::bind(socket, config.operator.socket_mode)
         .with_context(|| format!("the operators' socket {} cannot be had", socket.display()))?;
@@ -432,26 +426,28 @@ impl Node {
             requests::alarm(&self.engine, &self.link.metrics, now);
             let days = identity.not_after().since(now).as_secs_f64() / 86_400.0;
             self.link.metrics.credential_days_left(Credential::Node, self.society, days);
-            if let Ok(used) = free_space(&self.config.data_dir) {
-                self.link.metrics.disk_used_percent(f64::from(used.used_percent));
-                self.disk_pressure(DiskPressure::at(used.used_percent));
+            if let Some(used) = self.storage.used_percent(&self.config.data_dir) {
+                self.link.metrics.disk_used_percent(f64::from(used));
+                self.disk_pressure(DiskPressure::at(used));
             }
             if let Ok(bytes) = self.engine.store().bytes_on_disk() {
                 self.link.metrics.store_bytes(bytes);
             }
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return Ok(()),
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
         }
     }
 
-    /// Takes a configuration that was read again: peers, their addresses and what is allowed.
+    /// Takes a configuration that was read again: peers, their addresses and what is allowed, posts on duty, feeds.
     ///
     /// # Errors
-    /// What is wrong with the peers; what held before then still does.
+    /// What is wrong with the feeds or the peers; what held of them before then still does.
     pub async fn reload(&self, config: Config) -> anyhow::Result<()> {
-        self.policy.send_replace(Arc::new(policy_of(&config)));
+        self.feeds.reload(&config).await?;
+        self.policy.send_replace(Arc::new(policy_of(&config, &self.storage)));
         self.duty.send_replace(Arc::new(config.duty.clone()));
         self.peers.replace(None, Some(Arc::new(config))).await.map_err(Into::into)
     }

@@ -30,6 +30,7 @@ where
     let mut tick = tokio::time::interval((interval / 2).max(Duration::from_millis(1)));
     loop {
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             _ = tick.tick() => {}
         }

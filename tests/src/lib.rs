@@ -1,6 +1,11 @@
 //! Proof that the parts make one thing, and hold what they promise: worlds of several nodes for the
-//! tests in `tests/`, and benches over real node processes. Uses the nodes' public interface alone
-//! and touches nothing but temporary folders and loopback.
+//! tests in `tests/`, benches over real node processes, and poor links between such processes. Uses the
+//! nodes' public interface alone and touches nothing but temporary folders, loopback, and network
+//! namespaces that it makes for itself.
 
 pub mod bench;
+pub mod hostile;
+pub mod links;
+pub mod powercut;
+pub mod sim;
 pub mod world;

@@ -13,7 +13,7 @@ use passerelle_domain::{
     ids::AlertId,
     refusal::Code,
 };
-use passerelle_node::run::Node;
+use passerelle_node::{config::Config, run::Node};
 use passerelle_proto::v1::{self, alert_service_client::AlertServiceClient};
 use passerelle_tests::world::{
     World, cancel, channel, draft, entropy, has_alert, now, operator, own_address, raise, wait_until,
@@ -103,7 +103,7 @@ async fn an_alert_crosses_the_public_web_and_waits_for_a_person() -> anyhow::Res
     wait_until("Senegal's neighbour has it", || has_alert(&mali, polled)).await?;
 
     let mut alerts = AlertServiceClient::new(channel(&senegal.config.operator.socket).await?);
-    wait_until("the poll is over", || Ok(senegal.feeds.board.sources().iter().any(|source| source.drafted == 1)))
+    wait_until("the poll is over", || Ok(senegal.feeds.board().sources().iter().any(|source| source.drafted == 1)))
         .await?;
     let feeds = alerts.get_feeds(v1::GetFeedsRequest {}).await?.into_inner();
     let shown = |name: &str| feeds.sources.iter().find(|source| source.name == name).cloned().unwrap_or_default();
@@ -131,6 +131,61 @@ async fn an_alert_crosses_the_public_web_and_waits_for_a_person() -> anyhow::Res
     drop((alerts, senegal, mali));
     gambia_alone.end().await?;
     others.end().await
+}
+
+/// The configuration of the node with something besides.
+fn with(world: &mut World, besides: &str) -> anyhow::Result<Config> {
+    let site = world.site("GM")?;
+    let text = format!("{}{besides}", site.config());
+    Config::parse(&site.folder().join("node.toml"), &text, std::iter::empty())
+        .map_err(|faults| anyhow::anyhow!("{faults}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn feeds_follow_the_configuration_when_it_is_read_again() -> anyhow::Result<()> {
+    let (first, second) = (SocketAddr::new(own_address().ip(), 7481), SocketAddr::new(own_address().ip(), 7482));
+    let feed = |at: SocketAddr, title: &str| {
+        format!("\n[feed]\nlisten = \"{at}\"\nbase_url = \"http://{at}\"\ntitle = \"{title}\"\n")
+    };
+    let source = |name: &str, enabled: bool| {
+        format!(
+            "\n[[cap_sources]]\nname = \"{name}\"\nurl = \"http://{first}/{name}\"\nallow_private = true\nenabled = {enabled}\n"
+        )
+    };
+    let mut world = World::started(&["GM"]).await?;
+    let node = world.node("GM")?;
+    let names = || node.feeds.board().sources().iter().map(|it| (it.name.clone(), it.enabled)).collect::<Vec<_>>();
+    assert!(node.feeds.public().is_none() && names().is_empty() && TcpStream::connect(first).await.is_err());
+
+    node.reload(with(&mut world, &(feed(first, "One") + &source("a", true) + &source("b", false)))?).await?;
+    feed_with(first, "<title>One<").await?;
+    wait_until("both are shown", || Ok(names() == [("a".into(), true), ("b".into(), false)])).await?;
+
+    // The same address with another title; one source goes, the other is polled now, a third comes.
+    node.reload(with(&mut world, &(feed(first, "Two") + &source("b", true) + &source("c", false)))?).await?;
+    feed_with(first, "<title>Two<").await?;
+    wait_until("they have changed", || Ok(names() == [("b".into(), true), ("c".into(), false)])).await?;
+
+    // What cannot be had changes nothing: a port that is taken, a certificate that is none.
+    let taken = std::net::TcpListener::bind(second)?;
+    let refused = node.reload(with(&mut world, &feed(second, "Three"))?).await.map_err(|error| error.to_string());
+    assert!(refused.as_ref().is_err_and(|error| error.contains("under [feed]")), "{refused:?}");
+    let none = "\n[cap]\ntrusted_certificates = [\"node.toml\"]\n";
+    std::fs::write(world.site("GM")?.folder().join("node.toml"), "no certificate")?;
+    let refused = node.reload(with(&mut world, none)?).await.map_err(|error| format!("{error:#}"));
+    assert!(refused.as_ref().is_err_and(|error| error.contains("under [cap]")), "{refused:?}");
+    feed_with(first, "<title>Two<").await?;
+    assert_eq!(names().len(), 2);
+
+    // Another port, and then nothing at all.
+    drop(taken);
+    node.reload(with(&mut world, &feed(second, "Four"))?).await?;
+    feed_with(second, "<title>Four<").await?;
+    assert!(TcpStream::connect(first).await.is_err() && names().is_empty());
+    node.reload(with(&mut world, "")?).await?;
+    assert!(TcpStream::connect(second).await.is_err() && node.feeds.public().is_none());
+    drop(node);
+    world.end().await
 }
 
 /// When an alert was sent, in the whole seconds of CAP.

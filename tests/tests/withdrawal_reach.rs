@@ -17,7 +17,7 @@ use passerelle_domain::{
 use passerelle_node::{
     link::Packages as _,
     peers,
-    run::Node,
+    run::{Node, Surroundings},
     trust::{Connector, Ed25519Verifier, LiveTrust, PeerBundles, TrustFolder},
     withdrawals,
 };
@@ -179,7 +179,7 @@ async fn brought(folder: &Path, hello: Hello, parcel: &[u8]) -> anyhow::Result<V
     let live = LiveTrust::new(&peers::material(&trust.identity, trust.bundle.bundle(), &known), Arc::new(now))?;
     let mali = known.iter().map(SignedBundle::bundle).find(|bundle| bundle.society.code() == "ML").context("Mali")?;
     let address = mali.addresses.first().context("an address")?;
-    let connector = Connector::new(live, mali.society);
+    let connector = Connector::new(live, mali.society, Surroundings::machine().network);
     let channel = Endpoint::from_shared(format!("http://{address}"))?.connect_with_connector(connector).await?;
     let (frames, outgoing) = tokio::sync::mpsc::channel(4);
     frames.send(v1::Frame::from(Frame::Hello(hello))).await?;

@@ -275,7 +275,7 @@ async fn a_signature_or_a_word_that_was_changed_in_the_store_is_found_by_verify(
 /// Changes an object behind the engine's back, as a fault of the disk or a hand would.
 fn put_object(node: &Node, entry: EntryIndex, object: &[u8]) -> anyhow::Result<()> {
     let mut view = node.engine.view();
-    view.put_object(entry, object);
+    view.replace_object(entry, object)?;
     Ok(node.engine.store().commit(view.into_batch()?)?)
 }
 

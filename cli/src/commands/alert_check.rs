@@ -9,6 +9,7 @@ use passerelle_domain::{
     cap::{self, Finding, Report, Severity, Verdict},
     limits::CAP_CHECK_BYTES_MAX,
 };
+use passerelle_signature::{State, Trusted};
 use serde_json::{Value, json};
 
 use crate::{
@@ -16,7 +17,6 @@ use crate::{
     console::Console,
     failure::{Exit, Failure},
     files,
-    signature::{State, Trusted},
 };
 
 /// What files in folders are called that may hold an alert.

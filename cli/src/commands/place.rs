@@ -95,6 +95,9 @@ impl From<&'static CountryFacts> for Found {
 
 pub(super) fn run(command: &PlaceCommand, printer: Printer, console: &mut Console<'_>) -> Result<Exit, Failure> {
     let found = match command {
+        PlaceCommand::Find { name, .. } if geo::folded(name).is_empty() => {
+            return Err(Failure::usage("this name has no letter and no digit", "Give a name or a code: rosso, MR09."));
+        }
         PlaceCommand::Find { name, country } => find(name, country.as_ref().map(Society::code), console),
         PlaceCommand::List { country, kind, all } => {
             let wanted = |place: &&Place| {

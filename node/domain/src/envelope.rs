@@ -112,7 +112,7 @@ impl Envelope {
     /// Signs the envelope.
     #[must_use]
     pub fn sign(&self, signer: &dyn Signer) -> SignedEnvelope {
-        let payload = to_cbor(self);
+        let payload = to_cbor_within(self, self.body.len() + 256);
         let signature = signer.sign(&pae(PAYLOAD_TYPE, &payload));
         SignedEnvelope { payload: payload.into(), signature }
     }
@@ -162,7 +162,7 @@ impl SignedEnvelope {
     /// The bytes in which it is kept as an object of the journal.
     #[must_use]
     pub fn to_object(&self) -> Vec<u8> {
-        to_cbor(self)
+        to_cbor_within(self, self.payload.len() + 80)
     }
 
     /// Reads an object of the journal.
@@ -182,8 +182,13 @@ pub fn sealed_bytes_max() -> u64 {
 
 /// Canonical CBOR of any of our types. Writing to memory cannot fail.
 pub(crate) fn to_cbor<T: Encode<()>>(value: &T) -> Vec<u8> {
-    // Room for an entry or a small envelope, so that the buffer seldom grows.
-    let mut bytes = Vec::with_capacity(512);
+    // Room for an entry or a small alert, so that the buffer seldom grows.
+    to_cbor_within(value, 1_000)
+}
+
+/// The same, of a value that takes some `bytes_expected`.
+fn to_cbor_within<T: Encode<()>>(value: &T, bytes_expected: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(bytes_expected);
     // A `Vec` takes any byte, and our encoders return no error of their own.
     minicbor::encode(value, &mut bytes).expect("encoding to memory does not fail");
     bytes

@@ -12,6 +12,7 @@ pub mod cap;
 pub mod catalogue;
 pub mod consent;
 pub mod decide;
+pub mod defects;
 pub mod digest;
 pub mod entry;
 pub mod envelope;

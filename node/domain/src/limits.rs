@@ -168,6 +168,8 @@ pub const EXPIRY_SKEW_SECONDS: u64 = 300;
 pub const REFUSALS_AN_HOUR_MAX: u32 = 360;
 /// Commands that wait for the engine; one more is told `busy`.
 pub const ENGINE_QUEUE_MAX: usize = 4_096;
+/// Entries that call for work on a case and wait for the task that does it; who falls further behind looks at all cases.
+pub const CASE_WORK_WAITING_MAX: usize = 256;
 /// Commands in one commit: beyond this, waiting costs more than a sync saves.
 pub const BATCH_COMMANDS_MAX: usize = 256;
 /// Rejections named in one cumulative receipt; the receiver splits receipts at this count.

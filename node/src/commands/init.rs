@@ -3,7 +3,7 @@
 use std::{
     io::Write as _,
     net::SocketAddr,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -16,7 +16,7 @@ use crate::{
     clock::{Clock as _, SystemClock},
     config::{Address, Starting, starting_config},
     entropy::{Entropy as _, SystemEntropy},
-    trust::TrustFolder,
+    trust::{TrustFolder, disk},
 };
 
 use super::{WithConfig, say, tell};
@@ -63,8 +63,7 @@ impl Init {
             address => Some(address.parse::<SocketAddr>().context("--listen is an address with a port, or off")?),
         };
         let addresses: Result<Vec<_>, _> = self.advertise.iter().map(|address| address.as_str().parse()).collect();
-        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.dir);
-        made.with_context(|| format!("cannot make {}", self.dir.display()))?;
+        disk::make_folder(&self.dir).with_context(|| format!("cannot make {}", self.dir.display()))?;
         let entropy = SystemEntropy::new();
         let fill = move |bytes: &mut [u8]| entropy.fill(bytes);
         let now = SystemClock::new().now();
@@ -110,7 +109,7 @@ impl OperatorCertificate {
         let fill = move |bytes: &mut [u8]| entropy.fill(bytes);
         let authority = folder.authority(config.society)?;
         let issued = authority.issue_operator(&self.name, SystemClock::new().now(), OPERATOR_LIFE, &fill)?;
-        std::fs::create_dir_all(&self.out).with_context(|| format!("cannot make {}", self.out.display()))?;
+        disk::make_folder(&self.out).with_context(|| format!("cannot make {}", self.out.display()))?;
         write_new(&self.out.join(format!("{}.pem", self.name)), issued.certificate_pem.as_bytes(), 0o644)?;
         write_new(&self.out.join(format!("{}.key.pem", self.name)), issued.key_pem.as_bytes(), 0o600)?;
         write_new(&self.out.join("root.pem"), authority.root_pem().as_bytes(), 0o644)?;
@@ -123,10 +122,11 @@ fn address(text: &str) -> Result<Address, String> {
     text.parse().map_err(|()| "an address is host:port".to_owned())
 }
 
-/// Writes a file that must not be there yet.
+/// Writes a file that must not be there yet, durably.
 fn write_new(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
     let context = || format!("cannot write {}", path.display());
     let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
     let mut file = file.with_context(context)?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).with_context(context)
+    let folder = path.parent().unwrap_or(Path::new(""));
+    file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| disk::sync_folder(folder)).with_context(context)
 }

@@ -12,12 +12,19 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::Config;
 
+/// What this build is.
+#[cfg(not(feature = "defects"))]
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// What this build is: not one to run a node with.
+#[cfg(feature = "defects")]
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " with deliberate defects, for simulation only");
+
 /// The Passerelle node of one National Society.
 ///
 /// It exchanges route-condition alerts and consented case handovers with the nodes of other
 /// Societies, and keeps a durable record of who sent what to whom, when, and on what basis.
 #[derive(Debug, Parser)]
-#[command(name = "passerelle-node", version, about, long_about, arg_required_else_help = true)]
+#[command(name = "passerelle-node", version = VERSION, about, long_about, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -105,6 +112,7 @@ pub fn run_args(arguments: impl Iterator<Item = OsString>) -> ExitCode {
 
 fn check_config(with: &WithConfig) -> anyhow::Result<ExitCode> {
     let config = with.load()?;
+    crate::feed::trusted::load(&config.cap.trusted_certificates)?;
     config.check_data_folder()?;
     tell(&format!("{}: the configuration of the node of {} is in order", with.config.display(), config.society));
     Ok(ExitCode::SUCCESS)

@@ -6,9 +6,7 @@ use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    clock::SystemClock,
     config::Config,
-    entropy::SystemEntropy,
     metrics::Metrics,
     run::{Node, Surroundings, serve_operators, start},
     supervise::{Exit, Phase, Supervisor, Task},
@@ -31,9 +29,9 @@ pub(super) fn run(with: &WithConfig) -> anyhow::Result<ExitCode> {
 
 async fn serve(config: Config, with: &WithConfig) -> anyhow::Result<Exit> {
     let mut supervisor = Supervisor::new()?;
-    let around = Surroundings { clock: Arc::new(SystemClock::new()), entropy: Arc::new(SystemEntropy::new()) };
+    let around = Surroundings::machine();
     let metrics = Metrics::new();
-    tracing::info!(society = %config.society, version = env!("CARGO_PKG_VERSION"), "the node starts");
+    tracing::info!(society = %config.society, version = super::VERSION, "the node starts");
     let node = Arc::new(start(&mut supervisor, config, &around, metrics.clone()).await?);
     serve_operators(&mut supervisor, &node, &around, &metrics)?;
     let stop = supervisor.token(Phase::Link);
@@ -56,6 +54,7 @@ async fn reload_at(
 ) -> anyhow::Result<()> {
     loop {
         tokio::select! {
+            biased;
             () = stop.cancelled() => return Ok(()),
             hangup = hangups.recv() => if hangup.is_none() { return Ok(()) },
         }

@@ -11,7 +11,7 @@ use toml::de::DeTable;
 
 use super::{
     fault::Place,
-    read::{Listening, listen},
+    read::{Listening, capped, listen},
     reader::{Found, Reader, Section},
     value::{Name, Value},
 };
@@ -31,6 +31,14 @@ pub struct Feed {
     pub linger: Duration,
     /// How long readers may keep an answer. `max_age_seconds`, default 60.
     pub max_age: Duration,
+}
+
+/// Documents in CAP that come from others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cap {
+    /// Files of certificates, PEM or DER, by which signatures of such documents are verified: those of the services that
+    /// sign, or of authorities that certify them. `trusted_certificates`, default none.
+    pub trusted_certificates: Vec<PathBuf>,
 }
 
 /// A source of warnings that this node polls.
@@ -125,6 +133,13 @@ pub(super) fn feed(mut section: Section<'_, '_>, base: &Path) -> (Option<Feed>, 
     let address = listening.as_ref().map(|found| found.value);
     let feed = on.then_some(Feed { listen: address, folder, base_url, title, linger, max_age });
     (feed, ("feed.listen", listening))
+}
+
+/// The section `[cap]`.
+pub(super) fn cap(mut section: Section<'_, '_>, base: &Path) -> Cap {
+    let files = capped::<PathBuf>(&mut section, "trusted_certificates", CAP_SOURCES_MAX).unwrap_or_default();
+    section.refuse_unknown();
+    Cap { trusted_certificates: files.into_iter().map(|found| base.join(found.value)).collect() }
 }
 
 /// The tables `[[cap_sources]]`.

@@ -30,7 +30,7 @@ use passerelle_domain::{
 };
 
 pub use fault::{ConfigFaults, Fault, Place};
-pub use feeds::{CapSource, Feed};
+pub use feeds::{Cap, CapSource, Feed};
 pub use starting::{Starting, starting_config};
 pub use value::{Address, User};
 
@@ -64,6 +64,8 @@ pub struct Config {
     pub duty: Vec<Duty>,
     /// Section `[feed]`; none while the node shows nothing to the public.
     pub feed: Option<Feed>,
+    /// Section `[cap]`.
+    pub cap: Cap,
     /// The tables `[[cap_sources]]`. None: nobody's warnings are polled.
     pub cap_sources: Vec<CapSource>,
     /// Section `[log]`.

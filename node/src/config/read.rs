@@ -26,7 +26,7 @@ use super::{
 
 /// A Unix socket's path fits into 107 bytes (`sun_path` of unix(7)).
 const SOCKET_PATH_BYTES_MAX: usize = 107;
-const SECTIONS: [&str; 14] = [
+const SECTIONS: [&str; 15] = [
     "card",
     "store",
     "trust",
@@ -38,6 +38,7 @@ const SECTIONS: [&str; 14] = [
     "operators",
     "duty",
     "feed",
+    "cap",
     "cap_sources",
     "log",
     "metrics",
@@ -102,6 +103,7 @@ fn read_all<'a>(reader: &mut Reader<'a>, document: &'a DeTable<'a>, base: &Path)
     let operators = operators(reader, document);
     let duty = duty(reader, document);
     let (feed, feed_listen) = feeds::feed(reader.section(document, "feed"), base);
+    let cap = feeds::cap(reader.section(document, "cap"), base);
     let cap_sources = feeds::cap_sources(reader, document);
     let periods = retention::retention(reader.section(document, "retention"));
     let transfers = retention::transfers(reader, document, society.as_ref().map(|found| found.value));
@@ -123,6 +125,7 @@ fn read_all<'a>(reader: &mut Reader<'a>, document: &'a DeTable<'a>, base: &Path)
         card_hotline,
         duty,
         feed,
+        cap,
         cap_sources,
         log,
         metrics,
@@ -211,7 +214,7 @@ fn metrics(mut section: Section<'_, '_>) -> (Metrics, Listening) {
 }
 
 /// A list of at most `max` values.
-fn capped<T: super::value::Value>(
+pub(super) fn capped<T: super::value::Value>(
     section: &mut Section<'_, '_>,
     key: &'static str,
     max: usize,

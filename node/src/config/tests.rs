@@ -69,6 +69,7 @@ fn the_reference_shows_the_defaults_as_they_are() {
             card_hotline: None,
             duty: Vec::new(),
             feed: None,
+            cap: Cap::default(),
             cap_sources: Vec::new(),
             ..shown
         },
@@ -396,6 +397,16 @@ fn what_is_wrong_with_feeds_is_told_with_its_line() {
     ] {
         assert!(found.contains(expected), "{expected} in\n{found}");
     }
+}
+
+#[test]
+fn certificates_that_vouch_for_documents_are_files_beside_the_configuration() {
+    let text = "society = \"SN\"\n[cap]\ntrusted_certificates = [\"met.pem\", \"/etc/ssl/wmo.pem\"]\n";
+    let config = parse(text).expect("in order");
+    let expected = [Path::new("/etc/passerelle/met.pem"), Path::new("/etc/ssl/wmo.pem")];
+    assert_eq!(config.cap.trusted_certificates, expected);
+    let wrong = faults("society = \"SN\"\n[cap]\ntrusted_certificates = \"met.pem\"\ntrust = 1\n");
+    assert_eq!(wrong.len(), 2, "{wrong:?}");
 }
 
 #[test]

@@ -34,6 +34,7 @@ use crate::{
     engine,
     metrics::Metrics,
     store::{Direction, keys, view::decode},
+    supervise::offload,
 };
 
 /// How often the clock and the journal are looked at.
@@ -84,6 +85,7 @@ impl Desk {
             for id in ready {
                 self.due.remove(&id);
                 let acted = tokio::select! {
+                    biased;
                     () = end.cancelled() => return,
                     acted = self.act(id) => acted,
                 };
@@ -99,21 +101,27 @@ impl Desk {
                 tracing::error!(code = %refusal.code, "alerts that wait for an answer could not be counted");
             }
             tokio::select! {
+                biased;
                 () = end.cancelled() => return,
                 () = tokio::time::sleep(LOOK_EVERY) => {}
             }
-            let until = self.engine.durable().borrow().entries;
-            for index in next..until {
+            let (entries, duties) = {
+                let durable = self.engine.durable();
+                let durable = durable.borrow();
+                (durable.entries, durable.duties)
+            };
+            // Of most alerts nothing ever becomes due: they are not read again.
+            for index in next..duties {
                 self.follow(EntryIndex(index));
             }
-            next = until;
+            next = entries;
         }
     }
 
     /// Every alert of which something is due, now or later.
     async fn take_stock(&mut self) -> Result<(), Refusal> {
         let (store, now) = (self.engine.store().clone(), self.clock.now());
-        let found = tokio::task::spawn_blocking(move || {
+        let found = offload(move || {
             let (from, until) = keys::all(b'a');
             let mut found = Vec::new();
             for pair in store.scan(&from, &until, Direction::Forward) {

@@ -27,7 +27,9 @@ use passerelle_domain::{
 
 use super::{evidence::Evidence, rebuild};
 use crate::store::{
-    Store, keys,
+    Store,
+    journal::has_entries,
+    keys,
     view::{View, encode, failed},
 };
 
@@ -66,7 +68,7 @@ pub fn write(
     ok(header(&mut encoder, own, head.epoch, span.from))?;
     for index in span.from.0..span.size {
         let missing = || Refusal::new(Code::StoreFailed, format!("entry {index} is missing"));
-        let bytes = store.get(&keys::entry(EntryIndex(index))).map_err(failed)?.ok_or_else(missing)?;
+        let bytes = view.entry_bytes(EntryIndex(index))?.ok_or_else(missing)?;
         let object = view.stored_object(EntryIndex(index))?;
         ok(item(&mut encoder, &bytes, object.as_deref()))?;
         if encoder.writer().len() >= CHUNK_BYTES {
@@ -125,7 +127,7 @@ pub fn import(
     keys_of_own: &[PublicKey],
     verifier: &dyn Verifier,
 ) -> Result<Imported, Refusal> {
-    if View::of(store).head()?.is_some() || store.get(&keys::entry(EntryIndex(0))).map_err(failed)?.is_some() {
+    if View::of(store).head()?.is_some() || has_entries(store)? {
         return Err(Refusal::new(Code::WrongState, "the store is not empty; import into a new data folder"));
     }
     let mut items = Items::new(source);
@@ -200,6 +202,7 @@ impl Importing<'_> {
             return Err(wrong_society(self.own));
         }
         self.residues.named(&entry.body)?;
+        let mut put = None;
         match (fold::object_named(&entry.body), object) {
             (Some(named), Some(object)) => {
                 let about = |refusal: Refusal| {
@@ -212,7 +215,7 @@ impl Importing<'_> {
                         self.objects += 1;
                     }
                 }
-                view.put_object(index, &object);
+                put = Some(object);
             }
             (None, Some(_)) => {
                 return Err(Refusal::new(Code::BadDigest, format!("entry {index} names no object, and has one")));
@@ -222,7 +225,7 @@ impl Importing<'_> {
         self.previous = Entry::hash_of(&bytes);
         self.time = entry.time;
         self.frontier.append(self.previous);
-        view.put(keys::entry(index), bytes);
+        view.put_entry(index, bytes, put);
         Ok(())
     }
 }

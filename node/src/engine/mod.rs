@@ -2,8 +2,12 @@
 //! other, makes the entries and rows of a whole batch durable in one commit, and only then answers.
 //! May touch the store and the domain; knows nothing of links, operators or files.
 
+#[cfg(feature = "defects")]
+mod defects;
+mod durable;
 mod evidence;
 pub mod export;
+mod followed;
 pub(crate) mod limiter;
 mod run;
 mod verify;
@@ -13,14 +17,14 @@ use std::{collections::BTreeMap, sync::Arc};
 use passerelle_domain::{
     decide::{Command, Policy, Pseudonyms, Reply},
     envelope::Lane,
-    ids::{Epoch, Position},
-    limits::ENGINE_QUEUE_MAX,
+    ids::{EntryIndex, Epoch, Position},
+    limits::{CASE_WORK_WAITING_MAX, ENGINE_QUEUE_MAX},
     refusal::{Code, Refusal},
     signing::Signer,
     society::Society,
     time::Time,
 };
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::{
     clock::Clock,
@@ -28,6 +32,8 @@ use crate::{
     store::{Store, keys, view::View},
 };
 
+pub use durable::{EngineEnded, Following};
+pub use run::Settle;
 pub use verify::{Due, Progress, Report, VIEWS_VERSION, rebuild, rebuild_due, verify};
 
 /// What is durable. A read of the store beside a commit may see more; whoever tells others of it,
@@ -38,6 +44,9 @@ pub struct Durable {
     pub entries: u64,
     /// Time of the last of them.
     pub time: Time,
+    /// One more than the index of the newest entry, written since the start, after which something may become due of
+    /// an alert.
+    pub duties: u64,
     /// Last position given to an envelope, by peer and lane.
     pub queued: Arc<BTreeMap<(Society, Lane), Position>>,
 }
@@ -64,7 +73,8 @@ enum Job {
 #[derive(Clone)]
 pub struct Handle {
     jobs: mpsc::Sender<Job>,
-    durable: watch::Receiver<Durable>,
+    durable: Following,
+    case_work: broadcast::Sender<EntryIndex>,
     store: Arc<dyn Store>,
 }
 
@@ -92,17 +102,20 @@ pub struct Parts {
 pub struct Engine {
     parts: Parts,
     jobs: mpsc::Receiver<Job>,
-    durable: watch::Sender<Durable>,
+    durable: durable::Teller,
+    case_work: broadcast::Sender<EntryIndex>,
 }
 
 impl Engine {
-    /// An engine over a store; [`Engine::run`] is to be called on a thread of its own.
+    /// An engine over a store; [`Engine::run`] is to be called on a thread of its own, or else [`Engine::run_in_place`].
     #[must_use]
     pub fn new(parts: Parts) -> (Self, Handle) {
         let (sender, jobs) = mpsc::channel(ENGINE_QUEUE_MAX);
-        let (durable, seen) = watch::channel(Durable::default());
-        let handle = Handle { jobs: sender, durable: seen, store: Arc::clone(&parts.store) };
-        (Self { parts, jobs, durable }, handle)
+        let (durable, seen) = durable::channel();
+        let (case_work, _) = broadcast::channel(CASE_WORK_WAITING_MAX);
+        let handle =
+            Handle { jobs: sender, durable: seen, case_work: case_work.clone(), store: Arc::clone(&parts.store) };
+        (Self { parts, jobs, durable, case_work }, handle)
     }
 }
 
@@ -156,8 +169,15 @@ impl Handle {
 
     /// What is durable, as it grows.
     #[must_use]
-    pub fn durable(&self) -> watch::Receiver<Durable> {
+    pub fn durable(&self) -> Following {
         self.durable.clone()
+    }
+
+    /// Entries, once they are durable, that may call for work of the node on a case. Who falls behind is told so, and
+    /// looks at all cases.
+    #[must_use]
+    pub fn case_work(&self) -> broadcast::Receiver<EntryIndex> {
+        self.case_work.subscribe()
     }
 
     /// The store's rows, for reading.

@@ -1,13 +1,16 @@
-//! The engine's loop: receive, decide, commit, reply. Synchronous, on a thread of its own.
+//! The engine's loop: receive, decide, commit, reply. Synchronous, on a thread of its own; in a simulation a task among
+//! the others, with the same turns.
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use futures_util::future::BoxFuture;
 use passerelle_domain::{
     decide::{Command, Context, Decision, NewEntry, Policy, Reply, decide, refused},
+    defect,
     entry::{Actor, Body, Entry, ForgetReason},
     envelope::Lane,
     fold,
-    ids::{EnvelopeId, Epoch, Position},
+    ids::{EntryIndex, EnvelopeId, Epoch, Position},
     limits::BATCH_COMMANDS_MAX,
     merkle::{Checkpoint, Frontier},
     refusal::{Code, Refusal},
@@ -18,14 +21,22 @@ use passerelle_domain::{
 use tokio::sync::oneshot;
 
 use crate::store::{
-    Direction, Store, keys,
+    Direction, Store, StoreError, keys,
     view::{View, decode, encode, failed},
 };
 
-use super::{Engine, Job, VIEWS_VERSION, limiter::Limiter};
+#[cfg(feature = "defects")]
+use super::defects;
+use super::{Engine, Job, VIEWS_VERSION, followed, limiter::Limiter};
 
 /// Replies that wait for the commit.
-type Waiting = Vec<(oneshot::Sender<Result<Reply, Refusal>>, Result<Reply, Refusal>)>;
+pub(super) type Waiting = Vec<(oneshot::Sender<Result<Reply, Refusal>>, Result<Reply, Refusal>)>;
+
+/// A batch that was committed: the head after it, what it did that others follow, and the replies to give.
+type Done = (HeadRow, News, Waiting);
+
+/// What an engine that runs as a task awaits after each commit.
+pub type Settle = Arc<dyn Fn() -> BoxFuture<'static, Result<(), StoreError>> + Send + Sync>;
 
 impl Engine {
     /// Runs until every handle is gone, or until a commit fails: an engine that cannot persist must
@@ -34,29 +45,38 @@ impl Engine {
     /// # Errors
     /// The failure of the store.
     pub fn run(mut self) -> Result<(), Refusal> {
-        let mut head = self.begin()?;
-        let mut limiter = Limiter::default();
-        let mut jobs = Vec::with_capacity(BATCH_COMMANDS_MAX);
-        let mut stopping = false;
-        while !stopping && let Some(first) = self.jobs.blocking_recv() {
-            jobs.push(first);
-            while jobs.len() < BATCH_COMMANDS_MAX
-                && let Ok(job) = self.jobs.try_recv()
-            {
-                jobs.push(job);
-            }
-            if let Some(at) = jobs.iter().position(|job| matches!(job, Job::Stop)) {
-                // Who comes after the stop is told so, as the reply's sender is dropped.
-                jobs.truncate(at);
-                stopping = true;
-            }
-            head = self.batch(head, &mut limiter, jobs.drain(..))?;
+        let (mut turns, begun) = Turns::begin(&self)?;
+        self.publish(&begun.0, begun.1);
+        while !turns.stopping
+            && let Some(first) = self.jobs.blocking_recv()
+        {
+            let done = turns.take(&mut self, first)?;
+            self.answer(done);
+        }
+        Ok(())
+    }
+
+    /// The same as a task of a runtime with one thread. After each commit `settle` is awaited, and only then anybody
+    /// told: it stands for the time that a disk takes to make durable what was written.
+    ///
+    /// # Errors
+    /// The failure of the store.
+    pub async fn run_in_place(mut self, settle: Settle) -> Result<(), Refusal> {
+        let (mut turns, begun) = Turns::begin(&self)?;
+        settle().await.map_err(failed)?;
+        self.publish(&begun.0, begun.1);
+        while !turns.stopping
+            && let Some(first) = self.jobs.recv().await
+        {
+            let done = turns.take(&mut self, first)?;
+            settle().await.map_err(failed)?;
+            self.answer(done);
         }
         Ok(())
     }
 
     /// Reads the head, or writes the first entry of a new store.
-    fn begin(&self) -> Result<HeadRow, Refusal> {
+    fn begin(&self) -> Result<(HeadRow, News), Refusal> {
         let head = View::of(&*self.parts.store).head()?;
         let head = match head {
             Some(head) => head,
@@ -68,11 +88,10 @@ impl Engine {
                 batch.commit()?.0
             }
         };
-        self.publish(&head, stored_lanes(&*self.parts.store)?);
-        Ok(head)
+        Ok((head, News { lanes: stored_lanes(&*self.parts.store)?, ..News::default() }))
     }
 
-    fn batch(&self, head: HeadRow, limiter: &mut Limiter, jobs: impl Iterator<Item = Job>) -> Result<HeadRow, Refusal> {
+    fn batch(&self, head: HeadRow, limiter: &mut Limiter, jobs: impl Iterator<Item = Job>) -> Result<Done, Refusal> {
         let policy = self.parts.policy.borrow().clone();
         let mut batch = Batch::new(self, head);
         for job in jobs {
@@ -108,31 +127,86 @@ impl Engine {
             batch.waiting.push((answer, reply));
         }
         let started = self.parts.clock.monotonic();
-        let (head, lanes, waiting) = batch.commit()?;
+        defect!(AckBeforeSync => defects::answer(&mut batch.waiting));
+        let (head, news, waiting) = batch.commit()?;
         self.parts.metrics.commit(waiting.len(), self.parts.clock.monotonic().saturating_sub(started));
         self.parts.metrics.journal_entries(head.frontier.size());
-        self.publish(&head, lanes);
+        Ok((head, news, waiting))
+    }
+
+    /// Tells everybody of a batch that is durable: who follows the journal, and who waits for an answer.
+    fn answer(&self, (head, news, waiting): Done) {
+        self.publish(&head, news);
         for (reply, outcome) in waiting {
             // Who no longer waits has gone away; what was decided stands all the same.
             let _ = reply.send(outcome);
         }
-        Ok(head)
     }
 
-    /// Says what is durable now: the head, and the lanes that the batch went on with.
-    fn publish(&self, head: &HeadRow, lanes: Lanes) {
-        self.durable.send_modify(|durable| {
+    /// Says what is durable now: the head, and what the batch did that others follow.
+    fn publish(&self, head: &HeadRow, news: News) {
+        self.durable.change(|durable| {
             durable.entries = head.frontier.size();
             durable.time = head.time;
-            if !lanes.is_empty() {
-                Arc::make_mut(&mut durable.queued).extend(lanes);
+            durable.duties = durable.duties.max(news.duties);
+            if !news.lanes.is_empty() {
+                Arc::make_mut(&mut durable.queued).extend(news.lanes);
             }
         });
+        for entry in news.case_work {
+            // Nobody may follow it yet: whoever begins to, looks at all cases first.
+            let _ = self.case_work.send(entry);
+        }
+    }
+}
+
+/// The turns of an engine: what it keeps from one batch to the next.
+struct Turns {
+    head: HeadRow,
+    limiter: Limiter,
+    jobs: Vec<Job>,
+    stopping: bool,
+}
+
+impl Turns {
+    /// Ready for the first job, with what is to be published before it.
+    fn begin(engine: &Engine) -> Result<(Self, (HeadRow, News)), Refusal> {
+        let (head, news) = engine.begin()?;
+        let jobs = Vec::with_capacity(BATCH_COMMANDS_MAX);
+        Ok((Self { head: head.clone(), limiter: Limiter::default(), jobs, stopping: false }, (head, news)))
+    }
+
+    /// Decides and commits a job and those that wait behind it.
+    fn take(&mut self, engine: &mut Engine, first: Job) -> Result<Done, Refusal> {
+        self.jobs.push(first);
+        while self.jobs.len() < BATCH_COMMANDS_MAX
+            && let Ok(job) = engine.jobs.try_recv()
+        {
+            self.jobs.push(job);
+        }
+        if let Some(at) = self.jobs.iter().position(|job| matches!(job, Job::Stop)) {
+            // Who comes after the stop is told so, as the reply's sender is dropped.
+            self.jobs.truncate(at);
+            self.stopping = true;
+        }
+        let done = engine.batch(self.head.clone(), &mut self.limiter, self.jobs.drain(..))?;
+        self.head = done.0.clone();
+        Ok(done)
     }
 }
 
 /// Last positions given, by peer and lane.
 type Lanes = BTreeMap<(Society, Lane), Position>;
+
+/// What a batch did that others follow.
+#[derive(Default)]
+struct News {
+    lanes: Lanes,
+    /// One more than the index of its last entry after which something may become due of an alert.
+    duties: u64,
+    /// Its entries that may call for work on a case.
+    case_work: Vec<EntryIndex>,
+}
 
 fn stored_lanes(store: &dyn Store) -> Result<Lanes, Refusal> {
     let (from, until) = keys::all(b'q');
@@ -157,15 +231,16 @@ struct Batch<'a> {
     view: View<'a>,
     head: HeadRow,
     now: Time,
-    lanes: Lanes,
+    news: News,
     waiting: Waiting,
 }
 
 impl<'a> Batch<'a> {
     fn new(engine: &'a Engine, head: HeadRow) -> Self {
         // Journal time never runs backwards, whatever the clock does.
-        let now = engine.parts.clock.now().max(head.time);
-        Self { engine, view: View::of(&*engine.parts.store), head, now, lanes: Lanes::new(), waiting: Vec::new() }
+        let now = engine.parts.clock.now();
+        let now = defect!(TimeBackwards => now, else now.max(head.time));
+        Self { engine, view: View::of(&*engine.parts.store), head, now, news: News::default(), waiting: Vec::new() }
     }
 
     fn context<'b>(&'b self, policy: &'b Policy) -> Context<'b> {
@@ -207,15 +282,19 @@ impl<'a> Batch<'a> {
             self.head.previous = Entry::hash_of(&bytes);
             self.head.time = self.now;
             self.head.frontier.append(self.head.previous);
-            self.view.put(keys::entry(index), bytes);
+            self.view.put_entry(index, bytes, object);
             for row in fold::rows(self.engine.parts.own, &self.view, &entry, content.as_ref())? {
-                self.view.put_row(&row);
+                defect!(FoldDiffers => if matches!(row, Row::Ack(..)) { continue });
+                self.view.put_row(&row)?;
                 if let Row::LaneOut(peer, lane, out) = &row {
-                    self.lanes.insert((*peer, *lane), out.queued);
+                    self.news.lanes.insert((*peer, *lane), out.queued);
+                }
+                if followed::is_duty(&row) {
+                    self.news.duties = index.0 + 1;
                 }
             }
-            if let Some(object) = object {
-                self.view.put_object(index, &object);
+            if followed::is_case_work(&entry.body) {
+                self.news.case_work.push(index);
             }
             // What a published draft says stands in its alert: there is nothing to be rid of.
             if matches!(entry.body, Body::Forgotten { reason, .. } if reason != ForgetReason::Published) {
@@ -237,16 +316,18 @@ impl<'a> Batch<'a> {
     }
 
     /// Makes all of it durable.
-    fn commit(self) -> Result<(HeadRow, Lanes, Waiting), Refusal> {
-        let Self { engine, mut view, head, lanes, waiting, .. } = self;
+    fn commit(self) -> Result<Done, Refusal> {
+        let Self { engine, mut view, head, news, waiting, .. } = self;
         if view.is_dirty() {
             let checkpoint =
                 Checkpoint { society: engine.parts.own, size: head.frontier.size(), root: head.frontier.root() };
             view.put(keys::CHECKPOINT.to_vec(), checkpoint.sign(&*engine.parts.signer).into_bytes());
             view.put(keys::HEAD.to_vec(), encode(&head));
-            let batch = view.into_batch().map_err(failed)?;
+            let rows = view.into_batch().map_err(failed)?;
+            let rest = defect!(CursorFirst => defects::first(engine, rows, |kind| kind == b'r')?, else rows);
+            let batch = defect!(OutboxLast => defects::first(engine, rest, |kind| !b"qT".contains(&kind))?, else rest);
             engine.parts.store.commit(batch).map_err(failed)?;
         }
-        Ok((head, lanes, waiting))
+        Ok((head, news, waiting))
     }
 }

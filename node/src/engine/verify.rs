@@ -13,6 +13,7 @@ use passerelle_domain::{
     rows::HeadRow,
     signing::{PublicKey, Verifier},
     society::Society,
+    time::Time,
 };
 
 use super::evidence::Evidence;
@@ -187,9 +188,13 @@ struct Walk<'a> {
     evidence: Option<Evidence<'a>>,
     own: Society,
     store: &'a dyn Store,
+    /// The store's journal, of which the pack is kept along which the walk is.
+    journal: View<'a>,
     scratch: &'a dyn Store,
     next: EntryIndex,
     previous: Digest,
+    /// Time of the last entry.
+    time: Time,
     frontier: Frontier,
     residues: fold::ResidueLedger,
 }
@@ -197,7 +202,9 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     fn new(own: Society, store: &'a dyn Store, scratch: &'a dyn Store, evidence: Option<Evidence<'a>>) -> Self {
         let (next, previous, frontier) = (EntryIndex(0), Digest::default(), Frontier::default());
-        Self { evidence, own, store, scratch, next, previous, frontier, residues: fold::ResidueLedger::default() }
+        let (time, residues) = (Time::default(), fold::ResidueLedger::default());
+        let journal = View::of(store);
+        Self { evidence, own, store, journal, scratch, next, previous, time, frontier, residues }
     }
 
     fn advance(&mut self, total: u64, report: &mut Report, progress: &mut impl FnMut(Progress)) -> Result<(), Refusal> {
@@ -216,7 +223,7 @@ impl<'a> Walk<'a> {
     fn step(&mut self, view: &mut View<'_>, report: &mut Report) -> Result<(), Refusal> {
         let index = self.next;
         self.next = EntryIndex(index.0 + 1);
-        let Some(bytes) = self.store.get(&keys::entry(index)).map_err(failed)? else {
+        let Some(bytes) = self.journal.entry_bytes(index)? else {
             report.fault(format!("entry {index} is missing"));
             return Ok(());
         };
@@ -234,11 +241,12 @@ impl<'a> Walk<'a> {
             report.fault(format!("entry {index} does not join the one before it"));
         }
         self.previous = hash;
+        self.time = entry.time;
         if let Err(refusal) = self.residues.named(&entry.body) {
             report.fault(format!("entry {index}: {refusal}"));
         }
         let named = fold::object_named(&entry.body);
-        let object = named.map(|_| View::of(self.store).stored_object(index)).transpose()?.flatten();
+        let object = named.map(|_| self.journal.stored_object(index)).transpose()?.flatten();
         let content = match self.check_object(&entry, object.as_deref(), report) {
             Ok(content) => content,
             Err(refusal) => {
@@ -247,7 +255,7 @@ impl<'a> Walk<'a> {
             }
         };
         for row in fold::rows(self.own, view, &entry, content.as_ref())? {
-            view.put_row(&row);
+            view.put_row(&row)?;
         }
         Ok(())
     }
@@ -286,7 +294,7 @@ fn check_head(
     verifier: &dyn Verifier,
     report: &mut Report,
 ) -> Result<(), Refusal> {
-    if head.frontier != walk.frontier || head.previous != walk.previous {
+    if head.frontier != walk.frontier || head.previous != walk.previous || head.time != walk.time {
         report.fault("the head of the store is not that of its entries".to_owned());
     }
     let note = store.get(keys::CHECKPOINT).map_err(failed)?.map(|bytes| bytes.to_vec()).unwrap_or_default();

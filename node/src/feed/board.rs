@@ -87,6 +87,11 @@ impl Board {
         self.0.lock().values().cloned().collect()
     }
 
+    /// A source that is no longer configured.
+    pub(super) fn remove(&self, name: &str) {
+        self.0.lock().remove(name);
+    }
+
     pub(super) fn put(&self, status: SourceStatus) {
         self.0.lock().insert(status.name.clone(), status);
     }

@@ -242,6 +242,7 @@ where
     let mut open = true;
     loop {
         tokio::select! {
+            biased;
             outcome = &mut answer => return outcome,
             _ = &mut connection, if open => open = false,
         }

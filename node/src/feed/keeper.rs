@@ -20,7 +20,7 @@ use super::{
     folder::Folder,
     listing::{Contents, Listed, Listing, document},
 };
-use crate::{clock::Clock, config::Feed, engine, metrics::Metrics};
+use crate::{clock::Clock, config::Feed, engine, metrics::Metrics, supervise::offload};
 
 /// How often the clock is looked at, and a failing folder tried again.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
@@ -113,7 +113,7 @@ impl Keeper {
         let mut durable = self.engine.durable();
         loop {
             let (entries, now) = (durable.borrow_and_update().entries, self.clock.now());
-            let work = tokio::task::spawn_blocking(move || {
+            let work = offload(move || {
                 let outcome = self.refresh(entries, now);
                 (self, outcome)
             });
@@ -124,6 +124,7 @@ impl Keeper {
             }
             let next = self.contents.until.map_or(LOOK_EVERY, |until| until.since(self.clock.now()).min(LOOK_EVERY));
             tokio::select! {
+                biased;
                 () = end.cancelled() => return Ok(()),
                 () = tokio::time::sleep(next.max(GATHER)) => {}
                 changed = durable.changed() => match changed {

@@ -8,6 +8,7 @@ use std::{
 use passerelle_domain::{
     alert::{Alert, life::State},
     cap::{
+        self,
         atom::{self, FeedEntry},
         write::{self, Issued},
     },
@@ -157,8 +158,8 @@ fn cancelled(view: &View<'_>, row: &AlertRow) -> Result<Option<(EnvelopeId, Time
     Ok(message(view, index)?.zip(entry).map(|(message, entry)| (message.id, entry.time)))
 }
 
-/// The CAP document of a message in the feed: as for the public, people in bands, and under the network's name also where
-/// the alert was imported.
+/// The CAP document of a message in the feed: as for the public, people in bands. Where the alert was imported and says what
+/// its document does, that document, to the byte: its readers may verify its signature.
 ///
 /// # Errors
 /// `unknown_alert`, `already_ended` or `wrong_state` when it is not public any more; `store_failed`.
@@ -170,6 +171,9 @@ pub(super) fn document(view: &View<'_>, listed: &Listed) -> Result<Vec<u8>, Refu
     let issued = Issued { id: listed.alert, origin: row.origin, alert: &alert };
     if listed.cancel {
         return cancellation(view, &row, &issued);
+    }
+    if let Some(original) = cap::public_original(&issued) {
+        return Ok(original.to_vec());
     }
     // By which documents others know what it supersedes is told only where all of that was public.
     let earlier = alert.supersedes.iter().map(|earlier| held(view, earlier.id));

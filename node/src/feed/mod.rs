@@ -10,16 +10,17 @@ mod fetch;
 mod folder;
 mod keeper;
 mod listing;
+mod office;
 mod poll;
 mod reach;
 mod server;
-mod start;
 #[cfg(test)]
 mod tests;
+pub mod trusted;
 
 pub use board::{Board, SourceStatus};
 pub use fetch::Client;
 pub use keeper::{Keeper, Published};
+pub use office::{Office, Parts, Public};
 pub use poll::Poller;
 pub use server::serve;
-pub use start::{Parts, Public, start};

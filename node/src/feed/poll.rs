@@ -37,6 +37,7 @@ use crate::{
         Direction, keys,
         view::{decode, encode, failed},
     },
+    supervise::offload,
 };
 
 /// How long the pause after failures grows at most, unless the source is asked more seldom anyway.
@@ -80,11 +81,13 @@ impl Poller {
             let wait = polls.next.since(self.clock.now());
             if !wait.is_zero() {
                 tokio::select! {
+                    biased;
                     () = end.cancelled() => return,
                     () = tokio::time::sleep(wait.min(LOOK_EVERY)) => continue,
                 }
             }
             tokio::select! {
+                biased;
                 () = end.cancelled() => return,
                 () = self.poll(&source, &mut polls) => {}
             }
@@ -311,7 +314,7 @@ fn open_drafts(engine: &engine::Handle, name: &str) -> Result<usize, Refusal> {
 /// Runs what takes long on a thread that may, and keeps what goes wrong in it from the rest of the node.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Refusal> + Send + 'static) -> Result<T, Refusal> {
     let lost = |_| Err(Refusal::new(Code::Malformed, "it could not be read to its end; see the node's log"));
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(lost)
+    offload(work).await.unwrap_or_else(lost)
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ use crate::{
     config::Feed,
     engine,
     http::{self, Answer, Limits},
-    supervise::Spawner,
+    supervise::{Spawner, offload},
 };
 
 /// A proxy keeps a few connections open and asks over them again and again.
@@ -115,7 +115,7 @@ impl Site {
 
     async fn document(&self, listed: Listed) -> Option<Found> {
         let engine = self.engine.clone();
-        let made = tokio::task::spawn_blocking(move || document(&engine.view(), &listed)).await;
+        let made = offload(move || document(&engine.view(), &listed)).await;
         match made {
             Ok(Ok(bytes)) => {
                 let etag = etag(&bytes);

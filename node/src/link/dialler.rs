@@ -16,7 +16,7 @@ use passerelle_domain::{
     time::Time,
 };
 use passerelle_proto::v1::{self, link_service_client::LinkServiceClient};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Endpoint;
@@ -40,12 +40,20 @@ pub type Addresses = Arc<ArcSwap<Vec<String>>>;
 /// HTTP/2 windows: wider than what the link's own pace lets into flight, so that they never decide.
 const WINDOW_BYTES: u32 = 8 * 1024 * 1024;
 
+/// The pause after a session that broke, and after a dial that crossed with one of the peer.
+const AFTER_BREAK: Duration = Duration::from_millis(250);
+const AFTER_CROSSING: Duration = Duration::from_secs(2);
+
+/// A session that breaks sooner after its dial counts as a dial that failed.
+const LASTED: Duration = Duration::from_secs(5);
+
 /// Dials `peer` whenever no session is up, until `stop`.
 pub async fn dial_for_ever(link: Link, peer: Society, addresses: Addresses, stop: CancellationToken) {
     let mut backoff = stored_backoff(&link, peer);
-    let mut turn = 0_usize;
+    let (mut turn, mut round_trip) = (0_usize, None);
     loop {
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             () = until_due(&link, peer, &addresses, backoff) => {}
         }
@@ -56,13 +64,19 @@ pub async fn dial_for_ever(link: Link, peer: Society, addresses: Addresses, stop
         };
         let Some(address) = address else { continue };
         link.statuses.update(peer, |status| status.state = LinkState::Dialling);
+        let patience = backoff.patience(round_trip, Duration::from_secs(HANDSHAKE_SECONDS_MAX));
+        let dialled = Instant::now();
         let ended = tokio::select! {
+            biased;
             () = stop.cancelled() => return,
-            ended = dial(&link, peer, &address, &stop) => ended,
+            ended = dial(&link, peer, &address, patience, &stop) => ended,
         };
+        round_trip = ended.round_trip.or(round_trip);
         note_end(&link, peer, &ended);
-        // Authenticated contact, whatever came of it, means that the peer can be reached.
-        let reached = ended.was_up || ended.code == Some(Code::SessionExists);
+        // Authenticated contact means that the peer can be reached; what breaks as soon as it is up is no contact, lest
+        // two nodes that will not have each other dial without a pause.
+        let lasted = ended.code.is_none() || dialled.elapsed() > LASTED;
+        let reached = ended.was_up && lasted || ended.code == Some(Code::SessionExists);
         backoff = if reached {
             Backoff { failures: 0, failed_at: link.clock.now() }
         } else {
@@ -70,8 +84,10 @@ pub async fn dial_for_ever(link: Link, peer: Society, addresses: Addresses, stop
         };
         link.engine.put_local(keys::backoff(peer), encode(&backoff)).await;
         if reached && ended.code.is_some() {
-            // It broke: a moment's pause, lest two nodes that disagree dial in a circle.
-            tokio::time::sleep(Duration::from_millis(250)).await;
+            // It broke: a moment's pause, lest two nodes that disagree dial in a circle. Where the other dial stands,
+            // its session is about to come up, or to be found dead.
+            let exists = ended.code == Some(Code::SessionExists);
+            tokio::time::sleep(if exists { AFTER_CROSSING } else { AFTER_BREAK }).await;
         }
     }
 }
@@ -83,20 +99,31 @@ fn stored_backoff(link: &Link, peer: Society) -> Backoff {
 
 /// Waits until there is no session, there is an address, and the pause is over. The pause is looked
 /// at again whenever something becomes durable: what is urgent shortens it.
-async fn until_due(link: &Link, peer: Society, addresses: &Addresses, backoff: Backoff) {
+async fn until_due(link: &Link, peer: Society, addresses: &Addresses, mut backoff: Backoff) {
     let mut jitter = [0];
     link.entropy.fill(&mut jitter);
     let mut durable = link.engine.durable();
     loop {
-        if link.registry.is_up(peer) || addresses.load().is_empty() || !link.is_peer(peer) {
+        let changed = link.registry.changed();
+        tokio::pin!(changed);
+        // From here on no beginning and no end of a session is missed.
+        changed.as_mut().enable();
+        if link.registry.is_up(peer) {
+            changed.await;
+            continue;
+        }
+        if addresses.load().is_empty() || !link.is_peer(peer) {
             tokio::select! {
-                () = link.registry.changed() => {}
+                biased;
+                () = changed => {}
                 () = tokio::time::sleep(Duration::from_secs(1)) => {}
             }
             continue;
         }
-        let due = backoff.next_dial(waiting(link, peer), jitter[0]);
         let now = link.clock.now();
+        // A clock that was set back must not silence the link for as long.
+        backoff.failed_at = backoff.failed_at.min(now);
+        let due = backoff.next_dial(waiting(link, peer), jitter[0]);
         if due <= now {
             return;
         }
@@ -105,9 +132,10 @@ async fn until_due(link: &Link, peer: Society, addresses: &Addresses, backoff: B
             status.next_dial = Some(due);
         });
         tokio::select! {
+            biased;
             () = tokio::time::sleep(due.since(now)) => {}
-            () = link.registry.changed() => {}
-            changed = durable.changed() => if changed.is_err() { std::future::pending::<()>().await },
+            () = changed => {}
+            more = durable.changed() => if more.is_err() { std::future::pending::<()>().await },
         }
     }
 }
@@ -125,15 +153,15 @@ fn waiting(link: &Link, peer: Society) -> Waiting {
     }
 }
 
-/// One dial and, if it succeeds, its session.
-async fn dial(link: &Link, peer: Society, address: &str, stop: &CancellationToken) -> Ended {
-    let patience = Duration::from_secs(HANDSHAKE_SECONDS_MAX);
-    match tokio::time::timeout(patience, open(link, peer, address)).await {
+/// One dial and, if the peer answers within `patience` and all else succeeds, its session.
+async fn dial(link: &Link, peer: Society, address: &str, patience: Duration, stop: &CancellationToken) -> Ended {
+    let whole = Duration::from_secs(HANDSHAKE_SECONDS_MAX);
+    match tokio::time::timeout(whole, open(link, peer, address, patience)).await {
         Ok(Ok((frames, sender, until))) => {
             link.statuses.update(peer, |status| status.certificate_until = until);
             match Driver::new(link, peer, Direction::Out, sender) {
                 Ok(driver) => driver.run(frames, stop.clone()).await,
-                Err(refusal) => Ended { was_up: false, code: Some(refusal.code) },
+                Err(refusal) => Ended::before_it_began(refusal.code),
             }
         }
         Ok(Err(refusal)) => {
@@ -141,21 +169,21 @@ async fn dial(link: &Link, peer: Society, address: &str, stop: &CancellationToke
             if refusal.code == Code::BadCertificate {
                 record(link, peer, refusal.code).await;
             }
-            Ended { was_up: false, code: Some(refusal.code) }
+            Ended::before_it_began(refusal.code)
         }
-        Err(_) => Ended { was_up: false, code: Some(Code::PeerUnreachable) },
+        Err(_) => Ended::before_it_began(Code::PeerUnreachable),
     }
 }
 
 type Opened = (tonic::Streaming<v1::Frame>, mpsc::Sender<v1::Frame>, Option<Time>);
 
-async fn open(link: &Link, peer: Society, address: &str) -> Result<Opened, Refusal> {
+async fn open(link: &Link, peer: Society, address: &str, patience: Duration) -> Result<Opened, Refusal> {
     let unreachable = |what: String| Refusal::new(Code::PeerUnreachable, what);
     let endpoint = Endpoint::from_shared(format!("http://{address}"))
         .map_err(|_| unreachable("the address is none".to_owned()))?
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES);
-    let connector = Connector::new(link.trust.clone(), peer);
+    let connector = Connector::new(link.trust.clone(), peer, link.network.clone()).answered_within(patience);
     // Whether the peer accepts our certificate shows at the first call; the connector knows why.
     let refused = || connector.refusal().unwrap_or_else(|| unreachable("the peer does not answer".to_owned()));
     let channel = endpoint.connect_with_connector(connector.clone()).await.map_err(|_| refused())?;

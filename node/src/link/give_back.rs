@@ -15,9 +15,12 @@ use passerelle_domain::{
 };
 
 use super::Link;
-use crate::store::{
-    Direction, keys,
-    view::{decode, failed},
+use crate::{
+    store::{
+        Direction, keys,
+        view::{decode, failed},
+    },
+    supervise::offload,
 };
 
 /// Envelopes of a lane among which those are looked for that wait already.
@@ -36,7 +39,7 @@ impl Link {
 
     async fn give_back(&self, peer: Society) -> Result<(), Refusal> {
         let link = self.clone();
-        let found = tokio::task::spawn_blocking(move || link.redactions_of(peer)).await;
+        let found = offload(move || link.redactions_of(peer)).await;
         let entries =
             found.map_err(|_| Refusal::new(Code::StoreFailed, "a task of the node failed; see its log"))??;
         for entries in entries.chunks(REPLAY_MAX) {

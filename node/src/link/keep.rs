@@ -2,6 +2,7 @@
 
 use passerelle_domain::{
     decide::Opened,
+    defect,
     entry::PackageRef,
     facts::Facts as _,
     fold::Content,
@@ -11,6 +12,8 @@ use passerelle_domain::{
     refusal::{Code, Refusal},
     society::Society,
 };
+
+use crate::supervise::offload;
 
 use super::Link;
 
@@ -38,14 +41,15 @@ pub(super) async fn keep_package(
     if let Some(package) = row.package {
         return Ok((Some(Ok(package)), None));
     }
-    if transition(row.state, Action::Release, Side::From).is_err() {
+    let late = transition(row.state, Action::Release, Side::From).is_err();
+    if defect!(IgnoreTombstone => false, else late) {
         // Neither is what comes too late, after a withdrawal that overtook it.
         return Ok((None, None));
     }
     let case = row.case.unwrap_or_else(|| link.pseudonyms.received(release.id));
     let (packages, commitment) = (link.packages.clone(), release.package_commitment);
     let handover = release.id;
-    let kept = tokio::task::spawn_blocking(move || packages.receive(peer, handover, case, &attachment))
+    let kept = offload(move || packages.receive(peer, handover, case, &attachment))
         .await
         .map_err(|_| Refusal::new(Code::VaultFailed, "the vault did not finish"))?;
     let opened_case = (kept.is_ok() && row.case.is_none()).then_some(case);
@@ -78,7 +82,7 @@ async fn keep_correction(
         return Ok((Some(Err(Refusal::new(Code::TooLarge, message))), None));
     }
     let packages = link.packages.clone();
-    let kept = tokio::task::spawn_blocking(move || packages.receive_correction(peer, request, &attachment))
+    let kept = offload(move || packages.receive_correction(peer, request, &attachment))
         .await
         .map_err(|_| Refusal::new(Code::VaultFailed, "the vault did not finish"))?;
     // What we sealed to others for the same request lies under the same key.

@@ -9,6 +9,7 @@ mod keep;
 mod listener;
 mod parcels;
 mod readings;
+mod receipts;
 mod registry;
 mod session;
 mod status;
@@ -32,7 +33,13 @@ use passerelle_domain::{
 use tokio::sync::watch;
 
 use crate::{
-    clock::Clock, engine, entropy::Entropy, metrics::Metrics, store::view::View, supervise::Spawner, trust::LiveTrust,
+    clock::Clock,
+    engine,
+    entropy::Entropy,
+    metrics::Metrics,
+    store::view::View,
+    supervise::Spawner,
+    trust::{LiveTrust, Network},
 };
 
 pub use dialler::{Addresses, dial_for_ever};
@@ -89,6 +96,8 @@ pub struct Link {
     pub epoch: Epoch,
     /// The engine.
     pub engine: engine::Handle,
+    /// Where peers are dialled.
+    pub network: Arc<dyn Network>,
     /// Keys, bundles, certificates.
     pub trust: Arc<LiveTrust>,
     /// What the configuration allows with peers.

@@ -20,6 +20,8 @@ use tokio::sync::{
     oneshot,
 };
 
+use crate::supervise::offload;
+
 use super::{Link, session::Driver};
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -150,7 +152,7 @@ async fn show(link: Link, peer: Society, question: Question) -> Result<Vec<u8>, 
         return Err(Refusal::new(Code::StoreFailed, "the engine gave another answer"));
     };
     let packages = link.packages.clone();
-    tokio::task::spawn_blocking(move || packages.seal_reading(peer, &question, &readable.package, &readable.fields))
+    offload(move || packages.seal_reading(peer, &question, &readable.package, &readable.fields))
         .await
         .map_err(|_| Refusal::new(Code::VaultFailed, "the vault did not finish"))?
 }

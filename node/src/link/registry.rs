@@ -1,23 +1,31 @@
 //! Which session speaks for each peer. There is one at most: when both sides dial at once, the
 //! dial of the Society with the smaller code stands; when a peer dials anew, its old stream is dead.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use parking_lot::Mutex;
 use passerelle_domain::{
+    defect,
     ids::{Epoch, Position},
+    limits::HANDSHAKE_SECONDS_MAX,
     link::LocalLane,
     refusal::{Code, Refusal},
     society::Society,
     time::Time,
 };
-use tokio::sync::{Notify, mpsc};
+use tokio::{
+    sync::{Notify, futures::Notified, mpsc},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::readings::{Ask, Rates};
 
 /// A session that was heard this lately is alive: a node in another life is then a second node.
-const ALIVE: std::time::Duration = std::time::Duration::from_secs(60);
+const ALIVE: Duration = Duration::from_secs(60);
+/// Dials of both sides that cross meet within this time. A peer that dials later has lost the session that stands here:
+/// nobody dials who has one.
+const CROSSING: Duration = Duration::from_secs(HANDSHAKE_SECONDS_MAX + 5);
 
 /// Who dialled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +43,7 @@ struct Active {
     direction: Direction,
     epoch: Epoch,
     heard_at: Time,
+    since: Instant,
     ticket: u64,
     end: CancellationToken,
     /// Takes questions to the peer, if its node answers them.
@@ -88,8 +97,8 @@ impl Registry {
     }
 
     /// Waits until a session begins or ends.
-    pub async fn changed(&self) {
-        self.changed.notified().await;
+    pub fn changed(&self) -> Notified<'_> {
+        self.changed.notified()
     }
 
     /// Admits a session whose Hello has come, or says why not.
@@ -106,21 +115,32 @@ impl Registry {
         now: Time,
     ) -> Result<Place<'_>, Refusal> {
         let mut inner = self.inner.lock();
-        if let Some(active) = inner.active.get(&peer) {
+        let standing = inner.active.get(&peer);
+        if let Some(active) = defect!(TwoSessions => None, else standing) {
             if active.epoch != epoch && now.since(active.heard_at) < ALIVE {
                 return Err(Refusal::new(Code::SecondNode, format!("another node speaks for {peer} already")));
             }
             let stands = if own < peer { Direction::Out } else { Direction::In };
-            if active.direction != direction && active.direction == stands {
+            let crossed = active.since.elapsed() < CROSSING;
+            if active.direction != direction && active.direction == stands && crossed {
                 return Err(Refusal::new(Code::SessionExists, "the nodes are joined already"));
             }
             active.end.cancel();
         }
         inner.tickets += 1;
         let (ticket, end) = (inner.tickets, CancellationToken::new());
-        inner
-            .active
-            .insert(peer, Active { direction, epoch, heard_at: now, ticket, end: end.clone(), questions: None });
+        inner.active.insert(
+            peer,
+            Active {
+                direction,
+                epoch,
+                heard_at: now,
+                since: Instant::now(),
+                ticket,
+                end: end.clone(),
+                questions: None,
+            },
+        );
         self.changed.notify_waiters();
         Ok(Place { registry: self, peer, ticket, end })
     }
@@ -137,7 +157,7 @@ impl Registry {
     pub fn take_partials(&self, peer: Society, lanes: &mut [LocalLane; 3]) {
         let kept = self.inner.lock().partials.remove(&peer).unwrap_or_default();
         for (lane, (whole, partial)) in lanes.iter_mut().zip(kept) {
-            if whole == lane.received {
+            if defect!(SpliceParcels => true, else whole == lane.received) {
                 lane.partial = partial;
             }
         }
@@ -211,6 +231,19 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_dials_long_after_both_dials_crossed_has_lost_the_session() {
+        let (own, peer, now) = (society("GM"), society("ML"), Time::from_millis(1_000));
+        let registry = Registry::default();
+        let first = registry.admit(own, peer, Direction::Out, epoch(1), now).expect("nobody was there");
+        tokio::time::advance(CROSSING - Duration::from_millis(1)).await;
+        let early = registry.admit(own, peer, Direction::In, epoch(1), now).map(|_| ()).map_err(|r| r.code);
+        assert_eq!(early, Err(Code::SessionExists), "it was under way when the first one came up");
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(registry.admit(own, peer, Direction::In, epoch(1), now).is_ok());
+        assert!(first.end.is_cancelled(), "the dead one gives way");
     }
 
     #[test]

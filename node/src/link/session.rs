@@ -5,16 +5,15 @@ use std::time::Duration;
 
 use futures_util::{FutureExt as _, Stream, StreamExt as _, stream::FuturesOrdered};
 use passerelle_domain::{
-    decide::{Command, Reply, open},
+    decide::{Command, Reply, joins, open},
+    defect,
     digest::Digest,
     entry::Actor,
-    envelope::Lane,
+    envelope::{Kind, Lane},
     facts::Facts as _,
     ids::{CaseId, Position},
-    link::{Alarm, Arrival, Event, Frame, Hello, LocalLane, Session},
-    receipt::{BriefReceipt, Receipt, Rejection, SignedReceipt},
+    link::{Alarm, Arrival, Event, Frame, Hello, LocalLane, ReceiptPace, Session},
     refusal::{Code, Fault, Refusal},
-    rows::LaneIn,
     signing::PublicKey,
     society::Society,
 };
@@ -22,9 +21,12 @@ use passerelle_proto::v1;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::trust::Ed25519Verifier;
+use crate::{supervise::offload, trust::Ed25519Verifier};
 
-use super::{Direction, Link, LinkState, keep::keep_package, parcels::Shelf, readings::Conversation, registry::Place};
+use super::{
+    Direction, Link, LinkState, keep::keep_package, parcels::Shelf, readings::Conversation, receipts::Receiptable,
+    registry::Place,
+};
 
 /// Deliveries that may wait for the engine before the stream is read no further.
 const DELIVERIES_MAX: usize = 1_024;
@@ -36,9 +38,10 @@ pub(super) const OUTGOING_FRAMES: usize = 1;
 type Pending = oneshot::Receiver<Result<Reply, Refusal>>;
 
 /// A command under way, with what its answer is for.
-enum Due {
-    /// A parcel, and the case that was opened in the vault for its package.
-    Delivered(Lane, Option<CaseId>),
+pub(super) enum Due {
+    /// A parcel, the case that was opened in the vault for its package, and whether its receipt may be gathered with
+    /// others.
+    Delivered(Lane, Option<CaseId>, bool),
     Other,
     Advanced(Lane),
 }
@@ -63,16 +66,9 @@ pub(super) struct Driver<'a> {
     next: Option<v1::Frame>,
     under_way: FuturesOrdered<UnderWay<'a>>,
     /// Last position receipted in this session, and what the newest commit makes receiptable.
-    receipted: [Position; 3],
-    receiptable: [Option<Receiptable>; 3],
-}
-
-/// What a receipt will say.
-struct Receiptable {
-    position: Position,
-    hash: Digest,
-    entry: passerelle_domain::ids::EntryIndex,
-    rejected: Vec<(Position, String)>,
+    pub(super) receipted: [Position; 3],
+    pub(super) receiptable: [Option<Receiptable>; 3],
+    pub(super) receipt_pace: ReceiptPace,
 }
 
 /// How a session ended.
@@ -81,6 +77,15 @@ pub(super) struct Ended {
     pub(super) was_up: bool,
     /// Why, unless it was in good order.
     pub(super) code: Option<Code>,
+    /// The shortest round trip, if there was one.
+    pub(super) round_trip: Option<Duration>,
+}
+
+impl Ended {
+    /// No session came of it.
+    pub(super) fn before_it_began(code: Code) -> Self {
+        Self { was_up: false, code: Some(code), round_trip: None }
+    }
 }
 
 impl<'a> Driver<'a> {
@@ -115,6 +120,7 @@ impl<'a> Driver<'a> {
             under_way: FuturesOrdered::new(),
             receipted: [Position(0); 3],
             receiptable: [None, None, None],
+            receipt_pace: ReceiptPace::new(link.clock.now()),
         })
     }
 
@@ -135,8 +141,9 @@ impl<'a> Driver<'a> {
                 Some(refusal.code)
             }
         };
+        let round_trip = self.session.round_trip();
         self.link.registry.keep_partials(self.peer, self.session.into_partials());
-        Ended { was_up, code }
+        Ended { was_up, code, round_trip }
     }
 
     async fn converse(
@@ -148,27 +155,25 @@ impl<'a> Driver<'a> {
         let mut policy = self.link.policy.clone();
         let clock = self.link.clock.clone();
         loop {
+            if self.receipts_due_at().is_some_and(|at| at <= clock.now()) {
+                self.make_receipts();
+            }
             self.fill().await?;
             let now = clock.now();
             if self.session.is_dead(now) {
                 return Err(Refusal::new(Code::PeerUnreachable, "nothing was heard for too long"));
             }
             let replaced = self.place.as_ref().map(|place| place.end.clone());
-            let wake = self.session.wake_at(now).since(now);
+            let wake_at = self.session.wake_at(now);
+            let wake = self.receipts_due_at().map_or(wake_at, |due| due.min(wake_at)).since(now);
             tokio::select! {
+                biased;
                 () = stop.cancelled() => {
                     self.say_goodbye(None).await;
                     return Ok(());
                 }
                 () = async { match &replaced { Some(end) => end.cancelled().await, None => std::future::pending().await } } => {
                     return Err(Refusal::new(Code::SessionExists, "another session took this one's place"));
-                }
-                permit = self.outgoing.clone().reserve_owned(), if self.next.is_some() => {
-                    let permit = permit.map_err(|_| stream_broke())?;
-                    if let Some(frame) = self.next.take() {
-                        self.sent(&frame);
-                        permit.send(frame);
-                    }
                 }
                 Some((due, outcome)) = self.under_way.next(), if !self.under_way.is_empty() => {
                     self.done(due, outcome)?;
@@ -177,6 +182,20 @@ impl<'a> Driver<'a> {
                         self.done(due, outcome)?;
                     }
                     self.make_receipts();
+                }
+                // Room for one frame, and no more than a window of them, goes before what comes in; what became
+                // durable too, lest a peer that sends without a pause keep ours from being sent.
+                permit = self.outgoing.clone().reserve_owned(), if self.next.is_some() => {
+                    let permit = permit.map_err(|_| stream_broke())?;
+                    if let Some(frame) = self.next.take() {
+                        self.sent(&frame);
+                        permit.send(frame);
+                    }
+                }
+                changed = durable.changed() => {
+                    changed.map_err(|_| Refusal::new(Code::ShuttingDown, "the node is shutting down"))?;
+                    self.look_at_lanes()?;
+                    self.look_at_answer()?;
                 }
                 Some(ask) = self.readings.asks.recv() => self.ask(ask),
                 Some((id, outcome)) = self.readings.answers.next(), if !self.readings.answers.is_empty() => {
@@ -188,11 +207,6 @@ impl<'a> Driver<'a> {
                         Some(Err(_)) => return Err(stream_broke()),
                         None => return Ok(()),
                     }
-                }
-                changed = durable.changed() => {
-                    changed.map_err(|_| Refusal::new(Code::ShuttingDown, "the node is shutting down"))?;
-                    self.look_at_lanes()?;
-                    self.look_at_answer()?;
                 }
                 // What waited for the configuration may go now.
                 Ok(()) = policy.changed() => self.look_at_lanes()?,
@@ -208,9 +222,10 @@ impl<'a> Driver<'a> {
         }
         let now = self.link.clock.now();
         let (expired, withheld) = (Vec::new(), Vec::new());
-        let mut shelf = Shelf { link: self.link, peer: self.peer, now, expired, withheld };
+        let view = self.link.engine.view();
+        let mut shelf = Shelf { link: self.link, peer: self.peer, now, view, expired, withheld };
         self.next = self.session.next_frame(now, &mut shelf)?.map(v1::Frame::from);
-        let (expired, withheld) = (std::mem::take(&mut shelf.expired), std::mem::take(&mut shelf.withheld));
+        let Shelf { expired, withheld, .. } = shelf;
         for (lane, position) in withheld {
             self.submit(Command::EndWithheld { peer: self.peer, lane, position }, Due::Other).await?;
         }
@@ -220,7 +235,7 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
-    async fn submit(&mut self, command: Command, due: Due) -> Result<(), Refusal> {
+    pub(super) async fn submit(&mut self, command: Command, due: Due) -> Result<(), Refusal> {
         let pending: Pending = self.link.engine.submit_waiting(command).await?;
         self.under_way.push_back(async move { (due, pending.await) }.boxed());
         Ok(())
@@ -302,8 +317,10 @@ impl<'a> Driver<'a> {
 
     /// Has our end of a lane go on after what the peer holds, unless that is what we sent.
     async fn advance(&mut self, lane: Lane, position: Position, hash: Digest) -> Result<(), Refusal> {
-        let sent = self.link.engine.view().lane_item(self.peer, lane, position)?;
-        if sent.is_some_and(|item| item.hash == hash) {
+        let (engine, peer) = (self.link.engine.clone(), self.peer);
+        // A peer that lost everything asks for everything: that is a walk along the whole lane.
+        let joined = offload(move || joins(&engine.view(), peer, lane, position, &hash)).await;
+        if joined.map_err(|lost| Refusal::new(Code::StoreFailed, lost.to_string()))?? {
             self.session.on_advanced(lane, false);
             return Ok(());
         }
@@ -341,20 +358,6 @@ impl<'a> Driver<'a> {
         Ok(known.is_some_and(|known| known != hello.epoch))
     }
 
-    /// The last receipts of an earlier session may never have arrived: they are given again.
-    fn repeat_receipts(&mut self) -> Result<(), Refusal> {
-        let view = self.link.engine.view();
-        for (at, lane) in Lane::ALL.iter().enumerate() {
-            let row = view.lane_in(self.peer, *lane)?;
-            if row.received > Position(0) {
-                let LaneIn { received: position, hash, entry, rejected } = row;
-                self.receiptable[at] = Some(Receiptable { position, hash, entry, rejected });
-            }
-        }
-        self.make_receipts();
-        Ok(())
-    }
-
     fn alarm(&self, alarm: Alarm) {
         let name = match alarm {
             Alarm::PeerRestored(_) => "peer_restored",
@@ -370,9 +373,11 @@ impl<'a> Driver<'a> {
     async fn arrived(&mut self, arrival: Arrival, keys: &mut Option<Vec<PublicKey>>) -> Result<(), Refusal> {
         let (link, peer) = (self.link, self.peer);
         let of_peer = keys.get_or_insert_with(|| link.signing_keys(peer));
-        let keys = |society| if society == peer { of_peer.clone() } else { link.signing_keys(society) };
+        let theirs = |society| defect!(TakePeersWord => society != link.own, else society == peer);
+        let keys = |society| if theirs(society) { of_peer.clone() } else { link.signing_keys(society) };
         let (opened, attachment) = open(&arrival.parcel, &keys, &Ed25519Verifier)?;
         let (package, opened_case) = keep_package(self.link, self.peer, &opened, attachment).await?;
+        let may_wait = opened.outcome.as_ref().is_ok_and(|letter| letter.envelope.kind == Kind::Alert);
         let command = Command::Deliver {
             peer: self.peer,
             lane: arrival.lane,
@@ -380,26 +385,7 @@ impl<'a> Driver<'a> {
             opened: Box::new(opened),
             package,
         };
-        self.submit(command, Due::Delivered(arrival.lane, opened_case)).await
-    }
-
-    async fn brief_receipt(&mut self, brief: BriefReceipt) -> Result<(), Refusal> {
-        let view = self.link.engine.view();
-        if brief.position <= view.lane_out(self.peer, brief.lane)?.receipted {
-            // Given again at the start of a session; its envelopes may be forgotten by now.
-            self.session.on_receipt(brief.lane, brief.position, self.link.clock.now());
-            return Ok(());
-        }
-        let unknown = || Refusal::new(Code::BadPosition, "the receipt is over envelopes that this node did not send");
-        let item = view.lane_item(self.peer, brief.lane, brief.position)?.ok_or_else(unknown)?;
-        self.receipt(brief.restore(self.peer, self.link.own, item.hash)).await
-    }
-
-    async fn receipt(&mut self, signed: SignedReceipt) -> Result<(), Refusal> {
-        let receipt = signed.open(&self.link.signing_keys(self.peer), &Ed25519Verifier)?;
-        self.link.metrics.receipt_received(self.peer);
-        self.session.on_receipt(receipt.lane, receipt.position, self.link.clock.now());
-        self.submit(Command::TakeReceipt { peer: self.peer, receipt, signed }, Due::Other).await
+        self.submit(command, Due::Delivered(arrival.lane, opened_case, may_wait)).await
     }
 
     fn done(
@@ -409,12 +395,17 @@ impl<'a> Driver<'a> {
     ) -> Result<(), Refusal> {
         let reply = outcome.map_err(|_| Refusal::new(Code::ShuttingDown, "the node is shutting down"))??;
         match (due, reply) {
-            (Due::Delivered(lane, opened_case), Reply::Received { position, hash, entry, rejected, accepted }) => {
+            (
+                Due::Delivered(lane, opened_case, alert),
+                Reply::Received { position, hash, entry, rejected, accepted },
+            ) => {
                 if let Some(case) = opened_case.filter(|_| !accepted) {
                     self.drop_package(case);
                 }
                 let at = usize::from(lane.number()) - 1;
-                self.receiptable[at] = Some(Receiptable { position, hash, entry, rejected });
+                let earlier_may_wait = self.receiptable[at].as_ref().is_none_or(|earlier| earlier.may_wait);
+                let may_wait = earlier_may_wait && alert && accepted && lane != Lane::Urgent;
+                self.receiptable[at] = Some(Receiptable { position, hash, entry, rejected, may_wait });
                 // Before a rejection could fall out of the list of the newest ones, it is receipted.
                 let rejected = self.receiptable[at].as_ref().map_or(0, |next| next.rejected.len());
                 if rejected >= passerelle_domain::limits::RECEIPT_REJECTIONS_MAX {
@@ -434,39 +425,11 @@ impl<'a> Driver<'a> {
     fn drop_package(&self, case: CaseId) {
         let packages = self.link.packages.clone();
         self.link.spawner.spawn("eraser of a refused package", async move {
-            let erased = tokio::task::spawn_blocking(move || packages.erase(case)).await;
+            let erased = offload(move || packages.erase(case)).await;
             if !matches!(erased, Ok(Ok(()))) {
                 tracing::error!("a package that was refused could not be erased; it is tried again at the next start");
             }
         });
-    }
-
-    /// Signs a receipt for each lane in which something became durable.
-    fn make_receipts(&mut self) {
-        for (at, lane) in Lane::ALL.iter().enumerate() {
-            let Some(next) = self.receiptable[at].take() else { continue };
-            let since = self.receipted[at];
-            let rejected: Vec<Rejection> = next
-                .rejected
-                .into_iter()
-                .filter(|(position, _)| *position > since)
-                .map(|(position, code)| Rejection { position, code })
-                .collect();
-            self.receipted[at] = next.position;
-            let receipt = Receipt {
-                by: self.link.own,
-                to: self.peer,
-                lane: *lane,
-                position: next.position,
-                hash: next.hash,
-                entry: next.entry,
-                rejected,
-            };
-            let signed = receipt.sign(&*self.link.signer);
-            let brief = receipt.brief(&signed);
-            self.session.send_receipt(*lane, signed, brief);
-            self.link.metrics.receipt_sent(self.peer);
-        }
     }
 
     /// Tells the session what has become durable in our lanes.

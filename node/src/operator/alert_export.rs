@@ -4,7 +4,7 @@
 use passerelle_domain::{
     alert::Alert,
     cap::{
-        self, CAP_MEDIA_TYPE,
+        self, CAP_MEDIA_TYPE, Imported,
         write::{self, Issued},
     },
     catalogue::Sensitivity,
@@ -13,6 +13,7 @@ use passerelle_domain::{
     society::Society,
 };
 use passerelle_proto::{convert::timestamp, v1};
+use passerelle_signature::{State, Trusted};
 
 use super::{Operator, needed, optional};
 use crate::documents::{aliases, answer, cancellation, held};
@@ -79,11 +80,25 @@ impl Operator {
     }
 }
 
-/// What is shown of the document that an alert was imported from.
-pub(super) fn imported(id: AlertId, origin: Society, alert: &Alert) -> Option<v1::ImportedDocument> {
-    let imported = cap::imported(&Issued { id, origin, alert })?;
-    let signature = if imported.header.signed { "present_not_verified" } else { "absent" };
-    Some(v1::ImportedDocument {
+impl Operator {
+    /// What is shown of the document that an alert was imported from.
+    pub(super) fn imported(&self, id: AlertId, origin: Society, alert: &Alert) -> Option<v1::ImportedDocument> {
+        let imported = cap::imported(&Issued { id, origin, alert })?;
+        let trusted = self.trusted.borrow().clone();
+        // What was imported is good XML without a document type: the reader of signatures gets nothing else.
+        let state = |trusted: &Trusted| {
+            alert.original.as_ref().map_or(State::NotVerified, |original| trusted.state_of(&original.bytes))
+        };
+        let signature = match imported.header.signed {
+            true => trusted.as_deref().map_or(State::NotVerified, state).code(),
+            false => "absent",
+        };
+        Some(shown(imported, signature))
+    }
+}
+
+fn shown(imported: Imported, signature: &str) -> v1::ImportedDocument {
+    v1::ImportedDocument {
         sender: imported.header.sender,
         identifier: imported.header.identifier,
         sent: Some(timestamp(imported.header.sent)),
@@ -91,5 +106,5 @@ pub(super) fn imported(id: AlertId, origin: Society, alert: &Alert) -> Option<v1
         languages: imported.languages.iter().map(ToString::to_string).collect(),
         signature: signature.to_owned(),
         only_in_original: imported.only_there,
-    })
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use passerelle_domain::{
-    alert::{Alert, AlertAck, AlertCancel, life::Shown},
+    alert::{Alert, AlertAck, AlertCancel, Warning, life::Shown, warnings},
     catalogue::{self, Mode, Role},
     decide::{Caller, Command, Reply},
     facts::Facts as _,
@@ -36,9 +36,9 @@ impl AlertService for Operator {
         request: Request<v1::RaiseAlertRequest>,
     ) -> Result<Response<v1::RaiseAlertResponse>, Status> {
         self.serve("raise_alert", request, |operator, caller, message| async move {
-            let (id, entry_index, digest, recipients) =
+            let ((id, entry_index, digest, recipients), warnings) =
                 operator.publish(caller, &message.id, message.alert, false).await?;
-            Ok(v1::RaiseAlertResponse { id, entry_index, digest, recipients })
+            Ok(v1::RaiseAlertResponse { id, entry_index, digest, recipients, warnings })
         })
         .await
     }
@@ -48,9 +48,9 @@ impl AlertService for Operator {
         request: Request<v1::UpdateAlertRequest>,
     ) -> Result<Response<v1::UpdateAlertResponse>, Status> {
         self.serve("update_alert", request, |operator, caller, message| async move {
-            let (id, entry_index, digest, recipients) =
+            let ((id, entry_index, digest, recipients), warnings) =
                 operator.publish(caller, &message.id, message.alert, true).await?;
-            Ok(v1::UpdateAlertResponse { id, entry_index, digest, recipients })
+            Ok(v1::UpdateAlertResponse { id, entry_index, digest, recipients, warnings })
         })
         .await
     }
@@ -260,15 +260,21 @@ impl Wanted {
     }
 }
 
+/// What is odd about an alert and yet may be right.
+pub(super) fn odd(alert: &Alert) -> Vec<v1::AlertWarning> {
+    let message = |Warning { code, field, message }| v1::AlertWarning { code: code.to_owned(), field, message };
+    warnings(alert).into_iter().map(message).collect()
+}
+
 impl Operator {
-    /// Raises an alert or an update: its id, entry, digest and recipients.
+    /// Raises an alert or an update: its id, entry, digest and recipients, and what is odd about it.
     async fn publish(
         &self,
         caller: Caller,
         id: &str,
         alert: Option<v1::Alert>,
         update: bool,
-    ) -> Result<(String, u64, String, Vec<String>), Refused> {
+    ) -> Result<((String, u64, String, Vec<String>), Vec<v1::AlertWarning>), Refused> {
         caller.require(&[Role::AlertAuthor, Role::AlertApprover])?;
         let message = alert.ok_or_else(|| Refusal::new(Code::MissingField, "alert is missing").at("alert"))?;
         if message.supersedes.is_empty() == update {
@@ -280,7 +286,9 @@ impl Operator {
             return Err(Refusal::new(code, text).at("supersedes").into());
         }
         let (id, alert) = self.taken_up(id, message)?;
-        Ok(published(self.submit(Command::RaiseAlert { caller, id, alert: Box::new(alert) }).await?)?)
+        let odd = odd(&alert);
+        let raised = published(self.submit(Command::RaiseAlert { caller, id, alert: Box::new(alert) }).await?)?;
+        Ok((raised, odd))
     }
 
     /// The alert that a request describes, and its id. The same request again is taken up at the instant at which it
@@ -316,7 +324,7 @@ impl Operator {
         let found = entry_and_content(&view, row.entry)?;
         let (alert, imported) = match &found {
             Some((_, Some(Content::Alert(alert)))) => {
-                (Some(alert_message(alert.to_draft(), now)), alert_export::imported(id, row.origin, alert))
+                (Some(alert_message(alert.to_draft(), now)), self.imported(id, row.origin, alert))
             }
             _ => (None, None),
         };

@@ -124,7 +124,9 @@ impl AuditService for Operator {
             operator.spawner.spawn("export the journal", async move {
                 let last = sender.clone();
                 let token = worker.spawner.token();
-                let written = worker.blocking(move |operator| {
+                // It waits for whoever reads, so it never runs in place.
+                let written = tokio::task::spawn_blocking(move || {
+                    let operator = worker;
                     let span = export::Span { from: EntryIndex(message.from_index), size: checkpoint.size };
                     export::write(operator.own, &**operator.engine.store(), span, &note, |chunk| {
                         let gone = || Refusal::new(Code::ShuttingDown, "the export was ended");
@@ -135,7 +137,8 @@ impl AuditService for Operator {
                         sender.blocking_send(Ok(chunk)).map_err(|_| gone())
                     })
                 });
-                if let Err(refusal) = written.await {
+                let lost = |_| Err(Refusal::new(Code::StoreFailed, "a task of the node failed; see its log"));
+                if let Err(refusal) = written.await.unwrap_or_else(lost) {
                     // Who no longer reads has gone away.
                     let _ = last.send(Err(Refused::from(refusal).into_status())).await;
                 }
@@ -173,7 +176,7 @@ impl Operator {
                 page.next_index = Some(index);
                 break;
             }
-            let Some(bytes) = self.engine.store().get(&keys::entry(EntryIndex(index)))? else {
+            let Some(bytes) = view.entry_bytes(EntryIndex(index))? else {
                 return Err(Refusal::new(Code::StoreFailed, format!("entry {index} is missing")));
             };
             if let Some(entry) = view.entry(EntryIndex(index))?.filter(|entry| wanted.has(entry)) {

@@ -1,6 +1,7 @@
 //! Drafts of alerts, as operators write and read them. Only who writes or approves alerts sees them.
 
 use passerelle_domain::{
+    alert::Alert,
     catalogue::Role,
     decide::{Caller, Command},
     entry::DraftSource,
@@ -15,7 +16,7 @@ use passerelle_proto::{
     v1,
 };
 
-use super::{Operator, entry_and_content, entry_json, errors::Refused};
+use super::{Operator, alerts::odd, entry_and_content, entry_json, errors::Refused};
 use crate::store::{
     Direction, keys,
     view::{View, decode, failed},
@@ -45,7 +46,9 @@ impl Operator {
         let view = self.view();
         let row = view.draft(id)?.filter(|row| row.ended.is_none());
         let unknown = || Refusal::new(Code::UnknownDraft, "this node has no such draft").at("id");
-        self.draft_view(&view, id, &row.ok_or_else(unknown)?)
+        let (shown, alert) = self.draft_view(&view, id, &row.ok_or_else(unknown)?)?;
+        let imported = alert.and_then(|alert| self.imported(id, self.own, &alert));
+        Ok(v1::DraftView { imported, ..shown })
     }
 
     /// Drafts that have not ended, newest first.
@@ -65,12 +68,18 @@ impl Operator {
                 page.next_page_token = page.drafts.last().map(|last| last.id.clone()).unwrap_or_default();
                 break;
             }
-            page.drafts.push(self.draft_view(&view, id, &row)?);
+            page.drafts.push(self.draft_view(&view, id, &row)?.0);
         }
         Ok(page)
     }
 
-    fn draft_view(&self, view: &View<'_>, id: AlertId, row: &DraftRow) -> Result<v1::DraftView, Refusal> {
+    /// The draft as it is shown in a list, and what it says.
+    fn draft_view(
+        &self,
+        view: &View<'_>,
+        id: AlertId,
+        row: &DraftRow,
+    ) -> Result<(v1::DraftView, Option<Box<Alert>>), Refusal> {
         let who = |index: EntryIndex| -> Result<_, Refusal> {
             let entry = view.entry(index)?;
             Ok(entry.map(|entry| (entry_json::actor(&entry.actor), timestamp(entry.time))).unwrap_or_default())
@@ -81,10 +90,10 @@ impl Operator {
             None => (String::new(), None),
         };
         let alert = match entry_and_content(view, row.entry)? {
-            Some((_, Some(Content::Draft(alert)))) => Some(alert_message(alert.to_draft(), self.clock.now())),
+            Some((_, Some(Content::Draft(alert)))) => Some(alert),
             _ => None,
         };
-        Ok(v1::DraftView {
+        let shown = v1::DraftView {
             id: id.to_string(),
             state: row.state.to_string(),
             source: match &row.source {
@@ -97,8 +106,11 @@ impl Operator {
             approved_by,
             approved_at,
             digest: row.digest.to_string(),
-            alert,
+            warnings: alert.as_deref().map(odd).unwrap_or_default(),
+            imported: None,
+            alert: alert.as_ref().map(|alert| alert_message(alert.to_draft(), self.clock.now())),
             entry_index: row.entry.0,
-        })
+        };
+        Ok((shown, alert))
     }
 }

@@ -51,6 +51,7 @@ use passerelle_domain::{
     society::Society,
     time::Time,
 };
+use passerelle_signature::Trusted;
 use tokio::sync::{Semaphore, watch as changing};
 use tonic::{Request, Response, Status};
 
@@ -60,7 +61,7 @@ use crate::{
     entropy::Entropy,
     metrics::{self, Metrics},
     store::view::View,
-    supervise::Spawner,
+    supervise::{Spawner, offload},
 };
 
 pub use auth::{Operators, uid_of};
@@ -119,6 +120,8 @@ pub struct Parts {
     pub origins: Arc<dyn OriginReader>,
     /// The public feed, and the sources that are polled.
     pub feeds: Arc<dyn FeedView>,
+    /// The certificates by which signatures of foreign documents are verified.
+    pub trusted: changing::Receiver<Option<Arc<Trusted>>>,
     /// The number on the cards of this Society.
     pub card_hotline: Option<String>,
     /// Folder of the data, whose disk is watched, and where a verification keeps its scratch store.
@@ -217,7 +220,7 @@ impl Operator {
         work: impl FnOnce(&Self) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
         let operator = self.clone();
-        tokio::task::spawn_blocking(move || work(&operator))
+        offload(move || work(&operator))
             .await
             .unwrap_or_else(|_| Err(Refusal::new(Code::StoreFailed, "a task of the node failed; see its log")))
     }

@@ -14,6 +14,7 @@ use passerelle_domain::{
     refusal::{Code, Refusal},
     rows::HandoverRow,
 };
+use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 
 use super::Operator;
@@ -26,8 +27,7 @@ impl Operator {
     /// Follows the journal until `end` and releases what is due. What was accepted while the node was
     /// off is found by the first look.
     pub async fn release_what_is_accepted(self, end: CancellationToken) {
-        let mut durable = self.engine.durable();
-        let mut next = durable.borrow_and_update().entries;
+        let mut work = self.engine.case_work();
         let mut due = self.accepted().unwrap_or_default();
         loop {
             let mut again = Vec::new();
@@ -37,14 +37,18 @@ impl Operator {
                 }
             }
             tokio::select! {
+                biased;
                 () = end.cancelled() => return,
                 () = tokio::time::sleep(AGAIN_AFTER), if !again.is_empty() => {}
-                changed = durable.changed() => if changed.is_err() { return },
+                told = work.recv() => match told {
+                    Ok(entry) => again.extend(self.accepted_by(entry)),
+                    Err(RecvError::Lagged(_)) => again.extend(self.accepted().unwrap_or_default()),
+                    Err(RecvError::Closed) => return,
+                },
             }
             due = again;
-            let until = durable.borrow_and_update().entries;
-            due.extend((next..until).filter_map(|index| self.accepted_by(EntryIndex(index))));
-            next = until;
+            due.sort_unstable();
+            due.dedup();
         }
     }
 

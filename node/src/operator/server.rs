@@ -198,6 +198,7 @@ where
         tokio::time::sleep(END_WITHIN).await;
     };
     tokio::select! {
+        biased;
         outcome = server => Ok(outcome?),
         () = overdue => Ok(()),
     }

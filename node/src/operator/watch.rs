@@ -22,6 +22,8 @@ use super::{CASE_ROLES, Operator, errors::Refused, events::Topics};
 const WAITING_MAX: usize = 64;
 /// Entries read in one step, so that no thread is held for long.
 const STEP: u64 = 256;
+/// Entries that are read where they are awaited.
+const AT_ONCE: u64 = 4;
 /// Silence after which a stream gives a sign of life.
 const SILENCE: Duration = Duration::from_secs(30);
 
@@ -46,6 +48,7 @@ impl WatchService for Operator {
             let token = operator.spawner.token();
             operator.spawner.spawn("watch", async move {
                 tokio::select! {
+                    biased;
                     () = token.cancelled() => {}
                     () = follower.run(until) => {}
                 }
@@ -102,6 +105,7 @@ impl Follower {
                 return;
             }
             tokio::select! {
+                biased;
                 () = self.sender.closed() => return,
                 changed = durable.changed() => if changed.is_err() { return },
                 () = tokio::time::sleep(SILENCE) => {
@@ -132,7 +136,10 @@ impl Follower {
                 }
                 Ok(events)
             };
-            for event in self.operator.blocking(read).await? {
+            // What has just become durable is still in memory: another thread would take longer than reading it.
+            let events =
+                if until - from <= AT_ONCE { read(&self.operator)? } else { self.operator.blocking(read).await? };
+            for event in events {
                 if self.sender.send(Ok(event)).await.is_err() {
                     return Ok(());
                 }

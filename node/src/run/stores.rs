@@ -1,16 +1,18 @@
 //! The store of a node: where it lies, and what is done to it before the node runs. Opens it, has it made anew when
 //! something was erased from it, and its views when another release made them.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use crate::{
     config::Config,
     engine,
     store::{
-        Store as _, compact,
+        Store, compact,
         sled::{SledOptions, SledStore},
     },
 };
+
+use super::Storage;
 
 /// Opens the store of a node.
 ///
@@ -34,7 +36,24 @@ pub fn store_options(config: &Config) -> SledOptions {
 ///
 /// # Errors
 /// As [`open_store`]; what is wrong with the journal.
-pub(super) fn prepare(config: &Config) -> anyhow::Result<SledStore> {
+pub(super) fn prepare(config: &Config, storage: &Storage) -> anyhow::Result<Arc<dyn Store>> {
+    let store = match storage {
+        Storage::Machine => Arc::new(open_anew(config)?),
+        Storage::Given(disk) => disk.open()?,
+    };
+    if let Some(due) = engine::rebuild_due(&*store)? {
+        tracing::warn!(reason = ?due, "the views are made anew from the journal");
+        engine::rebuild(config.society, &*store, |progress| {
+            if progress.entries == progress.total || progress.entries.is_multiple_of(50_000) {
+                tracing::info!(entries = progress.entries, total = progress.total, "the views are made anew");
+            }
+        })?;
+    }
+    Ok(store)
+}
+
+/// Opens the store, made anew where something was erased from it.
+fn open_anew(config: &Config) -> anyhow::Result<SledStore> {
     let mut store = open_store(config)?;
     if compact::is_due(&store)? {
         let bytes = store.bytes_on_disk()?;
@@ -49,14 +68,6 @@ pub(super) fn prepare(config: &Config) -> anyhow::Result<SledStore> {
             }
             store = open_store(config)?;
         }
-    }
-    if let Some(due) = engine::rebuild_due(&store)? {
-        tracing::warn!(reason = ?due, "the views are made anew from the journal");
-        engine::rebuild(config.society, &store, |progress| {
-            if progress.entries == progress.total || progress.entries.is_multiple_of(50_000) {
-                tracing::info!(entries = progress.entries, total = progress.total, "the views are made anew");
-            }
-        })?;
     }
     Ok(store)
 }

@@ -13,7 +13,7 @@ use passerelle_domain::time::Time;
 use super::StoreError;
 
 /// The schema version that this release reads and writes: the layout of keys and rows, not the engine's own format.
-pub const SCHEMA_VERSION: u64 = 1;
+pub const SCHEMA_VERSION: u64 = 2;
 
 const LOCK_FILE: &str = "lock";
 const SCHEMA_FILE: &str = "schema";
@@ -59,6 +59,33 @@ impl HeldFolder {
     #[must_use]
     pub fn is_fresh(&self) -> bool {
         self.fresh
+    }
+
+    /// Removes what an interrupted creation has left, so that the engine never meets half-made files of its own. Does
+    /// nothing to a store that was completely made.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn clear_unfinished(&self) -> Result<(), StoreError> {
+        if !self.fresh {
+            return Ok(());
+        }
+        let clear = || -> io::Result<()> {
+            for entry in fs::read_dir(&self.path)? {
+                let entry = entry?;
+                if entry.file_name() == LOCK_FILE || entry.file_name() == SCHEMA_FILE {
+                    continue;
+                }
+                if entry.file_type()?.is_dir() {
+                    fs::remove_dir_all(entry.path())?;
+                } else {
+                    fs::remove_file(entry.path())?;
+                }
+            }
+            Ok(())
+        };
+        clear().map_err(StoreError::io("clear", &self.path))?;
+        sync_folder(&self.path)
     }
 
     /// Records that the engine has made its files and synced them: from now on their loss is damage.
@@ -163,13 +190,16 @@ fn is_still_at(file: &File, path: &Path) -> bool {
     matches!((file.metadata(), fs::metadata(path)), (Ok(held), Ok(named)) if place(&held) == place(&named))
 }
 
-/// Makes `folder` and what is missing above it, each with its name synced in its parent.
+/// Makes `folder` and what is missing above it, each with its name synced in its parent; that of `folder` also where an
+/// earlier process made it and was killed before it could sync that.
 fn create_durably(folder: &Path) -> Result<(), StoreError> {
-    if folder.is_dir() {
-        return Ok(());
-    }
     let above = parent(folder);
-    create_durably(above)?;
+    if folder.is_dir() {
+        return sync_folder(above);
+    }
+    if !above.is_dir() {
+        create_durably(above)?;
+    }
     match fs::create_dir(folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(StoreError::io("make", folder)(error)),
         _ => sync_folder(above),
@@ -200,11 +230,11 @@ mod tests {
         for interrupted_at in ["nothing yet", "a database being made"] {
             let held = HeldFolder::open(&path, "db").expect("a fresh folder");
             assert!(held.is_fresh(), "{interrupted_at}");
-            assert_eq!(record(), "passerelle store schema 1 being made\n");
+            assert_eq!(record(), format!("passerelle store schema {SCHEMA_VERSION} being made\n"));
             fs::write(path.join("db"), "rows").expect("a database");
         }
         HeldFolder::open(&path, "db").expect("the same folder").mark_complete().expect("a writable folder");
-        assert_eq!(record(), "passerelle store schema 1\n");
+        assert_eq!(record(), format!("passerelle store schema {SCHEMA_VERSION}\n"));
         assert!(!HeldFolder::open(&path, "db").expect("the same folder again").is_fresh());
     }
 
@@ -221,12 +251,22 @@ mod tests {
     #[test]
     fn an_unknown_schema_is_refused_with_both_numbers_and_nothing_is_changed() {
         let root = temporary();
-        fs::write(root.path().join("schema"), "passerelle store schema 2\n").expect("a record of the future");
+        fs::write(root.path().join("schema"), "passerelle store schema 9\n").expect("a record of the future");
         fs::write(root.path().join("db"), "whatever").expect("a database of the future");
         let refused = HeldFolder::open(root.path(), "db").expect_err("an unknown schema");
-        assert!(matches!(refused, StoreError::UnknownSchema { found: 2, known: 1, .. }), "{refused}");
-        assert!(refused.to_string().contains("schema version 2, and this release knows version 1"));
+        assert!(matches!(refused, StoreError::UnknownSchema { found: 9, known: SCHEMA_VERSION, .. }), "{refused}");
+        assert!(
+            refused.to_string().contains(&format!("schema version 9, and this release knows version {SCHEMA_VERSION}"))
+        );
         assert_eq!(fs::read_to_string(root.path().join("db")).expect("still there"), "whatever");
+    }
+
+    #[test]
+    fn a_store_of_an_earlier_layout_is_refused_with_what_to_do() {
+        let root = temporary();
+        fs::write(root.path().join("schema"), "passerelle store schema 1\n").expect("a record of the past");
+        let refused = HeldFolder::open(root.path(), "db").expect_err("an earlier schema").to_string();
+        assert!(refused.contains("schema version 1") && refused.contains("import an export"), "{refused}");
     }
 
     #[test]

@@ -8,8 +8,9 @@
 //! | `m` | | head of the journal ([`HeadRow`](passerelle_domain::rows::HeadRow)) | replaced by every commit |
 //! | `n` | | newest checkpoint, a signed note | replaced by every commit |
 //! | `w` | | a rebuild of the views is under way | while it is |
-//! | `e` | entry index, 8 | [`Entry`](passerelle_domain::entry::Entry) | for ever |
-//! | `o` | entry index, 8; chunk, 4 | part of the entry's object | until retention or erasure |
+//! | `E` | index of the first, 8 | a pack: entries in their order, each with its object where that fits | for ever; an object until retention or erasure |
+//! | `o` | entry index, 8; chunk, 4 | part of an object that is too large for a pack | until retention or erasure |
+//! | `e` | | entries of schema version 1, one a row | not written any more |
 //! | `a` | alert id, 16 | `AlertRow` | view |
 //! | `k` | alert id, 16; Society, 2 | `AckRow` | view |
 //! | `d` | alert id, 16 | `DraftRow` | view |
@@ -33,7 +34,8 @@
 //! | `u` | `s`; Society, 2 | `SuspensionRow` | view |
 //! | `p` | Society, 2 | `PeerRow` | view |
 //! | `q` | Society, 2; lane, 1 | `LaneOut` | view |
-//! | `i` | Society, 2; lane, 1; position, 8 | `LaneItem` | view |
+//! | `T` | Society, 2; lane, 1; position / 16, 8 | 16 `LaneItem`s, see lane_block.rs | view |
+//! | `i` | | `LaneItem`s of schema version 1, one a row | not written any more |
 //! | `r` | Society, 2; lane, 1 | `LaneIn` | view |
 //! | `b` | Society, 2 | `Backoff` | local: not a view, harmless to lose |
 //! | `f` | `r` | when something was first removed from an object since the store was last made anew, u64 big-endian | until it is |
@@ -43,7 +45,7 @@
 use passerelle_domain::{
     envelope::Lane,
     handover::{CaseShortCode, GroupId},
-    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position, ReportId, RequestId},
+    ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, HandoverId, ReportId, RequestId},
     retention::HoldKind,
     society::Society,
 };
@@ -52,7 +54,7 @@ use passerelle_domain::{
 pub type Key = Vec<u8>;
 
 /// The letters of all views: what `rebuild` drops and folds again.
-pub const VIEWS: &[u8] = b"akdtvcxyhjglupqirDROQ";
+pub const VIEWS: &[u8] = b"akdtvcxyhjglupqTrDROQ";
 
 /// The schema version.
 pub const SCHEMA: &[u8] = b"s";
@@ -78,16 +80,22 @@ fn lane_byte(lane: Lane) -> [u8; 1] {
     [lane as u8]
 }
 
-/// An entry.
+/// The pack that begins with an entry.
 #[must_use]
-pub fn entry(index: EntryIndex) -> Key {
-    key(b'e', &[&index.0.to_be_bytes()])
+pub fn pack(first: EntryIndex) -> Key {
+    key(b'E', &[&first.0.to_be_bytes()])
 }
 
-/// The index in the key of an entry.
+/// The range of all packs: from, until.
 #[must_use]
-pub fn entry_index(key: &[u8]) -> Option<EntryIndex> {
-    let bytes = key.strip_prefix(b"e")?;
+pub fn packs() -> (Key, Key) {
+    all(b'E')
+}
+
+/// The index of the first entry in the key of a pack.
+#[must_use]
+pub fn pack_first(key: &[u8]) -> Option<EntryIndex> {
+    let bytes = key.strip_prefix(b"E")?;
     Some(EntryIndex(u64::from_be_bytes(bytes.try_into().ok()?)))
 }
 
@@ -285,10 +293,10 @@ pub fn lane_out(peer: Society, lane: Lane) -> Key {
     key(b'q', &[&peer.bytes(), &lane_byte(lane)])
 }
 
-/// An envelope in the sending end of a lane.
+/// Envelopes of the sending end of a lane that follow one another.
 #[must_use]
-pub fn lane_item(peer: Society, lane: Lane, position: Position) -> Key {
-    key(b'i', &[&peer.bytes(), &lane_byte(lane), &position.0.to_be_bytes()])
+pub(super) fn lane_block(peer: Society, lane: Lane, block: u64) -> Key {
+    key(b'T', &[&peer.bytes(), &lane_byte(lane), &block.to_be_bytes()])
 }
 
 /// The receiving end of a lane.
@@ -315,13 +323,13 @@ pub fn id_bytes(key: &[u8]) -> Option<[u8; 16]> {
     key.get(1..17)?.try_into().ok()
 }
 
-/// The Society in a key of the kinds `p`, `q`, `i` and `r`.
+/// The Society in a key of the kinds `p`, `q`, `T` and `r`.
 #[must_use]
 pub fn society(key: &[u8]) -> Option<Society> {
     Society::parse_bytes(key.get(1..3)?).ok()
 }
 
-/// The lane in a key of the kinds `q`, `i` and `r`.
+/// The lane in a key of the kinds `q`, `T` and `r`.
 #[must_use]
 pub fn lane(key: &[u8]) -> Option<Lane> {
     key.get(3).and_then(|byte| Lane::from_number(u16::from(*byte)))
@@ -341,13 +349,13 @@ mod tests {
 
     #[test]
     fn numbers_sort_as_bytes_and_letters_never_meet() {
-        assert!(entry(EntryIndex(255)) < entry(EntryIndex(256)));
-        assert_eq!(entry_index(&entry(EntryIndex(77))), Some(EntryIndex(77)));
-        assert_eq!(entry_index(b"e123"), None);
-        let mut letters: Vec<u8> = VIEWS.iter().copied().chain(*b"smneobwfF").collect();
+        assert!(pack(EntryIndex(255)) < pack(EntryIndex(256)));
+        assert_eq!(pack_first(&pack(EntryIndex(77))), Some(EntryIndex(77)));
+        assert_eq!(pack_first(b"E123"), None);
+        let mut letters: Vec<u8> = VIEWS.iter().copied().chain(*b"smnEeiobwfF").collect();
         letters.sort_unstable();
         letters.dedup();
-        assert_eq!(letters.len(), VIEWS.len() + 9);
+        assert_eq!(letters.len(), VIEWS.len() + 11);
     }
 
     #[test]
@@ -355,10 +363,10 @@ mod tests {
         let sn: Society = "SN".parse().expect("a code");
         let id = AlertId::new(Time::from_millis(1_700_000_000_000), [0xab; 10]);
         let cases: [(Key, &str); 6] = [
-            (entry(EntryIndex(1)), "650000000000000001"),
+            (pack(EntryIndex(1)), "450000000000000001"),
             (object(EntryIndex(1), 2), "6f000000000000000100000002"),
             (alert(id), "61018bcfe568007bababababababababab"),
-            (lane_item(sn, Lane::Urgent, Position(3)), "69534e010000000000000003"),
+            (lane_block(sn, Lane::Urgent, 3), "54534e010000000000000003"),
             (lane_in(sn, Lane::Bulk), "72534e03"),
             (peer(sn), "70534e"),
         ];

@@ -5,8 +5,11 @@
 pub mod compact;
 pub mod disk;
 pub mod folder;
+pub mod journal;
 pub mod keys;
+mod lane_block;
 pub mod memory;
+mod pack;
 pub mod sled;
 pub mod view;
 

@@ -112,6 +112,7 @@ impl SledStore {
     /// As [`open`](Self::open).
     pub fn open_on(folder: &Path, options: SledOptions, sync: Box<dyn DiskSync>) -> Result<Self, StoreError> {
         let folder = HeldFolder::open(folder, DATABASE_FILE)?;
+        folder.clear_unfinished()?;
         let config = sled::Config::new()
             .path(folder.path())
             .cache_capacity(options.cache_bytes)
@@ -179,7 +180,7 @@ impl SledStore {
         let mut writes = sled::Batch::default();
         let mut touched = 0;
         for (key, value) in batch.into_rows() {
-            touched += leaf_bytes(value.as_ref().map_or(0, Vec::len));
+            touched += written_bytes(value.as_ref().map_or(0, Vec::len));
             match value {
                 Some(value) => writes.insert(key, value),
                 None => writes.remove(key),
@@ -210,6 +211,7 @@ impl Store for SledStore {
             return Box::new(std::iter::empty());
         }
         let mut rows = Some(self.db.range(from..until));
+        let mut first = true;
         Box::new(std::iter::from_fn(move || {
             let next = guarded("scan", || {
                 rows.as_mut()
@@ -220,8 +222,11 @@ impl Store for SledStore {
                     .transpose()
             });
             let next = next.and_then(|row| {
-                // Each leaf is read once for all of its rows.
-                self.cache.touched(row.as_ref().map_or(0, |(_, value)| row_bytes(value.len())))?;
+                if let Some((key, value)) = &row {
+                    // Each leaf is read once for all of its rows, and by scans that go on where the last one was.
+                    let whole = std::mem::take(&mut first) && !self.cache.was_near(key);
+                    self.cache.touched(if whole { leaf_bytes(value.len()) } else { row_bytes(value.len()) })?;
+                }
                 Ok(row)
             });
             if !matches!(next, Ok(Some(_))) {
@@ -269,6 +274,8 @@ impl std::fmt::Debug for SledStore {
 struct Cache {
     trees: Vec<sled::Tree>,
     uncounted_bytes: AtomicUsize,
+    /// Where the last scan began.
+    scanned: Mutex<Vec<u8>>,
 }
 
 /// Trees of two pages that reach all 256 shards.
@@ -282,7 +289,23 @@ impl Cache {
     /// Opens the trees, making them first in a fresh store, while its pages are still numbered in their order.
     fn open(db: &sled::Db) -> Result<Self, StoreError> {
         let trees = (0..SHARD_TREES).map(|n| guarded("open", || db.open_tree([b"shard", &[n][..]].concat())));
-        Ok(Self { trees: trees.collect::<Result<_, _>>()?, uncounted_bytes: AtomicUsize::new(0) })
+        Ok(Self {
+            trees: trees.collect::<Result<_, _>>()?,
+            uncounted_bytes: AtomicUsize::new(0),
+            scanned: Mutex::default(),
+        })
+    }
+
+    /// Whether the last scan began at a key that differs from this one in its last byte alone: a leaf or two of it.
+    fn was_near(&self, key: &[u8]) -> bool {
+        let around = &key[..key.len().saturating_sub(1)];
+        let mut scanned = self.scanned.lock();
+        let near = *scanned == around;
+        if !near {
+            scanned.clear();
+            scanned.extend_from_slice(around);
+        }
+        near
     }
 
     /// Notes that leaves of so many bytes were asked for, as far as one can tell from outside.
@@ -305,6 +328,15 @@ impl Cache {
 fn row_bytes(value_bytes: usize) -> usize {
     value_bytes + 64
 }
+
+/// What a written row may add to the memory: large rows are new ones beside each other, and only add themselves; small
+/// ones may be anywhere, each in a leaf of its own.
+fn written_bytes(value_bytes: usize) -> usize {
+    if value_bytes >= LARGE_ROW { row_bytes(value_bytes) } else { leaf_bytes(value_bytes) }
+}
+
+/// Bytes from which a row is large: packs of entries, parts of objects, blocks of lanes.
+const LARGE_ROW: usize = 512;
 
 /// What the leaf around a row takes if all its rows are like it: leaves have 8 to 16.
 fn leaf_bytes(value_bytes: usize) -> usize {

@@ -14,7 +14,6 @@ use passerelle_domain::{
     fold::Residue,
     handover::{CaseShortCode, GroupId},
     ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, HandoverId, Position, ReportId, RequestId},
-    limits::STORE_VALUE_BYTES_MAX,
     refusal::{Code, Refusal},
     retention::{HoldKind, HoldRow, KeepingRow, SuspensionRow},
     rights::{CardRow, CorrectionRow, ReadsRow, RequestRow},
@@ -25,7 +24,7 @@ use passerelle_domain::{
     society::Society,
 };
 
-use super::{Batch, Direction, Store, StoreError, keys};
+use super::{Batch, Direction, Store, StoreError, journal::Journal, keys};
 
 /// The letter of peers.
 const PEER: u8 = b'p';
@@ -37,6 +36,10 @@ pub struct View<'a> {
     journal: &'a dyn Store,
     /// What was put; `None` where the key was removed.
     overlay: HashMap<keys::Key, Option<Vec<u8>>>,
+    /// Entries that were put.
+    added: Journal,
+    /// What [`View::with_row`] read last from the store.
+    last_row: Mutex<Option<(keys::Key, Option<Vec<u8>>)>>,
     /// All peers, once they were asked for: every alert of a batch asks again, and they seldom change.
     peers: Mutex<Option<Vec<(Society, PeerRow)>>>,
 }
@@ -51,13 +54,20 @@ impl<'a> View<'a> {
     /// Rows of `store` over the entries and objects of `journal`: a fold on the side.
     #[must_use]
     pub fn beside(journal: &'a dyn Store, store: &'a dyn Store) -> Self {
-        Self { store, journal, overlay: HashMap::new(), peers: Mutex::default() }
+        Self {
+            store,
+            journal,
+            overlay: HashMap::new(),
+            added: Journal::default(),
+            last_row: Mutex::default(),
+            peers: Mutex::default(),
+        }
     }
 
     /// Whether anything was put over the store.
     #[must_use]
     pub fn is_dirty(&self) -> bool {
-        !self.overlay.is_empty()
+        !self.overlay.is_empty() || !self.added.is_empty()
     }
 
     /// Puts bytes under a key.
@@ -69,30 +79,51 @@ impl<'a> View<'a> {
     }
 
     /// Puts a row under its key.
-    pub fn put_row(&mut self, row: &Row) {
-        let (key, value) = encode_row(row);
-        self.put(key, value);
-    }
-
-    /// Puts an entry's object, in chunks that the store takes.
-    pub fn put_object(&mut self, index: EntryIndex, object: &[u8]) {
-        for (chunk, part) in (0..).zip(object.chunks(STORE_VALUE_BYTES_MAX)) {
-            self.put(keys::object(index, chunk), part.to_vec());
-        }
-    }
-
-    /// Puts a residue in the place of an entry's object, whatever chunks that has.
     ///
     /// # Errors
-    /// `store_failed`.
-    pub fn replace_object(&mut self, index: EntryIndex, residue: &[u8]) -> Result<(), Refusal> {
-        let mut chunk = 1;
-        while self.bytes(&keys::object(index, chunk))?.is_some() {
-            self.overlay.insert(keys::object(index, chunk), None);
-            chunk += 1;
-        }
-        self.put_object(index, residue);
+    /// `store_failed`, when what lies beside it in the store cannot be read.
+    pub fn put_row(&mut self, row: &Row) -> Result<(), Refusal> {
+        let (key, value) = match encode_row(row) {
+            Encoded::Row(key, value) => (key, value),
+            Encoded::LaneItem(peer, lane, position, item) => return self.put_lane_item(peer, lane, position, item),
+        };
+        self.put(key, value);
         Ok(())
+    }
+
+    /// Shows the bytes under a key, those of the batch or else those of the store; the ones read last are kept, for
+    /// rows that hold much are asked for often.
+    pub(super) fn with_row<T>(&self, key: &[u8], show: impl FnOnce(Option<&[u8]>) -> T) -> Result<T, Refusal> {
+        if let Some(value) = self.overlay.get(key) {
+            return Ok(show(value.as_deref()));
+        }
+        let mut last = self.last_row.lock();
+        if last.as_ref().is_none_or(|(read, _)| read != key) {
+            *last = Some((key.to_vec(), self.store.get(key).map_err(failed)?));
+        }
+        Ok(show(last.as_ref().and_then(|(_, value)| value.as_deref())))
+    }
+
+    /// Removes what is under a key.
+    pub(super) fn remove(&mut self, key: keys::Key) {
+        self.overlay.insert(key, None);
+    }
+
+    pub(super) fn journal(&self) -> &Journal {
+        &self.added
+    }
+
+    pub(super) fn journal_mut(&mut self) -> &mut Journal {
+        &mut self.added
+    }
+
+    pub(super) fn journal_store(&self) -> &'a dyn Store {
+        self.journal
+    }
+
+    /// What was put under a key, if anything was; `None` within where it was removed.
+    pub(super) fn overlaid(&self, key: &[u8]) -> Option<Option<&[u8]>> {
+        self.overlay.get(key).map(Option::as_deref)
     }
 
     /// Everything that was put, as one batch for the store.
@@ -107,10 +138,14 @@ impl<'a> View<'a> {
                 None => batch.delete(key)?,
             }
         }
+        for (key, pack) in self.added.into_packs() {
+            batch.put(key, pack)?;
+        }
         Ok(batch)
     }
 
-    fn bytes(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
+    /// What is under a key of the journal.
+    pub(super) fn journal_bytes(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
         if let Some(value) = self.overlay.get(key) {
             return Ok(value.clone());
         }
@@ -173,10 +208,15 @@ pub fn encode<T: Encode<()>>(row: &T) -> Vec<u8> {
     bytes
 }
 
-/// The key and the bytes of a row.
-#[must_use]
-pub fn encode_row(row: &Row) -> (keys::Key, Vec<u8>) {
-    match row {
+/// A row as it is put.
+enum Encoded<'a> {
+    Row(keys::Key, Vec<u8>),
+    /// It lies in a row with others.
+    LaneItem(Society, Lane, Position, &'a LaneItem),
+}
+
+fn encode_row(row: &Row) -> Encoded<'_> {
+    let (key, value) = match row {
         Row::Alert(id, row) => (keys::alert(*id), encode(row)),
         Row::Ack(id, society, row) => (keys::ack(*id, *society), encode(row)),
         Row::Draft(id, row) => (keys::draft(*id), encode(row)),
@@ -200,9 +240,10 @@ pub fn encode_row(row: &Row) -> (keys::Key, Vec<u8>) {
         Row::Report(id, row) => (keys::report(*id), encode(row)),
         Row::Peer(society, row) => (keys::peer(*society), encode(row)),
         Row::LaneOut(society, lane, row) => (keys::lane_out(*society, *lane), encode(row)),
-        Row::LaneItem(society, lane, position, row) => (keys::lane_item(*society, *lane, *position), encode(row)),
+        Row::LaneItem(society, lane, position, row) => return Encoded::LaneItem(*society, *lane, *position, row),
         Row::LaneIn(society, lane, row) => (keys::lane_in(*society, *lane), encode(row)),
-    }
+    };
+    Encoded::Row(key, value)
 }
 
 impl Facts for View<'_> {
@@ -337,7 +378,7 @@ impl Facts for View<'_> {
     }
 
     fn lane_item(&self, peer: Society, lane: Lane, position: Position) -> Result<Option<LaneItem>, Refusal> {
-        self.row(&keys::lane_item(peer, lane, position))
+        self.lane_item_at(peer, lane, position)
     }
 
     fn lane_in(&self, peer: Society, lane: Lane) -> Result<LaneIn, Refusal> {
@@ -349,26 +390,6 @@ impl Facts for View<'_> {
     }
 
     fn entry(&self, entry: EntryIndex) -> Result<Option<Entry>, Refusal> {
-        self.bytes(&keys::entry(entry))?.map(|bytes| decode(&bytes)).transpose()
-    }
-}
-
-impl View<'_> {
-    /// What stands in the place of an entry's object: the object, or what is left of it.
-    ///
-    /// # Errors
-    /// `store_failed`.
-    pub fn stored_object(&self, entry: EntryIndex) -> Result<Option<Vec<u8>>, Refusal> {
-        let Some(mut object) = self.bytes(&keys::object(entry, 0))? else { return Ok(None) };
-        let mut chunk = 1;
-        // Only a full chunk can have another after it.
-        while object.len() == STORE_VALUE_BYTES_MAX * chunk as usize {
-            match self.bytes(&keys::object(entry, chunk))? {
-                Some(part) => object.extend_from_slice(&part),
-                None => break,
-            }
-            chunk += 1;
-        }
-        Ok(Some(object))
+        self.entry_bytes(entry)?.map(|bytes| decode(&bytes)).transpose()
     }
 }

@@ -5,6 +5,7 @@
 //! then the engine decides what it has, then the store closes. Each phase has a share of the ten
 //! seconds; what does not end in time is named in the log and left behind.
 
+mod offload;
 mod spawner;
 mod task;
 
@@ -18,6 +19,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+pub use offload::{Lost, offload};
 pub use spawner::Spawner;
 pub use task::{OnEnd, Phase, Task};
 
@@ -132,6 +134,7 @@ impl Supervisor {
     pub async fn run_until_signal(mut self) -> Exit {
         let asked = loop {
             let ended = tokio::select! {
+                biased;
                 _ = self.signals.next() => break true,
                 ended = next_end(&mut self.stages) => ended,
             };
@@ -142,6 +145,7 @@ impl Supervisor {
         tracing::info!(asked, "the node stops");
         crate::systemd::stopping();
         let stopped = tokio::select! {
+            biased;
             stopped = stop(&mut self.stages) => stopped,
             _ = self.signals.next() => {
                 tracing::warn!("second signal: the node ends at once");

@@ -68,10 +68,6 @@ pub enum Task {
     OperatorTcp,
     /// Serves the figures for monitoring.
     MetricsListener,
-    /// Serves the public feed.
-    FeedListener,
-    /// Keeps the public feed up to date.
-    FeedKeeper,
     /// Dials the peers and keeps their sessions.
     Link,
     /// Renews certificates, reloads trust, watches ages.
@@ -93,15 +89,9 @@ impl Task {
     #[must_use]
     pub fn phase(self) -> Phase {
         match self {
-            Self::PeerListener
-            | Self::OperatorSocket
-            | Self::OperatorTcp
-            | Self::FeedListener
-            | Self::MetricsListener => Phase::Listeners,
+            Self::PeerListener | Self::OperatorSocket | Self::OperatorTcp | Self::MetricsListener => Phase::Listeners,
             // The watchdog asks the engine, so it ends before the engine does.
-            Self::Link | Self::FeedKeeper | Self::TrustKeeper | Self::Housekeeper | Self::Upkeep | Self::Watchdog => {
-                Phase::Link
-            }
+            Self::Link | Self::TrustKeeper | Self::Housekeeper | Self::Upkeep | Self::Watchdog => Phase::Link,
             Self::Engine => Phase::Engine,
             Self::Committer => Phase::Store,
         }
@@ -120,7 +110,7 @@ impl Task {
             | Self::Upkeep
             | Self::Engine
             | Self::Committer => OnEnd::StopNode,
-            Self::MetricsListener | Self::FeedListener | Self::FeedKeeper | Self::Watchdog => OnEnd::Log,
+            Self::MetricsListener | Self::Watchdog => OnEnd::Log,
         }
     }
 }
@@ -132,8 +122,6 @@ impl fmt::Display for Task {
             Self::OperatorSocket => "operator socket",
             Self::OperatorTcp => "operator TCP listener",
             Self::MetricsListener => "metrics listener",
-            Self::FeedListener => "feed listener",
-            Self::FeedKeeper => "feed keeper",
             Self::Link => "link",
             Self::TrustKeeper => "trust keeper",
             Self::Housekeeper => "housekeeper",

@@ -109,6 +109,7 @@ async fn accept_all<L: Listener, I: Send + 'static>(
     let slots = Arc::new(Semaphore::new(port.limits.at_once));
     loop {
         let (slot, arrived) = tokio::select! {
+            biased;
             () = accepted.closed() => return,
             next = next_caller(&mut listener, Arc::clone(&slots)) => match next {
                 Some(next) => next,

@@ -22,7 +22,7 @@ use tokio_rustls::{TlsConnector, TlsStream};
 use tonic::transport::Uri;
 
 use super::{
-    Conn, Dialler, LiveTrust, PeerInfo, TcpDialler,
+    ByteStream, Conn, LiveTrust, Network, PeerInfo,
     conn::Reason,
     live::Handshake,
     refused,
@@ -46,27 +46,31 @@ pub enum DialError {
 /// An `Ok` says that the peer has proved itself to this node. Whether the peer accepts this node's certificate shows only
 /// when the first call fails; [`Connector::refusal`] then has the reason. Clones share it.
 #[derive(Clone)]
-pub struct Connector<D = TcpDialler> {
+pub struct Connector {
     live: Arc<LiveTrust>,
     society: Society,
-    dialler: D,
+    network: Arc<dyn Network>,
     limit: Duration,
+    /// How long the peer may take to answer at all.
+    answer: Duration,
     reason: Reason,
 }
 
-impl Connector {
-    /// A connector to the node of `society`, over TCP.
-    #[must_use]
-    pub fn new(live: Arc<LiveTrust>, society: Society) -> Self {
-        Self::with_dialler(live, society, TcpDialler)
-    }
-}
+/// A connection that was dialled.
+pub type Dialled = Conn<Pin<Box<dyn ByteStream>>, PeerInfo>;
 
-impl<D: Dialler> Connector<D> {
-    /// A connector to the node of `society`, over the byte streams of `dialler`.
+impl Connector {
+    /// A connector to the node of `society`, over a network.
     #[must_use]
-    pub fn with_dialler(live: Arc<LiveTrust>, society: Society, dialler: D) -> Self {
-        Self { live, society, dialler, limit: Duration::from_secs(HANDSHAKE_SECONDS_MAX), reason: Reason::default() }
+    pub fn new(live: Arc<LiveTrust>, society: Society, network: Arc<dyn Network>) -> Self {
+        let limit = Duration::from_secs(HANDSHAKE_SECONDS_MAX);
+        Self { live, society, network, limit, answer: limit, reason: Reason::default() }
+    }
+
+    /// The same, giving up on a peer that does not answer at all within `answer`.
+    #[must_use]
+    pub fn answered_within(self, answer: Duration) -> Self {
+        Self { answer, ..self }
     }
 
     /// Dials `host` and `port` and proves both sides to each other, each within the limit of a handshake.
@@ -74,7 +78,7 @@ impl<D: Dialler> Connector<D> {
     /// # Errors
     /// [`DialError`]; `unknown_peer` when the Society is not trusted (any more), `bad_certificate`, `wrong_society` or
     /// `same_society` when somebody else answers.
-    pub async fn dial(&self, host: String, port: u16) -> Result<Conn<D::Io, PeerInfo>, DialError> {
+    pub async fn dial(&self, host: String, port: u16) -> Result<Dialled, DialError> {
         *self.reason.lock() = None;
         let dialled = self.dial_and_verify(host, port).await;
         if let Err(DialError::Refused(refusal)) = &dialled {
@@ -90,7 +94,7 @@ impl<D: Dialler> Connector<D> {
         self.reason.lock().clone()
     }
 
-    async fn dial_and_verify(&self, host: String, port: u16) -> Result<Conn<D::Io, PeerInfo>, DialError> {
+    async fn dial_and_verify(&self, host: String, port: u16) -> Result<Dialled, DialError> {
         let trusted = self.live.trusted();
         let society = self.society;
         let unknown = || Refusal::new(Code::UnknownPeer, format!("{society} is not a peer of this node"));
@@ -99,7 +103,7 @@ impl<D: Dialler> Connector<D> {
         let name = ServerName::try_from(society.trust_domain())
             .map_err(|_| DialError::Refused(Refusal::new(Code::MalformedSociety, "it makes no trust domain")))?;
         let late = |_| DialError::Unreachable(io::ErrorKind::TimedOut.into());
-        let dialled = timeout(self.limit, self.dialler.dial(host, port)).await.map_err(late)?;
+        let dialled = timeout(self.answer, self.network.dial(host, port)).await.map_err(late)?;
         let (io, address) = dialled.map_err(DialError::Unreachable)?;
         let secured = timeout(self.limit, TlsConnector::from(config).connect(name, io)).await.map_err(late)?;
         let stream = secured.map_err(|error| match refused::of_io(&error) {
@@ -114,14 +118,14 @@ impl<D: Dialler> Connector<D> {
     }
 }
 
-impl<D> fmt::Debug for Connector<D> {
+impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Connector({})", self.society)
     }
 }
 
-impl<D: Dialler> tower::Service<Uri> for Connector<D> {
-    type Response = TokioIo<Conn<D::Io, PeerInfo>>;
+impl tower::Service<Uri> for Connector {
+    type Response = TokioIo<Dialled>;
     type Error = DialError;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, DialError>> + Send>>;
 

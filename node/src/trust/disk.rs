@@ -17,15 +17,26 @@ const FILE_MODE: u32 = 0o600;
 /// The ending of a file that is not whole yet.
 const UNFINISHED: &str = "tmp";
 
-/// Makes the folder and what is missing above it, for the node's user alone; one that exists must be as private.
+/// Makes the folder and what is missing above it, for the node's user alone; one that exists must be as private. Its name
+/// is on the disk afterwards, also where an earlier process made it and was killed before it could sync that.
 pub(crate) fn private_folder(path: &Path) -> io::Result<()> {
-    if !path.exists() {
-        DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path)?;
-        if let Some(parent) = path.parent() {
-            sync_folder(parent)?;
-        }
+    if !path.is_dir() {
+        make_folder(path)?;
+    } else if let Some(parent) = path.parent() {
+        sync_folder(parent)?;
     }
     refuse_if_open_to_others(&fs::metadata(path)?)
+}
+
+/// Makes the folder and what is missing above it, for the node's user alone, and each name durable: a folder whose name
+/// is lost with the power takes everything in it along.
+pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
+    let Some(parent) = path.parent().filter(|_| !path.is_dir()) else { return Ok(()) };
+    make_folder(parent)?;
+    match DirBuilder::new().mode(FOLDER_MODE).create(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => sync_folder(parent),
+    }
 }
 
 /// Writes a private file in the place of any that is there: temporary file, sync, rename, sync of the folder.

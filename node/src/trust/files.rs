@@ -95,7 +95,7 @@ impl TrustFolder {
             let message = format!("{} exists already; it is never overwritten", folder.display());
             return Err(Refusal::new(Code::DataFolderInUse, message));
         }
-        disk::private_folder(root).map_err(failed)?;
+        disk::private_folder(root).map_err(|error| io_refusal(root, &error))?;
         let staging = root.join("trust.new");
         if staging.exists() {
             // An earlier `init` did not come to its end, so nobody has seen these keys.

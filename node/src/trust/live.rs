@@ -2,7 +2,7 @@
 //! the new state. Holds no files and starts no tasks.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     fmt,
     net::SocketAddr,
     sync::{
@@ -93,7 +93,7 @@ impl Trusted {
 pub struct LiveTrust {
     state: ArcSwap<Trusted>,
     generations: AtomicU64,
-    connections: Mutex<HashMap<u64, Entry>>,
+    connections: Mutex<BTreeMap<u64, Entry>>,
     numbers: AtomicU64,
     now: Now,
 }

@@ -31,12 +31,12 @@ pub use acceptor::{HandshakeLimits, HandshakeRefused, OnRefused, incoming};
 pub use authority::{Authority, IssuedCertificate};
 pub use bundle_file::{LoadedPeers, PeerBundles, bundle_from_json, bundle_to_json};
 pub use conn::{Conn, PeerInfo};
-pub use connector::{Connector, DialError};
+pub use connector::{Connector, DialError, Dialled};
 pub use files::{InitReport, NodeTrust, TrustFolder};
 pub use keys::{Ed25519Verifier, SealingKey, Seed, SigningKey, new_seed, seal};
 pub use live::{LiveTrust, TrustMaterial};
 pub use operator_tls::{OperatorInfo, operator_incoming};
-pub use socket::{Dialler, Listener, TcpDialler};
+pub use socket::{ByteStream, Connected, Listener, Listening, Network, TcpNetwork};
 pub use tls::Identity;
 pub use web::{web_client, web_roots};
 

@@ -1,8 +1,13 @@
-//! The byte streams under TLS: TCP as satellite links need it, behind two small traits so that a simulated
-//! network can stand in its place.
+//! The byte streams under TLS: TCP as satellite links need it, behind small traits so that a simulated network can stand
+//! in its place.
 
-use std::{future::Future, io, net::SocketAddr, time::Duration};
+use std::{future::Future, io, net::SocketAddr, pin::Pin, time::Duration};
 
+use futures_util::{
+    FutureExt as _, StreamExt as _,
+    future::BoxFuture,
+    stream::{self, BoxStream},
+};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -18,6 +23,31 @@ const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(60);
 /// Copes with the loss of radio links where cubic slows to a crawl; used where the kernel offers it.
 const CONGESTION_CONTROL: &[u8] = b"bbr";
 
+/// A byte stream of any network.
+pub trait ByteStream: AsyncRead + AsyncWrite + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Send> ByteStream for S {}
+
+/// A byte stream of a [`Network`], with the address of its other end.
+pub type Connected = (Pin<Box<dyn ByteStream>>, SocketAddr);
+
+/// The network that a node stands in: where its peers dial it, and how it dials them.
+pub trait Network: Send + Sync + 'static {
+    /// Connects to a host and port, and says which address answered.
+    fn dial(&self, host: String, port: u16) -> BoxFuture<'static, io::Result<Connected>>;
+
+    /// Takes an address for the node.
+    fn listen(&self, address: SocketAddr) -> BoxFuture<'static, io::Result<Listening>>;
+}
+
+/// An address that a node listens at.
+pub struct Listening {
+    /// The address, with the number that the system gave where none was asked for.
+    pub address: SocketAddr,
+    /// The connections, each ready for use, and where they came from. It has no end.
+    pub connections: BoxStream<'static, io::Result<Connected>>,
+}
+
 /// Where connections come in.
 pub trait Listener: Send + 'static {
     /// The byte stream of one connection.
@@ -27,13 +57,41 @@ pub trait Listener: Send + 'static {
     fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Io, SocketAddr)>> + Send;
 }
 
-/// How connections go out.
-pub trait Dialler: Clone + Send + Sync + 'static {
-    /// The byte stream of one connection.
-    type Io: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+impl Listener for Listening {
+    type Io = Pin<Box<dyn ByteStream>>;
 
-    /// Connects to a host and port, and says which address answered.
-    fn dial(&self, host: String, port: u16) -> impl Future<Output = io::Result<(Self::Io, SocketAddr)>> + Send;
+    async fn accept(&mut self) -> io::Result<Connected> {
+        self.connections.next().await.unwrap_or_else(|| Err(io::ErrorKind::NotConnected.into()))
+    }
+}
+
+/// The machine's own network: TCP.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TcpNetwork;
+
+impl Network for TcpNetwork {
+    fn dial(&self, host: String, port: u16) -> BoxFuture<'static, io::Result<Connected>> {
+        async move {
+            let (stream, address) = dial(&host, port).await?;
+            Ok((Box::pin(stream) as Pin<Box<dyn ByteStream>>, address))
+        }
+        .boxed()
+    }
+
+    fn listen(&self, address: SocketAddr) -> BoxFuture<'static, io::Result<Listening>> {
+        async move {
+            let listener = TcpListener::bind(address).await?;
+            let address = listener.local_addr()?;
+            let connections = stream::unfold(listener, async |mut listener| {
+                let accepted = Listener::accept(&mut listener).await;
+                let connected =
+                    accepted.map(|(stream, address)| (Box::pin(stream) as Pin<Box<dyn ByteStream>>, address));
+                Some((connected, listener))
+            });
+            Ok(Listening { address, connections: connections.boxed() })
+        }
+        .boxed()
+    }
 }
 
 impl Listener for TcpListener {
@@ -46,19 +104,11 @@ impl Listener for TcpListener {
     }
 }
 
-/// Dials over TCP.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct TcpDialler;
-
-impl Dialler for TcpDialler {
-    type Io = TcpStream;
-
-    async fn dial(&self, host: String, port: u16) -> io::Result<(TcpStream, SocketAddr)> {
-        let stream = TcpStream::connect((host.as_str(), port)).await?;
-        tune(&stream)?;
-        let address = stream.peer_addr()?;
-        Ok((stream, address))
-    }
+async fn dial(host: &str, port: u16) -> io::Result<(TcpStream, SocketAddr)> {
+    let stream = TcpStream::connect((host, port)).await?;
+    tune(&stream)?;
+    let address = stream.peer_addr()?;
+    Ok((stream, address))
 }
 
 /// tonic leaves the sockets of a foreign acceptor or connector as they are, so they are set up here.
@@ -83,8 +133,7 @@ mod tests {
     async fn sockets_of_both_sides_are_tuned() {
         let mut listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("bound").port();
-        let (dialled, accepted) =
-            tokio::join!(TcpDialler.dial("127.0.0.1".into(), port), Listener::accept(&mut listener));
+        let (dialled, accepted) = tokio::join!(dial("127.0.0.1", port), Listener::accept(&mut listener));
         let offered = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_allowed_congestion_control");
         for stream in [dialled.expect("connected").0, accepted.expect("connected").0] {
             let socket = SockRef::from(&stream);

@@ -28,7 +28,7 @@ use passerelle_domain::{
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{clock::Clock, engine, metrics::Metrics, packages::Packages};
+use crate::{clock::Clock, engine, metrics::Metrics, packages::Packages, supervise::offload};
 
 pub use orphans::clean_vault;
 
@@ -134,6 +134,7 @@ impl Upkeep {
     pub async fn keep(self: Arc<Self>, stop: CancellationToken) -> anyhow::Result<()> {
         loop {
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return Ok(()),
                 swept = self.sweep() => match swept {
                     Ok(swept) if swept.purged > 0 => {
@@ -146,6 +147,7 @@ impl Upkeep {
                 },
             }
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return Ok(()),
                 () = tokio::time::sleep(self.parts.every) => {}
             }
@@ -175,7 +177,7 @@ impl Upkeep {
         let mut place = Some(look::Place::first(EntryIndex(self.evidence_from.load(Ordering::Relaxed))));
         while let Some(at) = place.take() {
             let upkeep = Arc::clone(self);
-            let looked = tokio::task::spawn_blocking(move || upkeep.look(&at, now)).await;
+            let looked = offload(move || upkeep.look(&at, now)).await;
             let looked = looked.map_err(|_| Refusal::new(Code::StoreFailed, "a task of the node failed"))??;
             let mut due = Vec::new();
             for found in looked.found {
@@ -237,7 +239,7 @@ impl Upkeep {
     /// The entry is durable; now the key. What fails here is removed at the next start.
     async fn shred(self: &Arc<Self>, case: CaseId, names: Vec<Digest>) {
         let upkeep = Arc::clone(self);
-        let outcome = tokio::task::spawn_blocking(move || upkeep.parts.packages.retire(case, &names)).await;
+        let outcome = offload(move || upkeep.parts.packages.retire(case, &names)).await;
         if !matches!(outcome, Ok(Ok(_))) {
             tracing::error!("a purged package is still in the vault; the next start removes it");
         }

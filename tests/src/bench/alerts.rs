@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 use passerelle_domain::{
     alert::{Alert, AlertDraft, Original},
+    catalogue::{Mode, Severity},
     time::Time,
 };
 use passerelle_node::entropy::{Entropy as _, SystemEntropy};
@@ -10,7 +11,7 @@ use passerelle_proto::{convert::alert_message, v1};
 
 /// What fills an alert up to its size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Filling {
+pub(crate) enum Filling {
     /// Random bytes, as the original document of an import: no compressor gets anything out of them.
     Bytes,
     /// Random words of six letters, as the description: they compress to a little more than half.
@@ -21,7 +22,7 @@ pub(super) enum Filling {
 }
 
 impl Filling {
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Bytes => "random bytes",
             Self::Words => "random words",
@@ -47,7 +48,7 @@ const WORD: usize = 6;
 
 /// Makes alerts of one size.
 #[derive(Clone)]
-pub(super) struct Maker {
+pub(crate) struct Maker {
     draft: AlertDraft,
     filling: Filling,
     room: usize,
@@ -56,7 +57,7 @@ pub(super) struct Maker {
 
 impl Maker {
     /// For alerts of which the canonical CBOR has `size` bytes.
-    pub(super) fn new(size: usize, filling: Filling, now: Time) -> anyhow::Result<Self> {
+    pub(crate) fn new(size: usize, filling: Filling, now: Time) -> anyhow::Result<Self> {
         let draft = toml::from_str(DRAFT).context("the bench's own draft")?;
         let mut maker = Self { draft, filling, room: 0, entropy: SystemEntropy::new() };
         // The length of a text is written in one to three bytes, so the room is found by trying.
@@ -66,6 +67,15 @@ impl Maker {
         };
         let room = (1..=size).rev().find(fits);
         maker.room = room.with_context(|| format!("no alert has {size} bytes; the smallest has some 130"))?;
+        Ok(maker)
+    }
+
+    /// The same for alerts that go in the urgent lane: the event is a real one and severe.
+    pub(crate) fn urgent(size: usize, now: Time) -> anyhow::Result<Self> {
+        let mut maker = Self::new(size, Filling::Bytes, now)?;
+        maker.draft.mode = Some(Mode::Actual);
+        maker.draft.severity = Some(Severity::Severe);
+        anyhow::ensure!(maker.size(now)? == size, "codes take one byte each");
         Ok(maker)
     }
 
@@ -100,7 +110,7 @@ impl Maker {
     }
 
     /// The request that raises one more alert.
-    pub(super) fn request(&self, now: Time) -> v1::RaiseAlertRequest {
+    pub(crate) fn request(&self, now: Time) -> v1::RaiseAlertRequest {
         v1::RaiseAlertRequest { id: String::new(), alert: Some(alert_message(self.fill(), now)) }
     }
 }

@@ -31,7 +31,10 @@ const STALLED: Duration = Duration::from_secs(60);
 const BUSY_WAIT: Duration = Duration::from_millis(2);
 
 /// Raises one alert, again when the node is busy.
-async fn raise(client: &mut AlertServiceClient<Channel>, maker: &Maker) -> anyhow::Result<RaiseAlertResponse> {
+pub(crate) async fn raise(
+    client: &mut AlertServiceClient<Channel>,
+    maker: &Maker,
+) -> anyhow::Result<RaiseAlertResponse> {
     loop {
         let request = maker.request(SystemClock::new().now());
         match client.raise_alert(request).await {
@@ -46,7 +49,7 @@ async fn raise(client: &mut AlertServiceClient<Channel>, maker: &Maker) -> anyho
 
 /// `callers` raise `count` alerts between them, each the next as soon as it has its answer. Returns when
 /// every one is acknowledged, which it is once durable at A.
-pub(super) async fn raise_all(pair: &mut Pair, maker: &Maker, callers: usize, count: u64) -> anyhow::Result<()> {
+pub(crate) async fn raise_all(pair: &mut Pair, maker: &Maker, callers: usize, count: u64) -> anyhow::Result<()> {
     let mut channels = Vec::new();
     for _ in 0..callers.min(CONNECTIONS_MAX) {
         channels.push(pair.a.channel().await?);

@@ -1,12 +1,12 @@
 //! Benches of two node processes that exchange alerts over mutual TLS. Starts processes, writes to a
 //! temporary folder and removes it; reads `/proc`, and the kernel's counters through `ss`.
 
-mod alerts;
-mod load;
+pub(crate) mod alerts;
+pub(crate) mod load;
 mod machine;
-mod nodes;
+pub(crate) mod nodes;
 mod report;
-mod scenarios;
+pub(crate) mod scenarios;
 
 use std::{path::PathBuf, process::ExitCode};
 

@@ -3,7 +3,7 @@
 
 use std::{
     fs::File,
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::Stdio,
     time::{Duration, Instant},
@@ -32,18 +32,40 @@ use super::{NODE, machine};
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// One node.
-pub(super) struct BenchNode {
+pub(crate) struct BenchNode {
     society: Society,
     folder: PathBuf,
+    /// The network namespace that it runs in, if not that of the bench.
+    netns: Option<String>,
     child: Option<Child>,
 }
 
+/// Where the two nodes run, and what they know at their first start.
+pub(crate) struct Wiring {
+    /// Where B listens and A dials.
+    pub(crate) address: SocketAddr,
+    /// Network namespaces of A and B; `None` for that of the bench.
+    pub(crate) netns: Option<[String; 2]>,
+    /// What both configurations say besides.
+    pub(crate) besides: String,
+    /// Whether A has B's bundle already; B has A's in any case.
+    pub(crate) introduced: bool,
+}
+
+impl Wiring {
+    /// Both on loopback, on a free port, introduced to each other.
+    fn loopback() -> anyhow::Result<Self> {
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        Ok(Self { address, netns: None, besides: String::new(), introduced: true })
+    }
+}
+
 /// Two nodes that are peers.
-pub(super) struct Pair {
+pub(crate) struct Pair {
     /// Raises the alerts, and dials the other.
-    pub(super) a: BenchNode,
+    pub(crate) a: BenchNode,
     /// Receives them.
-    pub(super) b: BenchNode,
+    pub(crate) b: BenchNode,
     /// Port at which B is dialled.
     pub(super) port: u16,
     /// Alerts raised so far.
@@ -61,6 +83,11 @@ pub(super) struct Progress {
 impl Pair {
     /// Two nodes with root, certificates, configuration and each other's bundle; neither runs yet.
     pub(super) fn prepare(dir: Option<&Path>, keep: bool) -> anyhow::Result<Self> {
+        Self::wired(dir, keep, Wiring::loopback()?)
+    }
+
+    /// The same, wired as told.
+    pub(crate) fn wired(dir: Option<&Path>, keep: bool, wiring: Wiring) -> anyhow::Result<Self> {
         let mut builder = tempfile::Builder::new();
         builder.prefix("passerelle-bench-").disable_cleanup(keep);
         let folder = match dir {
@@ -70,11 +97,16 @@ impl Pair {
         if keep {
             eprintln!("the nodes are in {}", folder.path().display());
         }
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let Wiring { address, netns, besides, introduced } = wiring;
         let (sn, ml): (Society, Society) = ("SN".parse()?, "ML".parse()?);
-        let a = BenchNode::prepare(folder.path(), sn, "off", &peer(ml, &format!("{:?}", address.to_string())))?;
-        let b = BenchNode::prepare(folder.path(), ml, &address.to_string(), &peer(sn, ""))?;
-        for (from, to) in [(&a, &b), (&b, &a)] {
+        let rest = |peer| format!("{peer}{besides}");
+        let dialled = format!("{:?}", address.to_string());
+        let mut a = BenchNode::prepare(folder.path(), sn, "off", &rest(peer(ml, &dialled)))?;
+        let mut b = BenchNode::prepare(folder.path(), ml, &address.to_string(), &rest(peer(sn, "")))?;
+        if let Some([of_a, of_b]) = netns {
+            (a.netns, b.netns) = (Some(of_a), Some(of_b));
+        }
+        for (from, to) in [(&a, &b), (&b, &a)].into_iter().take(if introduced { 2 } else { 1 }) {
             let (_, trust) = TrustFolder::open(&from.folder)?;
             PeerBundles::open(&to.folder)?.put(&trust.bundle)?;
         }
@@ -91,7 +123,7 @@ impl Pair {
     }
 
     /// Waits until the link is up.
-    pub(super) async fn linked(&self) -> anyhow::Result<()> {
+    pub(crate) async fn linked(&self) -> anyhow::Result<()> {
         let mut peers = PeerServiceClient::new(self.a.channel().await?);
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -110,7 +142,7 @@ impl Pair {
     }
 
     /// Stops both in good order.
-    pub(super) async fn stop(mut self) -> anyhow::Result<()> {
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         self.a.stop().await?;
         self.b.stop().await
     }
@@ -139,18 +171,28 @@ impl BenchNode {
         let config = format!(
             "society = \"{society}\"\ndata_dir = {folder:?}\n\n[link]\nlisten = \"{listen}\"\n\n[log]\nlevel = \"warn\"\n\n\
              [metrics]\nlisten = \"off\"\n\n[[operators]]\nuser = {uid}\n\
-             roles = [\"alert_author\", \"node_admin\", \"auditor\"]\n\n{peer}",
+             roles = [\"alert_author\", \"duty_officer\", \"caseworker\", \"medical\", \"node_admin\", \"auditor\"]\n\n{peer}",
             uid = nix::unistd::getuid(),
         );
         std::fs::write(folder.join("node.toml"), config)?;
-        Ok(Self { society, folder, child: None })
+        Ok(Self { society, folder, netns: None, child: None })
     }
 
     /// Starts the process and waits until the node answers; how long that took.
-    pub(super) async fn start(&mut self) -> anyhow::Result<Duration> {
+    pub(crate) async fn start(&mut self) -> anyhow::Result<Duration> {
         let started = Instant::now();
         let log = File::options().create(true).append(true).open(self.folder.join("node.log"))?;
-        let child = Command::new(std::env::current_exe()?)
+        let program = std::env::current_exe()?;
+        let mut command = match &self.netns {
+            // `ip` becomes the node: the process that is started is the one that is stopped.
+            Some(name) => {
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", name]).arg(program);
+                command
+            }
+            None => Command::new(program),
+        };
+        let child = command
             .args([NODE, "run", "--config"])
             .arg(self.folder.join("node.toml"))
             // As the service unit sets it.
@@ -173,6 +215,11 @@ impl BenchNode {
         }
     }
 
+    /// Its folder.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     fn last_words(&self) -> String {
         let log = std::fs::read_to_string(self.folder.join("node.log")).unwrap_or_default();
         log.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("its log is empty").to_owned()
@@ -184,7 +231,7 @@ impl BenchNode {
     }
 
     /// A connection of its own to the operator socket.
-    pub(super) async fn channel(&self) -> anyhow::Result<Channel> {
+    pub(crate) async fn channel(&self) -> anyhow::Result<Channel> {
         let socket = self.folder.join("operator.sock");
         let connect = tower::service_fn(move |_: Uri| {
             let socket = socket.clone();
@@ -204,13 +251,13 @@ impl BenchNode {
     }
 
     /// SIGKILL.
-    pub(super) async fn kill(&mut self) -> anyhow::Result<()> {
+    pub(crate) async fn kill(&mut self) -> anyhow::Result<()> {
         let mut child = self.child.take().context("the node is not running")?;
         child.kill().await.map_err(Into::into)
     }
 
     /// SIGTERM, and how it ended.
-    pub(super) async fn stop(&mut self) -> anyhow::Result<()> {
+    pub(crate) async fn stop(&mut self) -> anyhow::Result<()> {
         let pid = i32::try_from(self.pid()?)?;
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGTERM)?;
         let mut child = self.child.take().context("the node is not running")?;

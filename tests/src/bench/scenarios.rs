@@ -66,7 +66,7 @@ fn millis(time: Duration) -> f64 {
 }
 
 /// The value below which `percent` of the sorted values lie.
-fn percentile(sorted: &[Duration], percent: usize) -> f64 {
+pub(crate) fn percentile(sorted: &[Duration], percent: usize) -> f64 {
     let at = (sorted.len() * percent).div_ceil(100).clamp(1, sorted.len().max(1)) - 1;
     sorted.get(at).copied().map_or(f64::NAN, millis)
 }

@@ -1,6 +1,11 @@
 //! A node as a process of its own, to be killed.
 
-use std::{fs::File, path::PathBuf, process::Stdio, time::Duration};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
 
 use anyhow::{Context as _, ensure};
 use passerelle_proto::v1::{self, status_service_client::StatusServiceClient};
@@ -11,6 +16,9 @@ use super::{PATIENCE, Site, channel};
 /// A node under test. Killed when it is dropped.
 pub struct Process {
     program: PathBuf,
+    /// What the program is told before it is told to run a node.
+    arguments: Vec<String>,
+    /// Where its configuration, log and socket are.
     folder: PathBuf,
     child: Option<Child>,
 }
@@ -22,7 +30,18 @@ impl Process {
     /// When its configuration cannot be written.
     pub fn of(site: &Site, program: &str) -> anyhow::Result<Self> {
         std::fs::write(site.folder().join("node.toml"), site.config())?;
-        Ok(Self { program: program.into(), folder: site.folder().to_owned(), child: None })
+        Ok(Self { program: program.into(), arguments: Vec::new(), folder: site.folder().to_owned(), child: None })
+    }
+
+    /// The same, with configuration, log and socket elsewhere than the data of the node.
+    ///
+    /// # Errors
+    /// When its configuration cannot be written.
+    pub fn beside(site: &Site, folder: &Path, program: PathBuf, arguments: Vec<String>) -> anyhow::Result<Self> {
+        let socket = folder.join("operator.sock");
+        let config = format!("{}\n[operator]\nsocket = {socket:?}\n", site.config());
+        std::fs::write(folder.join("node.toml"), config)?;
+        Ok(Self { program, arguments, folder: folder.to_owned(), child: None })
     }
 
     /// The operators' socket.
@@ -38,7 +57,7 @@ impl Process {
     pub async fn start(&mut self) -> anyhow::Result<()> {
         let log = File::options().create(true).append(true).open(self.folder.join("node.log"))?;
         let mut command = Command::new(&self.program);
-        command.arg("run").arg("--config").arg(self.folder.join("node.toml"));
+        command.args(&self.arguments).arg("run").arg("--config").arg(self.folder.join("node.toml"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).kill_on_drop(true);
         let child = self.child.insert(command.spawn()?);
         let deadline = tokio::time::Instant::now() + PATIENCE;
@@ -63,6 +82,17 @@ impl Process {
         let mut child = self.child.take().context("the node does not run")?;
         ensure!(child.try_wait()?.is_none(), "the node ended before it was killed");
         child.kill().await.map_err(Into::into)
+    }
+
+    /// Ends the process, if it has not ended by itself.
+    ///
+    /// # Errors
+    /// When the system does not let it end.
+    pub async fn kill_if_up(&mut self) -> anyhow::Result<()> {
+        match self.child.take() {
+            Some(mut child) => child.kill().await.map_err(Into::into),
+            None => Ok(()),
+        }
     }
 
     /// SIGTERM, and waits for its end in good order.

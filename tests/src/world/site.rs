@@ -83,14 +83,20 @@ impl Site {
         let entropy = SystemEntropy::new();
         let fill = move |bytes: &mut [u8]| entropy.fill(bytes);
         TrustFolder::init(folder, society, vec![address.to_string().parse()?], now(), &fill)?;
-        Ok(Self {
+        Ok(Self::named(society, folder, address))
+    }
+
+    /// A node whose folder exists, or is yet to be made.
+    #[must_use]
+    pub fn named(society: Society, folder: &Path, address: SocketAddr) -> Self {
+        Self {
             society,
             folder: folder.to_owned(),
             address,
             besides: String::new(),
             running: None,
             clock: ShiftedClock::new(),
-        })
+        }
     }
 
     /// Another node of the same Society: the same keys and peers, a folder and a store of its own.
@@ -100,20 +106,19 @@ impl Site {
     pub fn twin(&self, folder: &Path, address: SocketAddr) -> anyhow::Result<Self> {
         copy_folder(&self.folder.join("trust"), &folder.join("trust"))?;
         copy_folder(&self.folder.join("peers"), &folder.join("peers"))?;
-        Ok(Self {
-            society: self.society,
-            folder: folder.to_owned(),
-            address,
-            besides: String::new(),
-            running: None,
-            clock: ShiftedClock::new(),
-        })
+        Ok(Self::named(self.society, folder, address))
     }
 
     /// Whose node it is.
     #[must_use]
     pub fn society(&self) -> Society {
         self.society
+    }
+
+    /// Where its peers dial it.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Its data folder.
@@ -160,7 +165,7 @@ impl Site {
     /// What the node takes from outside itself: its own clock, which may be ahead.
     #[must_use]
     pub fn around(&self) -> Surroundings {
-        Surroundings { clock: Arc::new(self.clock.clone()), entropy: Arc::new(SystemEntropy::new()) }
+        Surroundings { clock: Arc::new(self.clock.clone()), ..Surroundings::machine() }
     }
 
     /// Starts the node.

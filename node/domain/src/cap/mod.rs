@@ -37,7 +37,7 @@ pub use check::{Report, Verdict, check};
 pub use finding::{Finding, Rule, Severity};
 use form::{Faults, cap_time, child, children, free_text, items, text};
 pub use format::Format;
-pub use original::{Imported, imported, polygons};
+pub use original::{Imported, imported, polygons, public_original};
 use xml::Element;
 
 use crate::{

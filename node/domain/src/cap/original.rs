@@ -5,14 +5,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    CAP_MEDIA_TYPE, CapHeader,
-    form::{Faults, cap_time, child, children, items, one_line, shortened, text},
+    CAP_MEDIA_TYPE, CapHeader, CapImport, CapOptions,
+    form::{Faults, cap_time, child, children, free_text, items, one_line, shortened, text},
     geometry, header, places, sender, sender_society,
     write::{self, Alias, Issued},
     xml::{self, Element},
 };
 use crate::{
-    alert::Language,
+    alert::{Alert, AlertDraft, Language},
+    catalogue::Mode,
     digest::Digest,
     limits::{FAULTS_MAX, NAME_BYTES_MAX},
     time::Time,
@@ -66,6 +67,43 @@ pub fn imported(issued: &Issued<'_>) -> Option<Imported> {
     only_there.truncate(FAULTS_MAX);
     let sent_text = text(root, "sent").unwrap_or_default().to_owned();
     Some(Imported { header, sent_text, digest: Digest::of(&original.bytes), languages, only_there })
+}
+
+/// Elements whose words a document may hold beside those that an import reads, and a person may stand in.
+const BESIDE: [&str; 4] = ["contact", "senderName", "audience", "resource"];
+
+/// The document that an alert was imported from, where it may stand for the alert before everybody: it is Actual and
+/// Public itself, the alert says what it says and nothing besides, and no one is named where an import does not look.
+/// What its importer decides, the event, the source and whom it is for, is asked of the alert.
+#[must_use]
+pub fn public_original<'a>(issued: &Issued<'a>) -> Option<&'a [u8]> {
+    let alert = issued.alert;
+    let original = alert.original.as_ref().filter(|original| original.media_type == CAP_MEDIA_TYPE)?;
+    let root = xml::alert(&original.bytes)?.root;
+    let shown = text(&root, "scope") == Some("Public") && text(&root, "status") == Some(Mode::Actual.as_str());
+    let infos = || children(&root, "info");
+    let beside = infos().flat_map(|info| BESIDE.iter().flat_map(move |name| children(info, name)));
+    let nobody = beside.into_iter().all(|element| {
+        let inside = child(element, "resourceDesc").map_or("", |inside| inside.text.as_str());
+        free_text(&element.text).is_ok() && free_text(inside).is_ok()
+    });
+    if !shown || !nobody {
+        return None;
+    }
+    let options = CapOptions { event: Some(alert.event), source_type: Some(alert.source_type) };
+    // Whether it was sent in the future was asked when it was imported.
+    let Ok(CapImport::Alert { draft, .. }) = super::read(&original.bytes, Time::from_millis(u64::MAX), &options) else {
+        return None;
+    };
+    let draft = AlertDraft {
+        kind: None,
+        supersedes: alert.supersedes.clone(),
+        sensitivity: Some(alert.sensitivity),
+        distribution: alert.distribution.clone(),
+        ..*draft
+    };
+    let again = Alert::from_draft(draft, alert.sent_at).ok()?;
+    (again == *alert).then_some(&original.bytes)
 }
 
 /// The polygons of a CAP document, each once, their points as latitude and longitude in degrees. What is no polygon is
@@ -161,5 +199,74 @@ fn meaning(name: &str, text: &str) -> String {
             numbers.map_or(line, |numbers| numbers.join(" "))
         }
         _ => line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{catalogue::Sensitivity, ids::AlertId, society::MEMBERS};
+
+    const SAMPLE: &str = include_str!("../../../../config/demo/alert.cap.xml");
+
+    fn now() -> Time {
+        "2026-11-24T06:30:00Z".parse().expect("a time")
+    }
+
+    /// The sample as a warning of the public, with changes.
+    fn warning(changes: &[(&str, &str)]) -> String {
+        let mut text = SAMPLE.replace("<status>Exercise", "<status>Actual");
+        for (from, to) in changes {
+            assert!(text.contains(from), "{from}");
+            text = text.replacen(from, to, 1);
+        }
+        text
+    }
+
+    /// The alert that an import makes of a document, once its importer has had a say.
+    fn taken(document: &str, decide: impl FnOnce(&mut AlertDraft)) -> Alert {
+        let read = super::super::read(document.as_bytes(), now(), &CapOptions::default()).expect("it can be imported");
+        let CapImport::Alert { draft, .. } = read else { unreachable!("it is an alert") };
+        let mut draft = AlertDraft { kind: None, sensitivity: Some(Sensitivity::Public), ..*draft };
+        decide(&mut draft);
+        Alert::from_draft(draft, now()).expect("an alert")
+    }
+
+    fn shown(alert: &Alert) -> Option<&[u8]> {
+        public_original(&Issued { id: AlertId::from_bytes([7; 16]), origin: MEMBERS[6].society, alert })
+    }
+
+    #[test]
+    fn a_document_stands_for_its_alert_before_everybody_while_they_say_the_same() {
+        let document = warning(&[]);
+        let alert = taken(&document, |draft| draft.distribution = vec![MEMBERS[0].society]);
+        assert_eq!(shown(&alert), Some(document.as_bytes()));
+        for (story, change) in [
+            ("another text", (|draft| draft.texts[0].description = Some("Other words.".into())) as fn(&mut AlertDraft)),
+            ("another end", |draft| {
+                draft.expires_at = Some(crate::alert::When::At("2027-01-01T00:00:00Z".parse().expect("a time")));
+            }),
+            ("a graver word", |draft| draft.severity = Some(crate::catalogue::Severity::Severe)),
+            ("a place besides", |draft| draft.places.push(draft.places[0].clone())),
+            ("no document", |draft| draft.original = None),
+        ] {
+            assert_eq!(shown(&taken(&document, change)), None, "{story}");
+        }
+    }
+
+    #[test]
+    fn a_document_that_is_not_for_everybody_or_names_somebody_does_not_stand_for_its_alert() {
+        for (story, document) in [
+            ("an exercise", SAMPLE.to_owned()),
+            ("restricted", warning(&[("<scope>Public", "<scope>Restricted")])),
+            (
+                "a telephone where nobody looks",
+                warning(&[("    <parameter>", "    <contact>Awa, +221 77 123 45 67</contact>\n    <parameter>")]),
+            ),
+        ] {
+            assert_eq!(shown(&taken(&document, |_| {})), None, "{story}");
+        }
+        let office = warning(&[("    <parameter>", "    <contact>Duty office</contact>\n    <parameter>")]);
+        assert_eq!(shown(&taken(&office, |_| {})), Some(office.as_bytes()));
     }
 }

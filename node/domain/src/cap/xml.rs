@@ -114,6 +114,11 @@ pub(super) fn read(bytes: &[u8], findings: &mut Findings) -> Document {
         findings.add(rule, "", (place.line, place.column), message);
     }
     let mut builder = Builder::new(&text, findings);
+    if text.starts_with('\u{feff}') {
+        // The one that belongs to the encoding is gone already, and the reader would pass over this one.
+        builder.fault(Rule::XmlMalformed, "there is text outside the root");
+        return builder.finish();
+    }
     let mut reader = NsReader::from_str(&text);
     let config = reader.config_mut();
     config.expand_empty_elements = true;

@@ -1,5 +1,5 @@
-//! What the codes of the vocabularies of alerts are called in French, English, Portuguese and Arabic, from
-//! `labels.tsv`. The names of events stand with their events.
+//! What the codes of the vocabularies are called in French, English, Portuguese and Arabic: those of alerts from
+//! `labels.tsv`, those of handovers and roles from `labels_cases.tsv`. The names of events stand with their events.
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -16,7 +16,8 @@ pub fn primary(language: &str) -> &'static str {
 type Labels = HashMap<(&'static str, &'static str), [&'static str; 4]>;
 
 static LABELS: LazyLock<Labels> = LazyLock::new(|| {
-    let lines = include_str!("labels.tsv").lines().filter(|line| !line.starts_with('#'));
+    let files = [include_str!("labels.tsv"), include_str!("labels_cases.tsv")];
+    let lines = files.into_iter().flat_map(str::lines).filter(|line| !line.starts_with('#'));
     let row = |line: &'static str| {
         let mut columns = line.split('\t');
         let mut next = || columns.next().unwrap_or_default();
@@ -41,7 +42,7 @@ mod tests {
     use crate::{alert::People, catalogue as c};
 
     #[test]
-    fn every_code_of_an_alert_is_named_in_every_language() {
+    fn every_code_is_named_in_every_language() {
         let mut wanted: Vec<(&str, &str)> = Vec::new();
         macro_rules! all {
             ($($name:literal: $type:ty,)+) => {
@@ -55,7 +56,10 @@ mod tests {
             "transport": c::TransportMode, "confidence": c::Confidence, "response_type": c::ResponseType,
             "access": c::Access, "post": c::DutyPost, "sensitivity": c::Sensitivity,
             "cancel_reason": c::CancelReason, "ack_kind": c::AckKind, "text_origin": c::TextOrigin,
-            "shown": crate::alert::life::Shown,
+            "shown": crate::alert::life::Shown, "redact_reason": c::RedactReason, "role": c::Role,
+            "service": c::Service, "purpose": c::Purpose, "data_category": c::DataCategory, "section": c::Section,
+            "handover_kind": c::HandoverKind, "case_priority": c::CasePriority, "age_band": c::AgeBand,
+            "reject_reason": c::RejectReason, "close_reason": c::CloseReason, "stop_reason": c::StopReason,
         }
         let columns = ["total", "women", "girls", "boys", "men", "uasc", "pregnant", "disabled", "injured", "dead"];
         wanted.extend(columns.into_iter().chain(["missing", "survivors"]).map(|column| ("people", column)));

@@ -19,9 +19,8 @@ use super::{Caller, Context, Decision, NewEntry, Reply};
 /// Publishes an alert or an update.
 pub(super) fn raise(context: &Context<'_>, caller: &Caller, id: AlertId, alert: Alert) -> Result<Decision, Refusal> {
     caller.require(&[Role::AlertAuthor, Role::AlertApprover])?;
-    let body = alert.to_cbor();
     if let Some(row) = context.facts.alert(id)? {
-        return repeat(context, id, &row, &body);
+        return repeat(context, id, &row, &alert.to_cbor());
     }
     if context.facts.draft(id)?.is_some() {
         return Err(Refusal::new(Code::DuplicateId, "a draft with this id exists; publish or discard it").at("id"));

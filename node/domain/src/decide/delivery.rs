@@ -108,7 +108,7 @@ pub(super) fn deliver(
         let reply = Reply::Received {
             position: before.received,
             hash: before.hash,
-            entry: before.entry,
+            entry: crate::defect!(NewReceipt => context.next, else before.entry),
             rejected: before.rejected,
             accepted: false,
         };
@@ -188,7 +188,8 @@ fn judge(
 ) -> Result<Verdict, Refusal> {
     let envelope = &letter.envelope;
     let returned = envelope.origin == context.own;
-    if envelope.origin != peer && !returned {
+    let strange = envelope.origin != peer && !returned;
+    if crate::defect!(TakePeersWord => false, else strange) {
         return Err(Refusal::new(Code::WrongSociety, format!("{peer} brought an envelope of {}", envelope.origin)));
     }
     if !envelope.recipients.contains(if returned { &peer } else { &context.own }) {
@@ -204,6 +205,7 @@ fn judge(
         return Err(Refusal::new(Code::NotIssuedYet, "the envelope is from the future"));
     }
     if let Some(known) = known_digest(context, envelope)? {
+        crate::defect!(DedupeById => return Ok(Verdict::Duplicate));
         return if known == letter.signed.digest() {
             Ok(Verdict::Duplicate)
         } else {
@@ -215,6 +217,7 @@ fn judge(
 }
 
 fn known_digest(context: &Context<'_>, envelope: &Envelope) -> Result<Option<Digest>, Refusal> {
+    crate::defect!(SecondEffect => return Ok(None));
     if envelope.kind == Kind::Alert {
         return Ok(context.facts.alert(AlertId::from(envelope.id))?.map(|row| row.digest));
     }
@@ -234,13 +237,15 @@ fn judge_content(
                 return Err(Refusal::new(Code::Redacted, "its origin has redacted the alert"));
             }
             let foreign = alert.kind == AlertKind::Update && alert.supersedes.iter().any(|parent| parent.origin != by);
-            if foreign {
+            if crate::defect!(ForeignUpdate => false, else foreign) {
                 return Err(Refusal::new(Code::NotOrigin, "an update refers to an alert of another Society"));
             }
             Ok(())
         }
         Content::Cancel(cancel) => match context.facts.alert(cancel.alert)? {
-            Some(row) if row.origin != by => Err(Refusal::new(Code::NotOrigin, "a cancel of another Society's alert")),
+            Some(row) if crate::defect!(ForeignUpdate => false, else row.origin != by) => {
+                Err(Refusal::new(Code::NotOrigin, "a cancel of another Society's alert"))
+            }
             Some(row) => life::transition(row.state, life::Event::Cancel).map(|_| ()),
             None => Ok(()),
         },

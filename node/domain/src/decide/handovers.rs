@@ -301,6 +301,7 @@ pub(super) fn judge(
         Content::Release(release) => {
             let row = of_pair(context, release.id, by, Side::From)?;
             context.check_exchange(by)?;
+            crate::defect!(IgnoreTombstone => return Ok(()));
             withdrawals::check_in_use(context, release.id, &row)?;
             transition(row.state, Action::Release, Side::From)?;
             if release.is_held_at_origin() {

@@ -47,6 +47,7 @@ pub use handovers::{covered, recheck};
 pub use holders::held_here;
 pub use holds::{HoldScope, is_case_held, is_held};
 pub use origin::{Readable, may_read};
+pub use peers::joins;
 pub use retention::{Target, draft_due, evidence_of};
 pub use rights::{RightsCommand, may_see};
 pub use safeguards::{Member, SafeguardCommand};

@@ -6,6 +6,7 @@ use crate::{
     digest::Digest,
     entry::{Body, PeerChange, SCHEMA_VERSION},
     envelope::{Envelope, FORMAT_VERSION, Kind, Lane},
+    facts::Facts,
     fold::{Content, Subscription},
     handover::Gate,
     ids::{EntryIndex, EnvelopeId, Epoch, IdEntropy, Position},
@@ -165,6 +166,29 @@ pub(super) fn meet_epoch(context: &Context<'_>, peer: Society, epoch: Epoch) -> 
     Ok(Decision { entries, reply: Reply::Done { entry: context.next } })
 }
 
+/// Whether our end of a lane has `hash` at `position`, and everything that is to follow it. A peer that was restored asks
+/// for what it had before, and of that some may be missing here since our own store was restored too.
+///
+/// # Errors
+/// When the facts cannot be read.
+pub fn joins(facts: &dyn Facts, peer: Society, lane: Lane, position: Position, hash: &Digest) -> Result<bool, Refusal> {
+    let out = facts.lane_out(peer, lane)?;
+    if position >= out.receipted {
+        let known = facts.lane_item(peer, lane, position)?.is_some_and(|item| item.hash == *hash);
+        return Ok(position <= out.queued && (position == out.receipted || known));
+    }
+    let begins = position == Position(0) && *hash == Digest::default();
+    if !begins && facts.lane_item(peer, lane, position)?.is_none_or(|item| item.hash != *hash) {
+        return Ok(false);
+    }
+    for at in position.0 + 1..=out.receipted.0 {
+        if facts.lane_item(peer, lane, Position(at))?.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// Our end of a lane goes on after what the peer holds.
 pub(super) fn advance_lane(
     context: &Context<'_>,
@@ -173,11 +197,10 @@ pub(super) fn advance_lane(
     position: Position,
     hash: Digest,
 ) -> Result<Decision, Refusal> {
-    let out = context.facts.lane_out(peer, lane)?;
-    let joins = position <= out.queued
-        && (position == out.receipted
-            || context.facts.lane_item(peer, lane, position)?.is_some_and(|item| item.hash == hash));
-    let entries =
-        if joins { Vec::new() } else { vec![NewEntry::bare(Body::LaneAdvanced { peer, lane, position, hash })] };
+    let entries = if joins(context.facts, peer, lane, position, &hash)? {
+        Vec::new()
+    } else {
+        vec![NewEntry::bare(Body::LaneAdvanced { peer, lane, position, hash })]
+    };
     Ok(Decision { entries, reply: Reply::Done { entry: context.next } })
 }

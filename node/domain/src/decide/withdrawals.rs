@@ -124,6 +124,7 @@ fn check_bounds(uses: &UseRow, event: &ConsentEvent) -> Result<(), Refusal> {
 
 /// What a receiving node passed on under a consent of its own is taken back with what it had received.
 fn spread(context: &Context<'_>, learnt: &mut Learnt) -> Result<(), Refusal> {
+    crate::defect!(ForgetOnward => return Ok(()));
     let mut at = 0;
     while let Some((consent, event)) = learnt.get(at).cloned() {
         at += 1;
@@ -154,7 +155,8 @@ fn consequences(
         let uses = uses(context, *consent)?;
         for resting in &uses.resting {
             let owed = Owed { consent: *consent, handover: resting.handover, to: resting.other };
-            if source != Some((resting.other, resting.handover)) {
+            let knows = source == Some((resting.other, resting.handover));
+            if !crate::defect!(DropNotice => true, else knows) {
                 entries.push(told(context, owed, event, News::Notice));
             }
             let touched = event.is_whole() || event.scope.as_ref().is_some_and(|scope| resting.is_touched_by(scope));
@@ -255,6 +257,7 @@ fn told(context: &Context<'_>, owed: Owed, event: &ConsentEvent, news: News) -> 
 
 /// The receipt of an erasure, or of its being held; none when nothing is known any more to tell of.
 pub(super) fn receipt(context: &Context<'_>, owed: Owed, held: bool) -> Result<Option<NewEntry>, Refusal> {
+    crate::defect!(DropNotice => return Ok(None));
     let Some(event) = newest_event(context, owed.consent)? else { return Ok(None) };
     let mut kept = vec![Kept { part: Part::Journal, reason: KeepReason::ServiceLog }];
     if context.facts.consent(owed.consent)?.is_some() {
@@ -333,6 +336,7 @@ pub(super) fn check_room(context: &Context<'_>, consent: ConsentId, case: Option
 /// Refuses an offer on a consent that is known to be taken back, or that its own sender said was.
 pub(super) fn judge_offer(context: &Context<'_>, offer: &Offer, by: Society) -> Result<(), Refusal> {
     check_room(context, offer.consent.id, None)?;
+    crate::defect!(IgnoreTombstone => return Ok(()));
     let uses = uses(context, offer.consent.id)?;
     // A tombstone: whoever told it was not known to have a part in it, but may speak of what is theirs.
     if uses.whole || uses.events.iter().any(|known| known.by == by && !known.proven) {

@@ -133,7 +133,7 @@ impl Fold<'_> {
     pub(super) fn cancel(&mut self, alert: AlertId, reason: CancelReason, by: Society) -> Result<(), Refusal> {
         let cancelled = Some((reason, self.entry.index));
         match self.alert_row(alert)? {
-            Some(mut row) if row.origin == by => {
+            Some(mut row) if crate::defect!(ForeignUpdate => true, else row.origin == by) => {
                 if row.cancelled.is_none()
                     && let Ok(state) = transition(row.state, Event::Cancel)
                 {

@@ -29,7 +29,7 @@ impl Fold<'_> {
     }
 
     fn enqueue(&mut self, out: &mut LaneOut, peer: Society, meta: &EnvelopeMeta, entry: EntryIndex) -> Delivery {
-        let position = out.queued.next();
+        let position = crate::defect!(ReusePosition => out.receipted.next(), else out.queued.next());
         out.queued = position;
         out.queued_hash = running_hash(&out.queued_hash, position, &meta.digest);
         let hash = out.queued_hash;
@@ -106,6 +106,9 @@ impl Fold<'_> {
     pub(super) fn delivery_ended(&mut self, peer: Society, lane: Lane, at: Position) -> Result<(), Refusal> {
         if let Some(item) = self.facts.lane_item(peer, lane, at)? {
             self.rows.push(Row::LaneItem(peer, lane, at, LaneItem { ended: Some(Ended::Expired), ..item }));
+            crate::defect!(ExpiryTakesNeighbour => if let Some(next) = self.facts.lane_item(peer, lane, at.next())? {
+                self.rows.push(Row::LaneItem(peer, lane, at.next(), LaneItem { ended: Some(Ended::Expired), ..next }));
+            });
         }
         Ok(())
     }
@@ -154,7 +157,8 @@ impl Fold<'_> {
         Ok(())
     }
 
-    /// Our end of the lane goes on after what the peer holds; what it had not receipted follows.
+    /// Our end of the lane goes on after what the peer holds. What it had not receipted follows, and where it has lost
+    /// what it had, also that, as far as it is known here.
     pub(super) fn lane_advanced(
         &mut self,
         peer: Society,
@@ -164,7 +168,9 @@ impl Fold<'_> {
     ) -> Result<(), Refusal> {
         let before = self.facts.lane_out(peer, lane)?;
         let mut out = LaneOut { queued: position, queued_hash: *hash, receipted: position };
-        for at in before.receipted.0 + 1..=before.queued.0 {
+        let first = before.receipted.min(position).0 + 1;
+        let waiting_until = crate::defect!(LoseAfterAdvance => before.receipted, else before.queued);
+        for at in first..=waiting_until.0 {
             let Some(item) = self.facts.lane_item(peer, lane, Position(at))? else { continue };
             let Some(entry) = self.facts.entry(item.entry)? else { continue };
             if let Body::Issued(meta) | Body::Received { envelope: Some(meta), .. } = entry.body {

@@ -8,11 +8,14 @@ mod incoming;
 mod outgoing;
 mod pace;
 mod reading;
+mod receipt_pace;
 mod session;
 
 pub use backoff::{Backoff, Waiting};
+pub use outgoing::{Parcels, Written};
 pub use reading::{Answer, Part};
-pub use session::{Alarm, Arrival, Event, LocalLane, Parcels, Session, Written};
+pub use receipt_pace::ReceiptPace;
+pub use session::{Alarm, Arrival, Event, LocalLane, Session};
 
 use crate::{
     digest::Digest,

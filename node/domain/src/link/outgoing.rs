@@ -4,14 +4,40 @@ use std::collections::VecDeque;
 
 use crate::{envelope::Lane, ids::Position, refusal::Refusal};
 
-use super::{
-    Piece,
-    session::{Parcels, Written},
-};
+use super::Piece;
 
 /// A shorter parcel is sent from its beginning: it may be that of an expired envelope, of 99 bytes, in the place of
 /// one of which the peer holds a part.
 const RESUMED_BYTES_MIN: usize = 128;
+
+/// A parcel, ready to be sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Its bytes, its length before it.
+    pub bytes: Vec<u8>,
+    /// Whether it may be deflated beside others. What is about a person may not: how well it packs beside a text that
+    /// somebody else chose would tell whoever counts the bytes on the line what is in it.
+    pub public: bool,
+}
+
+/// Where parcels come from: the shell reads them from the store.
+pub trait Parcels {
+    /// The parcel at a position; `None` when it cannot be read
+    /// now, which stops the lane until more is queued.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn parcel(&mut self, lane: Lane, position: Position) -> Result<Option<Written>, Refusal>;
+
+    /// Whether the rest of a parcel that was begun may still be sent. If not, its place is begun anew with what
+    /// [`Parcels::parcel`] then gives.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn may_go_on(&mut self, _lane: Lane, _position: Position) -> Result<bool, Refusal> {
+        Ok(true)
+    }
+}
 
 /// One lane of one session.
 pub(super) struct Outgoing {
@@ -47,6 +73,11 @@ impl Outgoing {
     pub(super) fn begin_anew(&mut self) {
         self.offset = 0;
         self.current = Written::default();
+    }
+
+    /// The lane goes on after what was receipted; what waits there is told anew.
+    pub(super) fn move_end(&mut self) {
+        *self = Self::new(self.lane, self.receipted, 0, self.receipted);
     }
 
     /// More may wait now.

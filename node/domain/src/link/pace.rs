@@ -17,14 +17,31 @@ const WINDOW_MAX: u64 = 4 * 1024 * 1024;
 pub(super) const PROGRESS_EVERY: u64 = 4 * 1024;
 /// Samples of the rate that count.
 const SAMPLES: usize = 8;
-/// A frame takes the line for at most this long, so that an urgent one soon gets its turn.
+/// A frame takes the line for about this long, so that an urgent one soon gets its turn.
 const FRAME_TIME: Duration = Duration::from_millis(250);
+/// Payload of a TCP segment on most paths: an Ethernet's 1,500 bytes less IP and TCP with time stamps. A slow line has a
+/// frame fill whole ones, since each costs it 52 bytes of headers besides.
+const SEGMENT: u64 = 1_448;
+/// What TLS, HTTP/2, gRPC and the frame itself add to its content.
+const FRAME_OVERHEAD: u64 = 48;
 /// Content of a frame, at the least and the most; the rest of 16 KiB is the frame's own.
-const FRAME_CONTENT_MIN: u64 = 2 * 1024;
+pub(super) const FRAME_CONTENT_MIN: u64 = SEGMENT - FRAME_OVERHEAD;
 const FRAME_CONTENT_MAX: u64 = 15 * 1024;
+
+/// With something in flight, a stream on which nothing was heard for this long is dead: at the least, so that a lost
+/// packet that was lost again does not end it, …
+const PATIENCE_MIN: Duration = Duration::from_secs(20);
+/// … and at the most, also as long as nothing is known of the path.
+const PATIENCE_MAX: Duration = Duration::from_secs(45);
+/// Round trips of pieces without a sound that mean the same on a slow path.
+const PATIENCE_ROUND_TRIPS: u32 = 3;
 
 /// Bytes a second from which a path under load needs no compression: it then costs more time than it saves.
 const FAST: u64 = 1024 * 1024;
+
+/// What is in flight beyond what the path holds, in time: the rate shows itself only when there is always something in
+/// flight, and whatever waits there cannot be overtaken.
+const SLACK: Duration = Duration::from_millis(150);
 
 /// One piece that was sent.
 struct Sent {
@@ -34,6 +51,8 @@ struct Sent {
     /// Bytes acknowledged when it was sent, and when that became known.
     delivered: u64,
     delivered_at: Time,
+    /// When the piece was sent that had been acknowledged last by then.
+    delivered_sent_at: Time,
 }
 
 /// The pace of one session's sending side.
@@ -41,9 +60,13 @@ pub(super) struct Pace {
     sent: u64,
     acknowledged: u64,
     acknowledged_at: Time,
+    /// When the piece was sent that was acknowledged last.
+    acknowledged_sent_at: Time,
     in_flight: VecDeque<Sent>,
     rates: VecDeque<u64>,
     round_trip: Option<Duration>,
+    /// How long pieces take to be acknowledged, queues included: smoothed as TCP does it (RFC 6298).
+    smoothed: Option<Duration>,
 }
 
 impl Pace {
@@ -52,9 +75,11 @@ impl Pace {
             sent: 0,
             acknowledged: 0,
             acknowledged_at: now,
+            acknowledged_sent_at: now,
             in_flight: VecDeque::new(),
             rates: VecDeque::new(),
             round_trip: None,
+            smoothed: None,
         }
     }
 
@@ -73,18 +98,47 @@ impl Pace {
         self.round_trip
     }
 
+    /// How long nothing may be heard while something is in flight. Who notices a dead line early has dialled anew by the
+    /// time it returns, and does not wait for what TCP has put off.
+    pub(super) fn patience(&self) -> Duration {
+        let by_path = self.smoothed.map_or(PATIENCE_MAX, |smoothed| smoothed * PATIENCE_ROUND_TRIPS);
+        by_path.clamp(PATIENCE_MIN, PATIENCE_MAX)
+    }
+
     /// How many bytes the next piece may have now; 0 means wait for an acknowledgement.
-    pub(super) fn allowance(&self) -> u64 {
+    pub(super) fn allowance(&self, now: Time) -> u64 {
         let rate = self.rate();
         let window = match self.round_trip {
-            // Twice the path: the rate shows itself only when there is always something in flight.
-            Some(round_trip) => (rate as u128 * 2 * round_trip.as_millis() / 1_000) as u64 + 2 * self.frame(rate),
+            Some(round_trip) => {
+                let time = (round_trip + round_trip.min(SLACK)).as_millis();
+                (rate as u128 * time / 1_000) as u64 + 2 * self.frame(rate)
+            }
             None => 0,
         };
-        let free = window.clamp(WINDOW_MIN, WINDOW_MAX).saturating_sub(self.in_flight());
+        let (overdue, _) = self.overdue(now);
+        let drained = (rate as u128 * overdue.as_millis() / 1_000) as u64;
+        let free = (window.clamp(WINDOW_MIN, WINDOW_MAX) + drained).saturating_sub(self.in_flight());
         let frame = self.frame(rate);
         // A sliver is not worth a frame of its own while others are in flight.
-        if free < frame.min(FRAME_CONTENT_MIN) && self.in_flight() > 0 { 0 } else { free.min(frame) }
+        if free < frame && self.in_flight() > 0 { 0 } else { free.min(frame) }
+    }
+
+    /// How long an acknowledgement has been due on a slow path, and how long that counts. What a lost packet holds back
+    /// goes on leaving the line: for as long as it takes to send it again, the line is to find something to carry.
+    fn overdue(&self, now: Time) -> (Duration, Duration) {
+        let rate = self.rate();
+        let Some(round_trip) = self.round_trip.filter(|_| rate > 0 && rate < FAST && self.in_flight() > 0) else {
+            return (Duration::ZERO, Duration::ZERO);
+        };
+        let frame_time = Duration::from_millis(self.frame(rate) * 1_000 / rate);
+        let most = round_trip + frame_time;
+        (now.since(self.acknowledged_at).saturating_sub(frame_time).min(most), most)
+    }
+
+    /// When there may be an allowance though nothing is acknowledged by then.
+    pub(super) fn opens_at(&self, now: Time) -> Option<Time> {
+        let (overdue, most) = self.overdue(now);
+        (overdue < most).then(|| now.plus(FRAME_TIME / 4))
     }
 
     /// Bytes a second that the path delivers, by the best recent sample; 0 while unknown.
@@ -99,16 +153,15 @@ impl Pace {
     }
 
     fn frame(&self, rate: u64) -> u64 {
-        if rate == 0 {
-            return FRAME_CONTENT_MIN;
-        }
-        ((rate as u128 * FRAME_TIME.as_millis() / 1_000) as u64).clamp(FRAME_CONTENT_MIN, FRAME_CONTENT_MAX)
+        let bytes = (rate as u128 * FRAME_TIME.as_millis() / 1_000) as u64;
+        (bytes.div_ceil(SEGMENT) * SEGMENT).saturating_sub(FRAME_OVERHEAD).clamp(FRAME_CONTENT_MIN, FRAME_CONTENT_MAX)
     }
 
     pub(super) fn on_sent(&mut self, bytes: u64, now: Time) {
         if self.in_flight() == 0 {
             // After silence the clock of the next sample starts here, not at the last delivery.
             self.acknowledged_at = now;
+            self.acknowledged_sent_at = now;
         }
         self.sent += bytes;
         self.in_flight.push_back(Sent {
@@ -116,6 +169,7 @@ impl Pace {
             at: now,
             delivered: self.acknowledged,
             delivered_at: self.acknowledged_at,
+            delivered_sent_at: self.acknowledged_sent_at,
         });
     }
 
@@ -132,8 +186,14 @@ impl Pace {
         self.acknowledged = end;
         self.acknowledged_at = now;
         let Some(sent) = newest else { return };
-        self.on_round_trip(now.since(sent.at));
-        let took = now.since(sent.delivered_at).max(Duration::from_millis(1)).as_millis() as u64;
+        self.acknowledged_sent_at = sent.at;
+        let took = now.since(sent.at);
+        self.on_round_trip(took);
+        self.smoothed = Some(self.smoothed.map_or(took, |smoothed| (smoothed * 7 + took) / 8));
+        // What a lost packet holds back arrives at once with it, and is acknowledged at once: that says nothing of the
+        // line. A sample lasts as long as the sending of its bytes took, if that was longer.
+        let took = now.since(sent.delivered_at).max(sent.at.since(sent.delivered_sent_at));
+        let took = took.max(Duration::from_millis(1)).as_millis() as u64;
         let rate = (end - sent.delivered).saturating_mul(1_000) / took;
         self.rates.push_back(rate);
         if self.rates.len() > SAMPLES {
@@ -151,36 +211,56 @@ impl Pace {
 mod tests {
     use super::*;
 
-    /// A line of `rate` bytes a second with a round trip, and a sender that always has more.
-    fn settle(rate: u64, round_trip_ms: u64) -> (u64, u64) {
+    /// A line of `rate` bytes a second with a round trip, and a sender that always has more: bytes a second that came
+    /// through, and the longest queue in milliseconds. Of `one_in` pieces one is lost (none of 0), and holds back what
+    /// comes after it until it was sent again.
+    fn settle(rate: u64, round_trip_ms: u64, one_in: u64) -> (u64, u64) {
         let mut pace = Pace::new(Time::from_millis(1_000));
         let (mut now, mut line_free, mut queue, mut deepest) = (1_000_u64, 1_000_u64, VecDeque::new(), 0_u64);
-        for _ in 0..4_000 {
-            let bytes = pace.allowance();
+        let (mut pieces, mut held_until, mut carried) = (0_u64, 0_u64, 0_u64);
+        for _ in 0..16_000 {
+            let bytes = pace.allowance(Time::from_millis(now));
             if bytes > 0 {
                 pace.on_sent(bytes, Time::from_millis(now));
                 line_free = line_free.max(now) + (bytes * 1_000 / rate).max(1);
+                carried += bytes;
                 deepest = deepest.max(line_free - now);
-                queue.push_back((line_free + round_trip_ms, pace.sent()));
+                pieces += 1;
+                if one_in > 0 && pieces.is_multiple_of(one_in) {
+                    held_until = line_free + 2 * round_trip_ms;
+                }
+                queue.push_back(((line_free + round_trip_ms).max(held_until), pace.sent()));
                 continue;
             }
-            let (at, end) = queue.pop_front().expect("something is in flight");
-            now = now.max(at);
-            pace.on_acknowledged(end, Time::from_millis(now));
+            let (at, end) = *queue.front().expect("something is in flight");
+            let opens = pace.opens_at(Time::from_millis(now)).map_or(u64::MAX, Time::millis);
+            now = now.max(at.min(opens));
+            if now >= at {
+                queue.pop_front();
+                pace.on_acknowledged(end, Time::from_millis(now));
+            }
         }
-        (pace.sent() * 1_000 / (now - 1_000), deepest)
+        (carried * 1_000 / (now.max(line_free) - 1_000), deepest)
     }
 
     #[test]
     fn a_satellite_line_is_filled_and_its_queue_stays_short() {
-        let (rate, queue_ms) = settle(8_000, 600);
+        let (rate, queue_ms) = settle(8_000, 600, 0);
         assert!(rate > 7_200, "{rate} bytes a second of 8,000");
         assert!(queue_ms < 2_500, "{queue_ms} ms of queue");
     }
 
     #[test]
+    fn what_arrives_at_once_after_a_loss_is_not_taken_for_a_faster_line() {
+        for one_in in [5, 17, 30, 60] {
+            let (rate, queue_ms) = settle(8_000, 600, one_in);
+            assert!(queue_ms < 2_500, "one of {one_in} is lost: {queue_ms} ms of queue at {rate} bytes a second");
+        }
+    }
+
+    #[test]
     fn a_fast_line_is_filled() {
-        let (rate, _) = settle(12_000_000, 20);
+        let (rate, _) = settle(12_000_000, 20, 0);
         assert!(rate > 9_500_000, "{rate} bytes a second of 12,000,000");
     }
 

@@ -18,51 +18,22 @@ use super::{
     Frame, Hello, PROTOCOL_MAX, PROTOCOL_MIN, Piece,
     deflate::{Deflater, Inflater},
     incoming::Incoming,
-    outgoing::Outgoing,
-    pace::{PROGRESS_EVERY, Pace},
+    outgoing::{Outgoing, Parcels},
+    pace::{FRAME_CONTENT_MIN, PROGRESS_EVERY, Pace},
     reading::{Part, Readings},
     slot,
 };
 
-/// With something in flight, silence of this long asks for a sign of life, …
-const ANXIOUS_AFTER: Duration = Duration::from_secs(15);
-/// … and silence of this long means that the stream is dead.
-const DEAD_AFTER: Duration = Duration::from_secs(45);
+/// Of the silence after which a stream with something in flight is dead, the part that asks for a sign of life.
+const ANXIOUS_PART: u32 = 3;
+/// Silence of this long after our Hello means that the stream is dead.
+const HELLO_AFTER: Duration = Duration::from_secs(45);
 /// With nothing in flight, one ping in this time keeps address translators and the peer's view fresh.
 const IDLE_PING_EVERY: Duration = Duration::from_secs(120);
 /// An idle stream is dead when its ping stays without answer for this long.
 const IDLE_DEAD_AFTER: Duration = Duration::from_secs(180);
 /// Of eight pieces at least one is from the bulk lane when it has any, so that it never starves.
 const BULK_SHARE: u32 = 8;
-
-/// A parcel, ready to be sent.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Written {
-    /// Its bytes, its length before it.
-    pub bytes: Vec<u8>,
-    /// Whether it may be deflated beside others. What is about a person may not: how well it packs beside a text that
-    /// somebody else chose would tell whoever counts the bytes on the line what is in it.
-    pub public: bool,
-}
-
-/// Where parcels come from: the shell reads them from the store.
-pub trait Parcels {
-    /// The parcel at a position; `None` when it cannot be read
-    /// now, which stops the lane until more is queued.
-    ///
-    /// # Errors
-    /// When the store fails.
-    fn parcel(&mut self, lane: Lane, position: Position) -> Result<Option<Written>, Refusal>;
-
-    /// Whether the rest of a parcel that was begun may still be sent. If not, its place is begun anew with what
-    /// [`Parcels::parcel`] then gives.
-    ///
-    /// # Errors
-    /// When the store fails.
-    fn may_go_on(&mut self, _lane: Lane, _position: Position) -> Result<bool, Refusal> {
-        Ok(true)
-    }
-}
 
 /// What we know of one lane of this peer when a session begins.
 #[derive(Clone, Debug, Default)]
@@ -95,8 +66,8 @@ pub enum Event {
     Ready(Hello),
     /// A person must be told.
     Alarm(Alarm),
-    /// Before anything is sent in this lane, our end of it must be found to have `hash` at `position`, or else be
-    /// made to go on after it: then our own store was restored.
+    /// Before anything is sent in this lane, our end of it must be found to have `hash` at `position` and all that
+    /// follows, or else be made to go on after it: then our own store was restored.
     Advance {
         /// The lane.
         lane: Lane,
@@ -148,6 +119,8 @@ pub struct Session {
     pub(super) pace: Pace,
     received_bytes: u64,
     reported_bytes: u64,
+    /// Whether the last piece was so short that the sender had no more: nothing waits for a report then.
+    drained: bool,
     turn: u32,
     heard_at: Time,
     pinged: Option<(u64, Time)>,
@@ -206,6 +179,7 @@ impl Session {
             pace: Pace::new(now),
             received_bytes: 0,
             reported_bytes: 0,
+            drained: false,
             turn: 0,
             heard_at: now,
             pinged: None,
@@ -231,6 +205,7 @@ impl Session {
             Frame::Parcels(piece) => {
                 self.received_bytes += piece.content.len() as u64;
                 let piece = self.inflated(piece)?;
+                self.drained = (piece.content.len() as u64) < FRAME_CONTENT_MIN;
                 let arrivals = self.incoming[slot(piece.lane)].take(piece)?;
                 Ok(arrivals.into_iter().map(Event::Arrived).collect())
             }
@@ -294,15 +269,21 @@ impl Session {
         for lane in Lane::ALL.iter().copied() {
             let at = slot(lane);
             let (ours, theirs) = (&self.local[at], &hello.lanes[at]);
+            let held = crate::defect!(NoResume => theirs.received.max(ours.receipted), else theirs.received);
             if theirs.received > ours.receipted {
                 // Either the receipt was lost, or our store was restored and its end of the lane has forked.
                 self.held[at] = true;
                 events.push(Event::Advance { lane, position: theirs.received, hash: theirs.received_hash });
             }
-            if theirs.received < ours.receipted || theirs.queued < ours.received {
+            if held < ours.receipted || theirs.queued < ours.received {
                 events.push(Event::Alarm(Alarm::PeerRestored(lane)));
             }
-            self.outgoing[at] = Outgoing::new(lane, theirs.received, theirs.partial_bytes, ours.queued);
+            if held < ours.receipted {
+                // It gets again what it lost, unless some of that was before our own store was restored.
+                self.held[at] = true;
+                events.push(Event::Advance { lane, position: theirs.received, hash: theirs.received_hash });
+            }
+            self.outgoing[at] = Outgoing::new(lane, held, theirs.partial_bytes, ours.queued);
         }
         self.ready = true;
         self.reads_deflated = hello.deflate;
@@ -317,7 +298,9 @@ impl Session {
     pub fn on_advanced(&mut self, lane: Lane, moved: bool) {
         self.held[slot(lane)] = false;
         if moved {
-            self.outgoing[slot(lane)].begin_anew();
+            // It may end before the place at which it ended until now.
+            self.local[slot(lane)].queued = Position(0);
+            self.outgoing[slot(lane)].move_end();
         }
     }
 
@@ -347,6 +330,14 @@ impl Session {
             None => Frame::Receipt(receipt),
         };
         *waiting = Some((frame, names_rejections));
+    }
+
+    /// Whether the peer is to be told that more has arrived, by a receipt or else by a progress report: what may be in
+    /// flight depends on it. A peer that had no more to send when it last sent has room for more than one that goes on.
+    #[must_use]
+    pub fn is_report_due(&self) -> bool {
+        let every = if self.drained { 2 * PROGRESS_EVERY } else { PROGRESS_EVERY };
+        self.received_bytes - self.reported_bytes >= every
     }
 
     /// Ends the session with a reason, or in good order.
@@ -385,7 +376,7 @@ impl Session {
             }
             return Ok(Some(receipt));
         }
-        if self.received_bytes - self.reported_bytes >= PROGRESS_EVERY {
+        if self.is_report_due() {
             self.reported_bytes = self.received_bytes;
             return Ok(Some(Frame::Progress(self.received_bytes)));
         }
@@ -402,7 +393,7 @@ impl Session {
     }
 
     fn next_piece(&mut self, now: Time, parcels: &mut dyn Parcels) -> Result<Option<Frame>, Refusal> {
-        let allowance = self.pace.allowance();
+        let allowance = self.pace.allowance(now);
         if allowance == 0 {
             return Ok(None);
         }
@@ -434,7 +425,7 @@ impl Session {
     }
 
     fn next_ping(&mut self, now: Time) -> Option<Frame> {
-        let silence = if self.pace.in_flight() > 0 { ANXIOUS_AFTER } else { IDLE_PING_EVERY };
+        let silence = self.silence();
         // The first ping, right after the Hellos, measures the path and the clocks.
         let first = self.pings == 0;
         if self.pinged.is_none() && (first || now.since(self.heard_at) >= silence) {
@@ -452,16 +443,26 @@ impl Session {
     }
 
     fn dead_at(&self) -> Time {
-        let patience = if !self.ready || self.pace.in_flight() > 0 { DEAD_AFTER } else { IDLE_DEAD_AFTER };
+        let patience = match self.pace.in_flight() {
+            _ if !self.ready => HELLO_AFTER,
+            0 => IDLE_DEAD_AFTER,
+            _ => self.pace.patience(),
+        };
         self.heard_at.plus(patience)
+    }
+
+    /// Silence after which a sign of life is asked for.
+    fn silence(&self) -> Duration {
+        if self.pace.in_flight() > 0 { self.pace.patience() / ANXIOUS_PART } else { IDLE_PING_EVERY }
     }
 
     /// When to ask again for a frame or for [`Session::is_dead`], if nothing happens before.
     #[must_use]
     pub fn wake_at(&self, now: Time) -> Time {
-        let silence = if self.pace.in_flight() > 0 { ANXIOUS_AFTER } else { IDLE_PING_EVERY };
-        let ping_at = if self.pinged.is_none() { self.heard_at.plus(silence) } else { self.dead_at() };
-        ping_at.min(self.dead_at()).max(now.plus(Duration::from_millis(1)))
+        let ping_at = if self.pinged.is_none() { self.heard_at.plus(self.silence()) } else { self.dead_at() };
+        let more = self.outgoing.iter().any(Outgoing::has_more).then(|| self.pace.opens_at(now)).flatten();
+        let next = more.map_or(ping_at, |opens| opens.min(ping_at));
+        next.min(self.dead_at()).max(now.plus(Duration::from_millis(1)))
     }
 
     /// The shortest round trip seen in this session.

@@ -8,6 +8,7 @@ mod handovers;
 mod retention;
 mod safeguards;
 mod server;
+mod warnings;
 mod watch;
 
 use std::{collections::BTreeSet, collections::HashMap, sync::Arc};
@@ -36,6 +37,7 @@ use passerelle_proto::{
     convert::alert_message,
     v1::{self, alert_service_client::AlertServiceClient, handover_service_client::HandoverServiceClient},
 };
+use passerelle_signature::Trusted;
 use tempfile::TempDir;
 use tokio::net::UnixStream;
 use tokio_util::sync::CancellationToken;
@@ -246,6 +248,7 @@ struct Node {
     spawner: Spawner,
     end: CancellationToken,
     mali: SigningKey,
+    trusted: tokio::sync::watch::Sender<Option<Arc<Trusted>>>,
     channel: Channel,
 }
 
@@ -279,6 +282,7 @@ impl Node {
         let end = CancellationToken::new();
         let spawner = Spawner::new(end.clone());
         let vault = Arc::new(Vault::default());
+        let trusted = tokio::sync::watch::Sender::new(None);
         let operator = Operator::new(Parts {
             own: society("SN"),
             engine: handle.clone(),
@@ -292,6 +296,7 @@ impl Node {
             peers: Arc::new(Book),
             links: Arc::new(Links),
             feeds: Arc::new(Feeds),
+            trusted: trusted.subscribe(),
             upkeep: Arc::new(Idle),
             packages: Arc::clone(&vault) as _,
             origins: Arc::new(Elsewhere),
@@ -307,7 +312,7 @@ impl Node {
         spawner.spawn("serve", async move { serve_unix(operator, listening, token).await.expect("served") });
         let channel = connect(path);
         let mali = SigningKey::from_seed(&Seed::new([2; 32])).expect("a key");
-        Self { folder, engine: handle, store, clock, vault, spawner, end, mali, channel }
+        Self { folder, engine: handle, store, clock, vault, spawner, end, mali, trusted, channel }
     }
 
     fn alerts(&self) -> AlertServiceClient<Channel> {

@@ -7,7 +7,7 @@ use tokio::io::AsyncWriteExt as _;
 use zeroize::Zeroizing;
 
 use super::*;
-use crate::trust::{Connector, DialError};
+use crate::trust::{Connector, DialError, Dialled, TcpNetwork};
 
 /// A certificate of a root with names and purposes that the authority would never give.
 fn odd(party: &Party, names: &[&str], usages: &[ExtendedKeyUsagePurpose]) -> IssuedCertificate {
@@ -200,7 +200,7 @@ async fn the_connector_reaches_the_node_of_one_society_alone() {
     let (sn, gm, ml, td) = (Party::new("SN"), Party::new("GM"), Party::new("ML"), Party::new("TD"));
     let hands = Hands::new();
     let (all, live) = ([&gm, &ml, &sn], sn.live(&[&gm, &ml], &hands));
-    let refusal = |dialled: Result<Conn, DialError>| match dialled {
+    let refusal = |dialled: Result<Dialled, DialError>| match dialled {
         Ok(connection) => Ok(connection.info().society),
         Err(DialError::Refused(refusal)) => Err(refusal.code),
         Err(DialError::Unreachable(error)) => panic!("{error}"),
@@ -219,14 +219,17 @@ async fn the_connector_reaches_the_node_of_one_society_alone() {
         ("no peer of ours", td.society, answering[2].port, Err(Code::UnknownPeer)),
     ];
     for (story, society, port, expected) in cases {
-        let dialled = Connector::new(Arc::clone(&live), society).dial("127.0.0.1".into(), port).await;
+        let dialled =
+            Connector::new(Arc::clone(&live), society, Arc::new(TcpNetwork)).dial("127.0.0.1".into(), port).await;
         assert_eq!(refusal(dialled), expected, "{story}");
     }
     hands.advance(LEAF_LIFE + Duration::from_secs(1));
-    let dialled = Connector::new(Arc::clone(&live), gm.society).dial("127.0.0.1".into(), answering[0].port).await;
+    let dialled = Connector::new(Arc::clone(&live), gm.society, Arc::new(TcpNetwork))
+        .dial("127.0.0.1".into(), answering[0].port)
+        .await;
     assert_eq!(refusal(dialled), Err(Code::BadCertificate), "expired");
     let (unused, port) = listener().await;
     drop(unused);
-    let dialled = Connector::new(live, gm.society).dial("127.0.0.1".into(), port).await;
+    let dialled = Connector::new(live, gm.society, Arc::new(TcpNetwork)).dial("127.0.0.1".into(), port).await;
     assert!(matches!(dialled, Err(DialError::Unreachable(_))));
 }

@@ -6,7 +6,7 @@ use tonic::{Streaming, transport::Endpoint};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_client::HealthClient};
 
 use super::*;
-use crate::trust::Connector;
+use crate::trust::{Connector, TcpNetwork};
 
 /// A node's link port with the health service on it, whose `Watch` is the long-lived stream of these tests.
 struct Served {
@@ -38,7 +38,8 @@ async fn watch(
     port: u16,
 ) -> Result<Streaming<HealthCheckResponse>, Box<dyn std::error::Error>> {
     let endpoint = Endpoint::from_shared(format!("http://127.0.0.1:{port}"))?;
-    let channel = endpoint.connect_with_connector(Connector::new(Arc::clone(live), society)).await?;
+    let channel =
+        endpoint.connect_with_connector(Connector::new(Arc::clone(live), society, Arc::new(TcpNetwork))).await?;
     let mut stream = HealthClient::new(channel).watch(HealthCheckRequest::default()).await?.into_inner();
     stream.message().await?;
     Ok(stream)
@@ -87,7 +88,7 @@ async fn the_dialling_side_learns_why_its_first_call_failed() {
     let hands = Hands::new();
     let (here, gambia) = (sn.live(&[], &hands), gm.live(&[&sn], &hands));
     let mut served = Served::new(&here).await;
-    let connector = Connector::new(gambia, sn.society);
+    let connector = Connector::new(gambia, sn.society, Arc::new(TcpNetwork));
     let endpoint = Endpoint::from_shared(format!("http://127.0.0.1:{}", served.port)).expect("an address");
     // The alert must not lose its race against the end of the connection.
     for _ in 0..20 {

@@ -3,12 +3,15 @@
 
 mod automation;
 mod corrections;
+#[cfg(feature = "defects")]
+mod defects;
 mod erasure;
 mod histories;
 mod keeping;
 mod origin;
 mod races;
 mod refusals;
+mod restored;
 mod rights;
 mod safeguards;
 mod threads;

@@ -23,7 +23,7 @@ pub(super) fn id() -> HandoverId {
     HandoverId::new(NOW, [1; 10])
 }
 
-fn consent_id() -> ConsentId {
+pub(super) fn consent_id() -> ConsentId {
     ConsentId::new(NOW, [1; 10])
 }
 
@@ -31,7 +31,7 @@ pub(super) fn withdraw(about: About, scope: Option<Scope>) -> Command {
     Command::Withdraw { caller: Caller::system(), about, by: Actor::Person, method: None, scope }
 }
 
-fn offer(seed: u8) -> Command {
+pub(super) fn offer(seed: u8) -> Command {
     let mut draft = handover_sample::draft();
     draft.consent = Some(consent_id());
     Command::OfferHandover {
@@ -93,7 +93,7 @@ pub(super) fn world(steps: u8) -> World {
     world
 }
 
-fn heal(world: &mut World) {
+pub(super) fn heal(world: &mut World) {
     for _ in 0..3 {
         world.settle("SN", "ML");
         world.settle("SN", "GM");
@@ -101,11 +101,11 @@ fn heal(world: &mut World) {
     }
 }
 
-fn state(world: &mut World, code: &str) -> State {
+pub(super) fn state(world: &mut World, code: &str) -> State {
     world.at(code).journal.rows.handovers[&id()].state
 }
 
-fn code(outcome: Result<Reply, Refusal>) -> Option<Code> {
+pub(super) fn code(outcome: Result<Reply, Refusal>) -> Option<Code> {
     outcome.err().map(|refusal| refusal.code)
 }
 

@@ -6,7 +6,13 @@ mod readings;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{ids::EntryIndex, link::Piece, parcel, signing::Signature, society::Society};
+use crate::{
+    ids::EntryIndex,
+    link::{Piece, Written},
+    parcel,
+    signing::Signature,
+    society::Society,
+};
 
 /// A sender's store: parcels by lane, position from 1.
 struct Shelf([Vec<Vec<u8>>; 3], Vec<(Lane, Position)>);

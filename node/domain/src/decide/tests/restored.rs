@@ -1,0 +1,82 @@
+//! Stores that were put back to an earlier state, at one end of a lane and at both.
+
+use super::world::*;
+use crate::{
+    catalogue::Role,
+    decide::{Caller, Command, Reply, joins},
+    digest::Digest,
+    entry::Actor,
+    envelope::Lane,
+    ids::{AlertId, Position},
+};
+
+const NOW: crate::time::Time = crate::consent::sample::NOW;
+
+fn raise(world: &mut World, seed: u8) -> AlertId {
+    let id = AlertId::new(NOW, [seed; 10]);
+    let caller = Caller { actor: Actor::Operator("awa".into()), roles: vec![Role::AlertAuthor] };
+    let command = Command::RaiseAlert { caller, id, alert: Box::new(alert(false, Vec::new(), NOW)) };
+    assert!(matches!(world.at("SN").ask(command), Ok(Reply::Alert { .. })));
+    id
+}
+
+/// What the node of ML holds of the routine lane of SN.
+fn held(world: &mut World) -> (Position, Digest) {
+    let lane = world.at("ML").journal.rows.lanes_in.get(&(society("SN"), Lane::Routine)).cloned().unwrap_or_default();
+    (lane.received, lane.hash)
+}
+
+fn advance(world: &mut World, (position, hash): (Position, Digest)) {
+    let command = Command::AdvanceLane { peer: society("ML"), lane: Lane::Routine, position, hash };
+    world.at("SN").ask(command).expect("the lane goes on");
+}
+
+fn sn_joins(world: &mut World, (position, hash): (Position, Digest)) -> bool {
+    joins(&world.at("SN").journal, society("ML"), Lane::Routine, position, &hash).expect("rows can be read")
+}
+
+#[test]
+fn a_peer_that_lost_what_it_had_gets_it_again_from_the_same_places() {
+    let mut world = World::new();
+    let before = world.at("ML").journal.clone();
+    let id = raise(&mut world, 1);
+    world.settle("SN", "ML");
+    world.at("ML").journal = before;
+    let held = held(&mut world);
+    assert!(sn_joins(&mut world, held), "all that it lost is known here");
+    let entries = world.at("SN").journal.next();
+    advance(&mut world, held);
+    assert_eq!(world.at("SN").journal.next(), entries, "and nothing needs to be written");
+    world.settle("SN", "ML");
+    assert!(world.at("ML").journal.rows.alerts.contains_key(&id));
+}
+
+#[test]
+fn a_lane_between_two_nodes_that_both_lost_something_goes_on() {
+    let mut world = World::new();
+    let (sn_before, ml_before) = (world.at("SN").journal.clone(), world.at("ML").journal.clone());
+    let forgotten = raise(&mut world, 1);
+    world.settle("SN", "ML");
+    // SN is restored: it does not know what stands at the first place, which ML holds.
+    world.at("SN").journal = sn_before;
+    let at = held(&mut world);
+    assert!(!sn_joins(&mut world, at));
+    advance(&mut world, at);
+    let delivered = raise(&mut world, 2);
+    world.settle("SN", "ML");
+    let waiting = raise(&mut world, 3);
+    // Then ML is restored too, and asks from the beginning.
+    world.at("ML").journal = ml_before;
+    let at = held(&mut world);
+    assert_eq!(at, (Position(0), Digest::default()));
+    assert!(!sn_joins(&mut world, at), "the first place is known to nobody any more");
+    advance(&mut world, at);
+    let again = held(&mut world);
+    assert!(sn_joins(&mut world, again), "once is enough");
+    world.settle("SN", "ML");
+    let alerts = &world.at("ML").journal.rows.alerts;
+    assert!(alerts.contains_key(&delivered) && alerts.contains_key(&waiting), "what is known is there");
+    assert!(!alerts.contains_key(&forgotten));
+    let (sn, rebuilt) = (world.at("SN").journal.rows.clone(), world.at("SN").journal.rebuilt(society("SN")));
+    assert!(sn == rebuilt, "the fold of the journal gives the same lane");
+}
