@@ -125,7 +125,13 @@ impl AlertService for Node {
             let details = status.details().to_vec().into();
             return Err(Status::with_details(status.code(), status.message(), details));
         }
-        ok(RaiseAlertResponse { id, entry_index: 7, digest: "d1".into(), recipients: words(&["GM", "MR"]) })
+        ok(RaiseAlertResponse {
+            id,
+            entry_index: 7,
+            digest: "d1".into(),
+            recipients: words(&["GM", "MR"]),
+            ..Default::default()
+        })
     }
 
     async fn update_alert(
@@ -133,7 +139,7 @@ impl AlertService for Node {
         request: Request<UpdateAlertRequest>,
     ) -> Result<Response<UpdateAlertResponse>, Status> {
         let id = self.take(request)?.id;
-        ok(UpdateAlertResponse { id, entry_index: 8, digest: "d2".into(), recipients: Vec::new() })
+        ok(UpdateAlertResponse { id, entry_index: 8, digest: "d2".into(), ..Default::default() })
     }
 
     async fn cancel_alert(
