@@ -120,7 +120,7 @@ fn the_command_line_is_checked_before_the_node_is_asked() {
     for (words, code, text) in [
         (vec!["alert", "raise", "--file", broken.as_str()], "malformed_file", "line 2, column 1: unknown field `evnt`"),
         (vec!["alert", "raise", "--file", absent.as_str()], "usage", "cannot read"),
-        (vec!["alert", "raise", "--file", absent.as_str(), "--id", "7"], "malformed_id", "not a UUIDv7"),
+        (vec!["alert", "raise", "--file", absent.as_str(), "--id", "7"], "malformed_id", "not the id of an alert"),
         (vec!["alert", "cancel", "a1", "--reason", "boredom"], "usage", "boredom"),
         (vec!["peer", "show", "GMB"], "usage", "GMB"),
         (vec!["status", "--profile", "none"], "usage", "no profile `none`"),

@@ -105,7 +105,7 @@ mod tests {
         };
         let expected = json!({"consent": {
             "id": "c", "consent": {"case_id": "", "record": {"language": "bm"}}, "state": "", "version": 0,
-            "digest": "", "entry_index": 1_099_511_627_776_u64, "recorded_at": "2026-11-24T06:00:00Z",
+            "digest": "", "entry_index": 1_099_511_627_776_u64, "recorded_at": "2026-11-24T06:00:00Z", "evidence": [],
         }});
         assert_eq!(value(&message), Ok(expected));
     }

@@ -66,6 +66,7 @@ fn the_reference_shows_the_defaults_as_they_are() {
             peers: plain.peers.clone(),
             operators: plain.operators.clone(),
             transfers: plain.transfers.clone(),
+            card_hotline: None,
             duty: Vec::new(),
             feed: None,
             cap: Cap::default(),

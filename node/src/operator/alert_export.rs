@@ -67,12 +67,10 @@ impl Operator {
         }
         let issued = Issued { id: wanted.id, origin: row.origin, alert: &alert };
         let (content, original) = match wanted.message {
-            About::Alert => {
-                match alert.original.as_ref().filter(|_| !wanted.anew && cap::alias(&alert).is_some()) {
-                    Some(original) => (original.bytes.clone(), true),
-                    None => (write::alert(&issued, &aliases(&view, &alert)?, wanted.for_public), false),
-                }
-            }
+            About::Alert => match alert.original.as_ref().filter(|_| !wanted.anew && cap::alias(&alert).is_some()) {
+                Some(original) => (original.bytes.clone(), true),
+                None => (write::alert(&issued, &aliases(&view, &alert)?, wanted.for_public), false),
+            },
             About::Cancel => (cancellation(&view, &row, &issued)?, false),
             About::Answer(society) => (answer(&view, society, &issued)?, false),
         };
