@@ -231,6 +231,7 @@ fn one(arguments: &Arguments, homes: &Homes, seed: u64) -> anyhow::Result<(Scena
     shrink(homes, &scenario, outcome)
 }
 
+#[allow(clippy::print_stdout, reason = "what became of a seed is what the simulation is asked for")]
 fn note(
     arguments: &Arguments,
     seed: u64,
@@ -256,6 +257,7 @@ fn note(
 }
 
 /// The story of a seed: of a failing one what people, faults and nodes did.
+#[allow(clippy::print_stdout, reason = "what became of a seed is what the simulation is asked for")]
 fn tell(scenario: &Scenario, outcome: &Outcome, whole: bool) {
     println!("--- seed {} with {} nodes: {} events, {}", scenario.seed, scenario.nodes, outcome.events, outcome.digest);
     let lines = if whole { 0 } else { outcome.story.len().saturating_sub(400) };

@@ -317,8 +317,8 @@ fn fault(chance: &mut Chance, class: Class, nodes: usize) -> Fault {
             let percent = *chance.pick(&[92, 96, 99, 100]);
             Fault::Fill { node, percent, lasts: chance.between(5_000, 90_000) }
         }
-        Class::BitFlip => Fault::Flip { node, which: chance.next() },
-        Class::BadRow => Fault::Spoil { node, which: chance.next() },
+        Class::BitFlip => Fault::Flip { node, which: chance.draw() },
+        Class::BadRow => Fault::Spoil { node, which: chance.draw() },
         Class::Restore => Fault::Restore { node, outage: chance.between(500, 60_000) },
         Class::VaultBack => Fault::VaultBack { node, gathers: chance.between(60_000, 240_000) },
         Class::Liar => Fault::Lie { named: node, to: other, lie: *chance.pick(Lie::ALL) },
