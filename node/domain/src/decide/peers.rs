@@ -13,7 +13,7 @@ use crate::{
     limits::PEERS_MAX,
     receipt::running_hash,
     refusal::{Code, Refusal},
-    rows::{LaneItem, LaneOut},
+    rows::LaneOut,
     society::Society,
 };
 
@@ -182,29 +182,16 @@ pub fn joins(facts: &dyn Facts, peer: Society, lane: Lane, position: Position, h
         let known = facts.lane_item(peer, lane, position)?.is_some_and(|item| item.hash == *hash);
         return Ok(position <= out.queued && known);
     }
-    // Rows of the lane may be left of another life of the store: that all of them are there says nothing yet.
-    let mut before = *hash;
+    let begins = position == Position(0) && *hash == Digest::default();
+    if !begins && facts.lane_item(peer, lane, position)?.is_none_or(|item| item.hash != *hash) {
+        return Ok(false);
+    }
     for at in position.0 + 1..=out.receipted.0 {
-        match placed(facts, peer, lane, Position(at))? {
-            Some((item, digest)) if running_hash(&before, Position(at), &digest) == item.hash => before = item.hash,
-            _ => return Ok(false),
+        if facts.lane_item(peer, lane, Position(at))?.is_none() {
+            return Ok(false);
         }
     }
     Ok(true)
-}
-
-/// What stands at a place of our lane, and the digest of its envelope.
-fn placed(
-    facts: &dyn Facts,
-    peer: Society,
-    lane: Lane,
-    at: Position,
-) -> Result<Option<(LaneItem, Digest)>, Refusal> {
-    let Some(item) = facts.lane_item(peer, lane, at)? else { return Ok(None) };
-    Ok(match facts.entry(item.entry)?.map(|entry| entry.body) {
-        Some(Body::Issued(meta) | Body::Received { envelope: Some(meta), .. }) => Some((item, meta.digest)),
-        _ => None,
-    })
 }
 
 /// Whether `hash` is that of a lane where the peer has receipted it: what comes after that was made of it. The row of the
@@ -214,8 +201,14 @@ fn ends_so(facts: &dyn Facts, peer: Society, lane: Lane, out: &LaneOut, hash: &D
         return Ok(out.queued_hash == *hash);
     }
     let next = out.receipted.next();
-    let follows = placed(facts, peer, lane, next)?;
-    Ok(follows.is_none_or(|(item, digest)| running_hash(hash, next, &digest) == item.hash))
+    let Some(item) = facts.lane_item(peer, lane, next)? else { return Ok(true) };
+    let body = facts.entry(item.entry)?.map(|entry| entry.body);
+    Ok(match body {
+        Some(Body::Issued(meta) | Body::Received { envelope: Some(meta), .. }) => {
+            running_hash(hash, next, &meta.digest) == item.hash
+        }
+        _ => true,
+    })
 }
 
 /// Our end of a lane goes on after what the peer holds.

@@ -111,26 +111,3 @@ fn as_many_envelopes_that_are_others_are_noticed() {
         assert!(sn == rebuilt, "the fold of the journal gives the same lane");
     }
 }
-
-#[test]
-fn rows_that_are_left_of_another_life_are_not_taken_for_the_lane() {
-    let mut world = World::new();
-    let (sn_before, ml_before) = (world.at("SN").journal.clone(), world.at("ML").journal.clone());
-    raise(&mut world, 1);
-    world.settle("SN", "ML");
-    // The store is put back; an alert takes the first place, where another is held, and moves to the second.
-    world.at("SN").journal = sn_before;
-    let moved = raise(&mut world, 2);
-    let at = held(&mut world);
-    advance(&mut world, at);
-    world.settle("SN", "ML");
-    // Now the peer loses everything: what is left at the first place is no part of the lane.
-    world.at("ML").journal = ml_before;
-    let at = held(&mut world);
-    assert!(!sn_joins(&mut world, at));
-    advance(&mut world, at);
-    world.settle("SN", "ML");
-    assert!(world.at("ML").journal.rows.alerts.contains_key(&moved));
-    let at = held(&mut world);
-    assert!(sn_joins(&mut world, at), "both ends agree on what was sent");
-}
