@@ -186,10 +186,19 @@ pub fn joins(facts: &dyn Facts, peer: Society, lane: Lane, position: Position, h
     if !begins && facts.lane_item(peer, lane, position)?.is_none_or(|item| item.hash != *hash) {
         return Ok(false);
     }
-    for at in position.0 + 1..=out.receipted.0 {
-        if facts.lane_item(peer, lane, Position(at))?.is_none() {
+    let mut before = *hash;
+    for at in (position.0 + 1..=out.receipted.0).map(Position) {
+        // A row may be left of what once stood there, before the lane was made to go on elsewhere.
+        let Some(item) = facts.lane_item(peer, lane, at)? else { return Ok(false) };
+        let (Some(Body::Issued(meta)) | Some(Body::Received { envelope: Some(meta), .. })) =
+            facts.entry(item.entry)?.map(|entry| entry.body)
+        else {
+            return Ok(false);
+        };
+        if item.hash != running_hash(&before, at, &meta.digest) {
             return Ok(false);
         }
+        before = item.hash;
     }
     Ok(true)
 }

@@ -61,8 +61,9 @@ fn a_lane_between_two_nodes_that_both_lost_something_goes_on() {
     world.at("SN").journal = sn_before;
     let at = held(&mut world);
     assert!(!sn_joins(&mut world, at));
-    advance(&mut world, at);
+    // What it raises before it hears of that has the first place too, and is moved behind it.
     let delivered = raise(&mut world, 2);
+    advance(&mut world, at);
     world.settle("SN", "ML");
     let waiting = raise(&mut world, 3);
     // Then ML is restored too, and asks from the beginning.
