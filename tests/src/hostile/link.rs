@@ -20,7 +20,7 @@ use prost::Message as _;
 use super::{base, tells_nothing};
 
 /// Frames that the session may want to send for one that it was given: what waits in its lanes and readings, and a few.
-const REPLIES_MAX: usize = 256;
+const REPLIES_MAX: usize = 1_024;
 
 /// Parcels of every lane: a short one, one of several frames, one that expired.
 struct Stock([Vec<u8>; 3]);
