@@ -231,6 +231,7 @@ struct Batch<'a> {
     view: View<'a>,
     head: HeadRow,
     now: Time,
+    wall: Time,
     news: News,
     waiting: Waiting,
 }
@@ -238,15 +239,17 @@ struct Batch<'a> {
 impl<'a> Batch<'a> {
     fn new(engine: &'a Engine, head: HeadRow) -> Self {
         // Journal time never runs backwards, whatever the clock does.
-        let now = engine.parts.clock.now();
-        let now = defect!(TimeBackwards => now, else now.max(head.time));
-        Self { engine, view: View::of(&*engine.parts.store), head, now, news: News::default(), waiting: Vec::new() }
+        let wall = engine.parts.clock.now();
+        let now = defect!(TimeBackwards => wall, else wall.max(head.time));
+        let view = View::of(&*engine.parts.store);
+        Self { engine, view, head, now, wall, news: News::default(), waiting: Vec::new() }
     }
 
     fn context<'b>(&'b self, policy: &'b Policy) -> Context<'b> {
         Context {
             own: self.engine.parts.own,
             now: self.now,
+            wall: self.wall,
             next: self.head.next(),
             facts: &self.view,
             signer: &*self.engine.parts.signer,

@@ -141,6 +141,7 @@ impl Link {
         Context {
             own: self.own,
             now: now.max(durable.time),
+            wall: now,
             next: EntryIndex(durable.entries),
             facts: view,
             signer: &*self.signer,

@@ -231,9 +231,11 @@ impl Operator {
 
     /// What a gate is asked with at this moment.
     fn context<'a>(&'a self, view: &'a View<'a>, policy: &'a Policy) -> Context<'a> {
+        let now = self.clock.now();
         Context {
             own: self.own,
-            now: self.clock.now(),
+            now,
+            wall: now,
             next: EntryIndex(self.engine.durable().borrow().entries),
             facts: view,
             signer: &*self.signer,

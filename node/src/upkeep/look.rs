@@ -60,6 +60,7 @@ impl Upkeep {
         let context = Context {
             own: self.parts.own,
             now,
+            wall: now,
             next: EntryIndex(self.parts.engine.durable().borrow().entries),
             facts: &view,
             signer: &*self.parts.signer,

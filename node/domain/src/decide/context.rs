@@ -22,6 +22,9 @@ pub struct Context<'a> {
     pub own: Society,
     /// The moment of the decision, and of its entries.
     pub now: Time,
+    /// What the clock says: before `now` once it was set back, since the time of entries never runs backwards. It stands in
+    /// what is told to peers, who refuse what comes from their future.
+    pub wall: Time,
     /// The index that the first entry of the decision gets.
     pub next: EntryIndex,
     /// Rows and objects.

@@ -45,7 +45,7 @@ pub(super) fn envelope(
         recipients: vec![to],
         kind,
         lane,
-        created_at: context.now,
+        created_at: context.wall,
         expires_at,
         body: body.into(),
         attachment: None,

@@ -99,7 +99,7 @@ pub(super) fn told_with(
         recipients: vec![to],
         kind: message.kind(),
         lane: if stops { Lane::Urgent } else { Lane::Routine },
-        created_at: context.now,
+        created_at: context.wall,
         expires_at: None,
         body: body.into(),
         attachment,

@@ -93,7 +93,7 @@ pub(super) fn subscribe(
         recipients,
         kind: Kind::Subscription,
         lane: Lane::Routine,
-        created_at: context.now,
+        created_at: context.wall,
         expires_at: None,
         body: crate::envelope::to_cbor(&subscription).into(),
         attachment: None,

@@ -98,7 +98,7 @@ fn urgent(context: &Context<'_>, id: EnvelopeId, recipients: Vec<Society>, kind:
         recipients,
         kind,
         lane: Lane::Urgent,
-        created_at: context.now,
+        created_at: context.wall,
         expires_at: None,
         body: body.into(),
         attachment: None,

@@ -247,7 +247,7 @@ fn told(context: &Context<'_>, owed: Owed, event: &ConsentEvent, news: News) -> 
         recipients: vec![to],
         kind,
         lane: Lane::Urgent,
-        created_at: context.now,
+        created_at: context.wall,
         expires_at: None,
         body: message.to_cbor().into(),
         attachment: None,

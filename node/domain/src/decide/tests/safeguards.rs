@@ -563,6 +563,7 @@ fn what_still_has_to_be_approved_can_be_asked() {
         let context = crate::decide::Context {
             own: node.own,
             now: node.now,
+            wall: node.now,
             next: node.journal.next(),
             facts: &node.journal,
             signer: &Toy(node.own),

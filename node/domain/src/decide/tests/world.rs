@@ -300,6 +300,7 @@ impl Node {
         let context = Context {
             own,
             now,
+            wall: now,
             next: self.journal.next(),
             facts: &self.journal,
             signer: &Toy(own),
@@ -330,6 +331,7 @@ impl Node {
         let context = Context {
             own,
             now,
+            wall: now,
             next: self.journal.next(),
             facts: &self.journal,
             signer: &Toy(own),
@@ -432,6 +434,7 @@ impl Node {
         let context = Context {
             own: self.own,
             now: self.now.max(self.journal.entries.last().map_or(self.now, |entry| entry.time)),
+            wall: self.now.max(self.journal.entries.last().map_or(self.now, |entry| entry.time)),
             next: self.journal.next(),
             facts: &self.journal,
             signer: &Toy(self.own),
