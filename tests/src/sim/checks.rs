@@ -7,18 +7,13 @@ use passerelle_domain::{
     entry::Body,
     envelope::Lane,
     facts::Facts as _,
-    ids::{CaseId, EnvelopeId},
-    rows::LaneItem,
+    ids::{CaseId, EnvelopeId, Position},
     signing::{PublicKey, Signature, Verifier},
     society::Society,
 };
 use passerelle_node::{
     engine,
-    store::{
-        Direction, Store as _, keys,
-        memory::MemoryStore,
-        view::{View, decode},
-    },
+    store::{memory::MemoryStore, view::View},
     trust::Ed25519Verifier,
 };
 
@@ -288,15 +283,16 @@ impl Checks {
 fn refused_by(reader: &OneLife, peer: Society) -> BTreeSet<EnvelopeId> {
     let view = View::of(reader);
     let mut about = BTreeSet::new();
-    let (from, until) = keys::all(b'i');
-    for (key, value) in reader.scan(&from, &until, Direction::Forward).flatten() {
-        let Ok(item) = decode::<LaneItem>(&value) else { continue };
-        if item.ended.is_none() || keys::society(&key) != Some(peer) {
-            continue;
-        }
-        if let Some(Body::Issued(meta)) = view.entry(item.entry).ok().flatten().map(|entry| entry.body) {
-            about.extend(meta.subject);
-            about.insert(meta.id);
+    for lane in Lane::ALL.iter().copied() {
+        let queued = view.lane_out(peer, lane).map_or(0, |out| out.queued.0);
+        for item in (1..=queued).filter_map(|at| view.lane_item(peer, lane, Position(at)).ok().flatten()) {
+            if item.ended.is_none() {
+                continue;
+            }
+            if let Some(Body::Issued(meta)) = view.entry(item.entry).ok().flatten().map(|entry| entry.body) {
+                about.extend(meta.subject);
+                about.insert(meta.id);
+            }
         }
     }
     about
