@@ -424,12 +424,13 @@ impl Node {
         row.package.or((row.state == State::Accepted).then_some(fresh)).map(Ok)
     }
 
-    /// Asks the gate about what stands at a position, as the link does before it sends it.
-    pub(super) fn gate(&mut self, peer: Society, lane: Lane, position: Position) {
-        let Some(item) = self.journal.rows.items.get(&(peer, lane, position)).copied() else { return };
-        let Body::Issued(meta) = self.journal.entries[item.entry.0 as usize].body.clone() else { return };
+    /// Asks the gate about what stands at a position, as the link does before it sends it. `false` where only its place is
+    /// kept: the peer had it, and may not get it again.
+    pub(super) fn gate(&mut self, peer: Society, lane: Lane, position: Position) -> bool {
+        let Some(item) = self.journal.rows.items.get(&(peer, lane, position)).copied() else { return true };
+        let Body::Issued(meta) = self.journal.entries[item.entry.0 as usize].body.clone() else { return true };
         if item.ended.is_some() {
-            return;
+            return true;
         }
         let context = Context {
             own: self.own,
@@ -442,6 +443,9 @@ impl Node {
             pseudonyms: &self.pseudonyms,
         };
         if may_send(&context, &meta).is_err() {
+            if self.journal.rows.lanes_out.get(&(peer, lane)).is_some_and(|out| out.receipted >= position) {
+                return false;
+            }
             self.ask(Command::EndWithheld { peer, lane, position }).expect("the gate says no");
         }
         let stopped = meta.subject.and_then(|id| {
@@ -452,6 +456,7 @@ impl Node {
             let ended = self.journal.rows.items[&(peer, lane, position)].ended;
             assert!(ended.is_some(), "nothing about a person is sent after the withdrawal is known");
         }
+        true
     }
 
     /// Erases every case that is due, as the node does.
@@ -506,7 +511,9 @@ impl World {
         let (sender, receiver) = (self.nodes[from].own, self.nodes[to].own);
         let received = self.nodes[to].journal.rows.lanes_in.get(&(sender, lane)).map_or(0, |lane| lane.received.0);
         let position = Position(received + ahead);
-        self.nodes[from].gate(receiver, lane, position);
+        if !self.nodes[from].gate(receiver, lane, position) {
+            return None;
+        }
         let parcel = self.nodes[from].parcel(receiver, lane, position)?;
         Some(self.nodes[to].take(sender, lane, position, &parcel))
     }
