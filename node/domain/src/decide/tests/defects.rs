@@ -166,6 +166,8 @@ fn a_peer_behind_its_receipts() -> String {
         readings: false,
     };
     session.on_frame(Frame::Hello(hello), NOW).expect("an honest peer");
+    // Both ends join: the engine has said that the lane goes on as it was.
+    Lane::ALL.iter().for_each(|lane| session.on_advanced(*lane, false));
     let mut next = || session.next_frame(NOW, &mut Shelf).expect("a shelf never fails");
     let piece = std::iter::from_fn(&mut next).find_map(|frame| match frame {
         Frame::Parcels(piece) => Some(piece.position),
@@ -225,7 +227,8 @@ fn a_withdrawal_at_the_origin() -> String {
 }
 
 fn a_withdrawal_that_others_hold() -> String {
-    let (mut world, onward) = story::passed_on();
+    let mut world = story::world(7);
+    let onward = story::passed_on(&mut world);
     world.at("SN").ask(story::withdraw(About::Consent(story::consent_id()), None)).expect("recorded");
     story::heal(&mut world);
     world.settle("ML", "GM");
