@@ -74,9 +74,9 @@ impl Parcels for Shelf<'_> {
         if item.kind == Kind::HandoverRelease && item.ended.is_none() && self.waits()? {
             return Ok(None);
         }
-        let about_a_person = matches!(item.kind, Kind::HandoverOffer | Kind::HandoverRelease);
+        let may_say = matches!(item.kind, Kind::HandoverOffer | Kind::HandoverRelease | Kind::SubjectRequest);
         if item.ended.is_none()
-            && about_a_person
+            && may_say
             && let Some(meta) = meta_of(&self.view, item.entry)?
             && let Err(refusal) = self.gate(&meta)
         {
@@ -118,11 +118,11 @@ impl Parcels for Shelf<'_> {
 
     fn may_go_on(&mut self, lane: Lane, position: Position) -> Result<bool, Refusal> {
         let Some(item) = self.view.lane_item(self.peer, lane, position)? else { return Ok(true) };
-        if item.kind != Kind::HandoverRelease || item.ended.is_some() {
+        if !matches!(item.kind, Kind::HandoverRelease | Kind::SubjectRequest) || item.ended.is_some() {
             return Ok(item.ended.is_none());
         }
         let Some(meta) = meta_of(&self.view, item.entry)? else { return Ok(true) };
-        if self.waits()? {
+        if item.kind == Kind::HandoverRelease && self.waits()? {
             return Ok(false);
         }
         match self.gate(&meta) {

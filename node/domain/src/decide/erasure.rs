@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use crate::{
     entry::{Body, EnvelopeMeta, ForgetReason},
     envelope::{Kind, Lane},
+    fold::{self, Content},
     handover::Gate,
     ids::{CaseId, EntryIndex, HandoverId, Position},
     refusal::{Code, Fault, Refusal},
+    rights::News,
     rows::{CaseRow, HandoverRow},
     society::Society,
 };
@@ -93,14 +95,42 @@ pub(super) fn letters_of(
 pub fn may_send(context: &Context<'_>, meta: &EnvelopeMeta) -> Result<(), Refusal> {
     crate::defect!(SkipConsentAtRetry => return Ok(()));
     let Some(id) = meta.subject.filter(|_| meta.origin == context.own).map(HandoverId::from) else { return Ok(()) };
-    if !matches!(meta.kind, Kind::HandoverOffer | Kind::HandoverRelease) {
-        return Ok(());
+    match meta.kind {
+        Kind::SubjectRequest if meta.attachment.is_some() => return correction_may_go(context, meta),
+        Kind::HandoverOffer | Kind::HandoverRelease => {}
+        _ => return Ok(()),
     }
     // A package waits in its lane for the end of a suspension. An offer would hold up the alerts behind it: it is not sent.
     if let (Kind::HandoverOffer, Some(peer)) = (meta.kind, meta.recipients.first()) {
         context.check_exchange(*peer)?;
         context.check_transfer(context.own, *peer)?;
     }
+    still_open(context, id)
+}
+
+/// Whether what is sealed to a request for rectification may go to its recipient: it would hold up the alerts behind it, and
+/// is not sent where a case may not be exchanged now, or where the handover by which the recipient has something is closed.
+fn correction_may_go(context: &Context<'_>, meta: &EnvelopeMeta) -> Result<(), Refusal> {
+    for peer in &meta.recipients {
+        context.check_exchange(*peer)?;
+        context.check_transfer(context.own, *peer)?;
+    }
+    let Some(row) = context.facts.envelope(meta.origin, meta.id)? else { return Ok(()) };
+    let (Some(entry), Some(object)) = (context.facts.entry(row.entry)?, context.facts.object(row.entry)?) else {
+        return Ok(());
+    };
+    match fold::content(&entry.body, &object)? {
+        Content::Rights(message) => match message.news {
+            News::Due { handover } => still_open(context, handover),
+            News::Asked { .. } | News::Answered { .. } => Ok(()),
+        },
+        // What was forgotten meanwhile has its place in the lane alone.
+        _ => Ok(()),
+    }
+}
+
+/// Refuses what may not go by a handover any more: it is stopped, frozen, or not covered now.
+fn still_open(context: &Context<'_>, id: HandoverId) -> Result<(), Refusal> {
     if let Some(row) = context.facts.handover(id)? {
         check_in_use(context, id, &row)?;
         holds::check_not_frozen(context, id, &row)?;

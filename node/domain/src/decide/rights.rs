@@ -179,7 +179,11 @@ fn take(
             return Err(Refusal::new(Code::UnknownPeer, message).at("society"));
         }
         let sealed = match correction {
-            Some(Carried::Sealed(sealed)) => Some(sealed),
+            Some(Carried::Sealed(sealed)) => {
+                context.check_exchange(request.card_of)?;
+                context.check_transfer(context.own, request.card_of)?;
+                Some(sealed)
+            }
             _ => None,
         };
         entries.push(told_with(context, request.card_of, request, News::Asked { proof }, sealed));

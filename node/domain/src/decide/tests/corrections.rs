@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::{safeguards::named, withdrawals::*, world::*};
 use crate::{
     catalogue::{Right, Role, Section},
-    decide::{About, Caller, Command, Reply, RightsCommand, Target},
+    consent::Scope,
+    decide::{About, Caller, Command, HoldScope, Reply, RightsCommand, Target},
     digest::Digest,
     entry::{Actor, Body, PackageRef},
     envelope::Attachment,
@@ -14,6 +15,7 @@ use crate::{
     handover::CaseShortCode,
     ids::RequestId,
     refusal::{Code, Refusal},
+    retention::HoldKind,
     rights::{CardSecret, Carried, Corrected, CorrectionEntry, Outcome, SubjectRequest, Via, correction::key_of},
 };
 
@@ -46,8 +48,8 @@ fn with_card() -> (World, CaseShortCode) {
     (world, code)
 }
 
-fn take(world: &mut World, at: &str, right: Right, code: CaseShortCode, correction: Option<Carried>) {
-    let request = SubjectRequest {
+fn request(right: Right, at: &str, code: CaseShortCode) -> SubjectRequest {
+    SubjectRequest {
         id: request_id(),
         right,
         via: Via::Person,
@@ -59,8 +61,12 @@ fn take(world: &mut World, at: &str, right: Right, code: CaseShortCode, correcti
         topic: None,
         sections: Vec::new(),
         note: None,
-    };
-    let command = RightsCommand::Take { caller: caseworker(), request: Box::new(request), proof: ANSWER, correction };
+    }
+}
+
+fn take(world: &mut World, at: &str, right: Right, code: CaseShortCode, correction: Option<Carried>) {
+    let request = Box::new(request(right, at, code));
+    let command = RightsCommand::Take { caller: caseworker(), request, proof: ANSWER, correction };
     world.at(at).ask(command.into()).expect("taken");
 }
 
@@ -157,6 +163,72 @@ fn nothing_is_put_right_of_what_was_taken_back_and_the_correction_goes_with_the_
 }
 
 #[test]
+fn a_correction_that_waits_in_its_lane_is_asked_about_again_when_it_is_sent() {
+    let no_mali = || Scope { recipients: vec![society("ML").into()], ..Scope::default() };
+    let reason = || "An incident is looked into".parse().expect("a note");
+    let table: [(&str, Code, Command); 3] = [
+        ("taken back", Code::Withdrawn, withdraw(About::Consent(consent_id()), Some(no_mali()))),
+        (
+            "suspended",
+            Code::PeerSuspended,
+            Command::SuspendPeer { caller: Caller::system(), peer: society("ML"), suspended: true, reason: reason() },
+        ),
+        (
+            "frozen",
+            Code::Frozen,
+            Command::Hold {
+                caller: Caller::system(),
+                scope: HoldScope::Case(case(1)),
+                kind: HoldKind::BreachFreeze,
+                lift: false,
+                reason: reason(),
+            },
+        ),
+    ];
+    for (why, expected, meanwhile) in table {
+        let (mut world, code) = with_card();
+        let here = Carried::Here(PackageRef { case: key_of(request_id()), commitment: Digest([5; 32]) });
+        take(&mut world, "SN", Right::Rectification, code, Some(here));
+        let one = right(&mut world, "SN", 8);
+        world.at("SN").ask(correct(caseworker(), vec![one], true)).expect("found right");
+        world.at("SN").ask(meanwhile).expect("while Mali is away");
+        heal(&mut world);
+        let withheld = world.at("SN").journal.entries.iter().find_map(|entry| match &entry.body {
+            Body::DeliveryWithheld { code, .. } => Some(code.clone()),
+            _ => None,
+        });
+        assert_eq!(withheld.as_deref(), Some(expected.as_str()), "{why}");
+        let kept = |body: &Body| matches!(body, Body::Correction(CorrectionEntry::Kept { .. }));
+        assert!(!world.at("ML").journal.entries.iter().any(|entry| kept(&entry.body)), "{why}: it came to Mali");
+    }
+}
+
+#[test]
+fn a_correction_is_not_taken_for_a_society_with_which_no_case_is_exchanged() {
+    let (mut world, code) = with_card();
+    let take = |world: &mut World| {
+        let request = request(Right::Rectification, "ML", code.clone());
+        let (request, correction) = (Box::new(request), Some(Carried::Sealed(sealed())));
+        let command = RightsCommand::Take { caller: caseworker(), request, proof: ANSWER, correction };
+        code_of(world.at("ML").ask(command.into()))
+    };
+    let bases = std::mem::take(&mut world.at("ML").policy.transfers);
+    assert_eq!(take(&mut world), Some(Code::NoTransferBasis));
+    world.at("ML").policy.transfers = bases;
+    let reason: crate::handover::Note = "An incident is looked into".parse().expect("a note");
+    let suspend = |suspended| Command::SuspendPeer {
+        caller: Caller::system(),
+        peer: society("SN"),
+        suspended,
+        reason: reason.clone(),
+    };
+    world.at("ML").ask(suspend(true)).expect("a peer");
+    assert_eq!(take(&mut world), Some(Code::PeerSuspended));
+    world.at("ML").ask(suspend(false)).expect("suspended");
+    assert_eq!(take(&mut world), None);
+}
+
+#[test]
 fn a_correction_goes_with_rectification_alone_and_where_the_card_is_from() {
     let here = Carried::Here(PackageRef { case: key_of(request_id()), commitment: Digest([5; 32]) });
     let elsewhere = Carried::Here(PackageRef { case: case(1), commitment: Digest([5; 32]) });
@@ -168,20 +240,7 @@ fn a_correction_goes_with_rectification_alone_and_where_the_card_is_from() {
     ];
     for (at, asked, carried) in table {
         let (mut world, code) = with_card();
-        let request = SubjectRequest {
-            id: request_id(),
-            right: asked,
-            via: Via::Person,
-            card_of: society("SN"),
-            code,
-            taken_by: society(at),
-            received_at: NOW,
-            due: NOW.plus(SubjectRequest::DUE_WITHIN),
-            topic: None,
-            sections: Vec::new(),
-            note: None,
-        };
-        let (request, correction) = (Box::new(request), Some(carried));
+        let (request, correction) = (Box::new(request(asked, at, code)), Some(carried));
         let command = RightsCommand::Take { caller: caseworker(), request, proof: ANSWER, correction };
         assert_eq!(code_of(world.at(at).ask(command.into())), Some(Code::Malformed), "{at} {asked}");
     }

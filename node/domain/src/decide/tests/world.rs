@@ -25,8 +25,8 @@ use crate::{
     retention::{HoldKind, HoldRow, KeepingRow, SuspensionRow, Transfer, TransferGround},
     rights::{CardRow, CorrectionRow, ReadsRow, RequestRow, correction::key_of},
     rows::{
-        AckRow, AlertRow, CaseAgeRow, CaseRow, ConsentRow, DraftRow, Ended, EnvelopeRow, GroupRow, HandoverRow, LaneIn,
-        LaneItem, LaneOut, PeerRow, Row, SafeguardRow, TombstoneRow, UseRow,
+        AckRow, AlertRow, CaseAgeRow, CaseRow, ConsentRow, Delivery, DraftRow, Ended, EnvelopeRow, GroupRow,
+        HandoverRow, LaneIn, LaneItem, LaneOut, PeerRow, Row, SafeguardRow, TombstoneRow, UseRow,
     },
     signing::{PublicKey, Signature, Signer, Verifier},
     society::Society,
@@ -456,7 +456,27 @@ impl Node {
             let ended = self.journal.rows.items[&(peer, lane, position)].ended;
             assert!(ended.is_some(), "nothing about a person is sent after the withdrawal is known");
         }
+        if meta.kind == Kind::SubjectRequest && meta.attachment.is_some() {
+            self.check_correction(meta.subject.expect("a request"), Delivery { peer, lane, position });
+        }
         true
+    }
+
+    /// A correction that goes on is of a handover that is in use, with a peer that cases are exchanged with.
+    fn check_correction(&self, request: EnvelopeId, delivery: Delivery) {
+        let Delivery { peer, lane, position } = delivery;
+        let rows = &self.journal.rows;
+        if rows.items[&(peer, lane, position)].ended.is_some() {
+            return;
+        }
+        let suspended = rows.suspensions.get(&peer).is_some_and(|row| row.suspended);
+        assert!(!suspended, "nothing about a person is sent to a peer that is suspended");
+        let holders = rows.requests.get(&request.into()).map(|row| row.holders.as_slice()).unwrap_or_default();
+        for id in holders.iter().filter(|one| one.told == Some(delivery)).filter_map(|one| one.handover) {
+            let consent = rows.handovers[&id].consent.id;
+            let stopped = rows.uses.get(&consent).and_then(|uses| uses.of(id)?.stopped);
+            assert!(stopped.is_none(), "no correction is sent after the withdrawal is known");
+        }
     }
 
     /// Erases every case that is due, as the node does.
