@@ -3,7 +3,7 @@
 
 use crate::{
     alert::life,
-    catalogue::Kind as AlertKind,
+    catalogue::{Kind as AlertKind, Right},
     consent::ConsentRef,
     digest::Digest,
     entry::{Body, EnvelopeMeta, PackageRef, Verdict},
@@ -15,7 +15,7 @@ use crate::{
     parcel::{self, Parcel},
     receipt::running_hash,
     refusal::{Code, Refusal},
-    rights::CorrectionEntry,
+    rights::{CorrectionEntry, News},
     signing::{PublicKey, Verifier},
     society::Society,
 };
@@ -266,6 +266,12 @@ fn judge_content(
         Content::Subscription(_) => Ok(()),
         Content::Rights(message) if by != context.own => {
             rights::judge(context, message, by)?;
+            let may_carry =
+                message.request.right == Right::Rectification && !matches!(message.news, News::Answered { .. });
+            if letter.envelope.attachment.is_some() && !may_carry {
+                let message = "only a request for rectification brings a correction";
+                return Err(Refusal::new(Code::Malformed, message).at("attachment"));
+            }
             match (letter.envelope.attachment, package) {
                 (None, _) | (Some(_), Some(Ok(_))) => Ok(()),
                 (Some(_), Some(Err(refusal))) => Err(refusal.clone()),

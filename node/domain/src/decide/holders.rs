@@ -87,11 +87,13 @@ pub(super) fn told_with(
     news: News,
     attachment: Option<Attachment>,
 ) -> NewEntry {
-    let message = RightsMessage { request: request.clone(), news };
+    // An answer says no more of the request than the views keep: what goes with the case leaves the answer whole.
+    let request = if matches!(news, News::Answered { .. }) { request.outline() } else { request.clone() };
+    let message = RightsMessage { request, news };
     let body = message.to_cbor();
     let parts: [&[u8]; 4] = [b"passerelle/rights/v1\0", &body, &to.bytes(), &context.next.0.to_be_bytes()];
     let Digest([a, b, c, d, e, f, g, h, i, j, ..]) = Digest::of_parts(&parts);
-    let stops = matches!(request.right, Right::Erasure | Right::Objection | Right::Restriction);
+    let stops = matches!(message.request.right, Right::Erasure | Right::Objection | Right::Restriction);
     let envelope = Envelope {
         version: FORMAT_VERSION,
         id: EnvelopeId::new(context.now, [a, b, c, d, e, f, g, h, i, j]),

@@ -17,7 +17,10 @@ use crate::{
     limits::CHECK_LOCK_SECONDS,
     refusal::{Code, Refusal},
     retention::HoldKind,
-    rights::{Breach, CardSecret, News, Outcome, RequestReason, RequestRow, RightsEntry, SubjectRequest, Topic, Via},
+    rights::{
+        Breach, CardSecret, News, Outcome, RequestReason, RequestRow, RightsEntry, RightsMessage, SubjectRequest,
+        Topic, Via,
+    },
 };
 
 const NOW: crate::time::Time = consent_sample::NOW;
@@ -339,10 +342,20 @@ fn what_does_not_fit_is_refused() {
 }
 
 /// Gambia says something of a request; what Senegal or Mali decides of it.
-fn forged(world: &mut World, to: &str, message: crate::rights::RightsMessage) -> Judged {
+pub(super) fn forged(world: &mut World, to: &str, message: RightsMessage) -> Judged {
+    forged_with(world, to, &message, None)
+}
+
+/// The same, with something sealed to it.
+pub(super) fn forged_with(
+    world: &mut World,
+    to: &str,
+    message: &RightsMessage,
+    attachment: Option<Attachment>,
+) -> Judged {
     let envelope = Envelope {
         version: crate::envelope::FORMAT_VERSION,
-        id: crate::ids::EnvelopeId::new(NOW, [77; 10]),
+        id: crate::ids::EnvelopeId::new(NOW, [77 + u8::from(attachment.is_some()); 10]),
         origin: society("GM"),
         recipients: vec![society(to)],
         kind: message.kind(),
@@ -350,10 +363,10 @@ fn forged(world: &mut World, to: &str, message: crate::rights::RightsMessage) ->
         created_at: NOW,
         expires_at: None,
         body: message.to_cbor().into(),
-        attachment: None,
+        attachment,
     };
     let signed: SignedEnvelope = envelope.sign(&Toy(society("GM")));
-    let parcel = crate::parcel::write(&signed, &[]);
+    let parcel = crate::parcel::write(&signed, if attachment.is_some() { SEALED } else { &[] });
     let (_, at) = crate::parcel::take_varint(&parcel).expect("a length").expect("a whole one");
     let node = world.at(to);
     let next = node.journal.rows.lanes_in.get(&(society("GM"), Lane::Routine)).map_or(1, |lane| lane.received.0 + 1);
@@ -368,7 +381,7 @@ fn forged(world: &mut World, to: &str, message: crate::rights::RightsMessage) ->
 #[test]
 fn whoever_has_no_part_in_a_request_is_not_heard() {
     let rejected = |code: &str| Judged::Rejected(code.to_owned());
-    let message = |request, news| crate::rights::RightsMessage { request, news };
+    let message = |request, news| RightsMessage { request, news };
     let answered = News::Answered {
         holder: society("GM"),
         handover: Some(id()),
@@ -401,4 +414,28 @@ fn whoever_has_no_part_in_a_request_is_not_heard() {
     let to_mali = issued(&world.at("SN").journal, Kind::SubjectRequest).count();
     assert_eq!(to_mali, 2, "one for each request, and no more");
     assert!(world.at("SN").journal.next() > EntryIndex(0));
+}
+
+#[test]
+fn nothing_but_a_request_for_rectification_brings_a_correction() {
+    let sealed = Attachment { digest: Digest::of(SEALED), bytes: SEALED.len() as u64 };
+    for (right, fits) in [(Right::Access, false), (Right::Erasure, false), (Right::Rectification, true)] {
+        let mut world = world();
+        let asked = RightsMessage { request: request(&mut world, "GM", right, 1), news: News::Asked { proof: ANSWER } };
+        let verdict = forged_with(&mut world, "SN", &asked, Some(sealed));
+        assert_eq!(verdict == Judged::Accepted, fits, "{right}: {verdict:?}");
+        assert_eq!(world.at("SN").journal.rows.corrections.contains_key(&ask_id(1)), fits, "{right}");
+    }
+}
+
+#[test]
+fn the_answer_to_an_erasure_outlives_the_case_that_was_erased() {
+    let mut world = world();
+    let note = Some("He asks for it in writing".parse().expect("a note"));
+    let erase = SubjectRequest { note, ..request(&mut world, "GM", Right::Erasure, 1) };
+    take(&mut world, "GM", erase, WORD).expect("taken");
+    world.settle("SN", "GM");
+    world.at("SN").erase_what_is_due();
+    heal(&mut world);
+    assert_eq!(outcomes(&mut world, "GM"), [("SN".to_owned(), Some(Outcome::Done))]);
 }
