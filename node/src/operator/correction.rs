@@ -127,9 +127,6 @@ impl Operator {
         let mut prepared = Prepared { corrected: Vec::new(), onward: Vec::new() };
         let correction = view.correction(request)?.unwrap_or_default();
         let (Some(row), Some(place)) = (view.request(request)?, correction.kept) else { return Ok(prepared) };
-        if correction.applied.is_some() {
-            return Ok(prepared);
-        }
         let wanted = self.packages.get(&place, &all(), &Opener::Sender)?.0;
         // Another node may have looked less closely.
         wanted.check_texts()?;

@@ -308,8 +308,11 @@ pub(super) fn judge(context: &Context<'_>, message: &RightsMessage, by: Society)
             let row = known.ok_or_else(|| Refusal::new(Code::BadReference, "nothing was asked of them here"))?;
             let asked = *holder == by && row.holder(by, *handover).is_some();
             let forwarded = request.card_of == by && request.taken_by == context.own;
-            // A holder tells the Society of the card what those say to whom it had passed it on.
-            let of_onward = request.card_of == context.own && row.holders.iter().any(|one| one.society == by);
+            // A holder tells whoever asked it what those say to whom it had passed it on; those whom this node told itself
+            // speak for themselves.
+            let via = row.holders.iter().any(|one| one.society == by && one.told.is_some());
+            let told_by_us = row.holder(*holder, *handover).is_some_and(|one| one.told.is_some());
+            let of_onward = via && *holder != context.own && !told_by_us;
             if asked || forwarded || of_onward { Ok(()) } else { Err(no_part()) }
         }
     }
@@ -328,9 +331,10 @@ pub(super) fn follow(
         News::Asked { proof } => asked(context, request, proof, corrects),
         News::Due { handover } => due(context, request, *handover, by),
         News::Answered { holder, handover, outcome, reason, held } => {
-            let known = context.facts.request(request.id)?;
-            let first = known.and_then(|row| row.holder(*holder, *handover)?.answer).is_none();
-            let to = if request.card_of == context.own { request.taken_by } else { request.card_of };
+            let Some(known) = context.facts.request(request.id)? else { return Ok(Vec::new()) };
+            let first = known.holder(*holder, *handover).is_none_or(|one| one.answer.is_none());
+            let here = request.card_of == context.own;
+            let to = if here { request.taken_by } else { asker(context, &known)? };
             let passes_on = to != context.own && to != by;
             if !first || !passes_on {
                 return Ok(Vec::new());
@@ -340,6 +344,20 @@ pub(super) fn follow(
             Ok(vec![told(context, to, request, news)])
         }
     }
+}
+
+/// Who asked this node about what it holds: whoever it has it from, and otherwise the Society of the card.
+fn asker(context: &Context<'_>, row: &RequestRow) -> Result<Society, Refusal> {
+    let mine = row.holders.iter().filter(|one| one.society == context.own);
+    match mine.filter_map(|one| one.handover).next() {
+        Some(handover) => asker_of(context, &row.request, handover),
+        None => Ok(row.request.card_of),
+    }
+}
+
+/// Who asked this node about what it holds by one handover.
+fn asker_of(context: &Context<'_>, request: &SubjectRequest, handover: HandoverId) -> Result<Society, Refusal> {
+    Ok(context.facts.handover(handover)?.map_or(request.card_of, |row| row.from))
 }
 
 /// A Society took a request with a card of ours. A wrong answer is told to it, in the same words as an unknown code.
@@ -440,7 +458,7 @@ fn answer(
     if (outcome == Outcome::Refused) != reason.is_some() {
         return Err(Refusal::new(Code::MissingField, "a refusal, and nothing else, has a reason").at("reason"));
     }
-    let entries = answers(context, &row, outcome, reason);
+    let entries = answers(context, &row, outcome, reason)?;
     if entries.is_empty() {
         return Err(Refusal::new(Code::WrongState, "nothing of this request waits for an answer of this node"));
     }
@@ -448,27 +466,27 @@ fn answer(
 }
 
 /// The answer of this node, to whoever asked it, as far as one is waited for.
+///
+/// # Errors
+/// `store_failed`.
 pub(super) fn answers(
     context: &Context<'_>,
     row: &RequestRow,
     outcome: Outcome,
     reason: Option<RequestReason>,
-) -> Vec<NewEntry> {
+) -> Result<Vec<NewEntry>, Refusal> {
     let request = &row.request;
     let mine = row.holders.iter().filter(|holder| holder.society == context.own && holder.answer.is_none());
     let mut entries = Vec::new();
     for holder in mine {
         match holder.handover {
             None => entries.extend(answered_here(context, request, outcome, reason, None)),
-            Some(_) => {
+            Some(id) => {
                 let (society, handover) = (context.own, holder.handover);
                 let news = News::Answered { holder: society, handover, outcome, reason, held: None };
-                // To who asked us: the Society of the card, or one that passed it on.
-                let asker = handover.map(|id| context.facts.handover(id)).transpose();
-                let asker = asker.ok().flatten().flatten().map_or(request.card_of, |row| row.from);
-                entries.push(told(context, asker, request, news));
+                entries.push(told(context, asker_of(context, request, id)?, request, news));
             }
         }
     }
-    entries
+    Ok(entries)
 }

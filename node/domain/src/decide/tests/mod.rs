@@ -2,6 +2,7 @@
 //! and each refusal reached once.
 
 mod automation;
+mod chains;
 mod corrections;
 #[cfg(feature = "defects")]
 mod defects;

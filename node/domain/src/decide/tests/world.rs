@@ -271,7 +271,7 @@ impl Journal {
 
 /// A policy under which cases may go between all of the world's countries.
 pub(super) fn open_policy() -> Policy {
-    let societies = ["SN", "ML", "GM"].map(society);
+    let societies = ["SN", "ML", "GM", "NE"].map(society);
     let pairs = societies.iter().flat_map(|from| societies.iter().map(move |to| (*from, *to)));
     let (ground, valid_from, note) = (TransferGround::Agreement, Time::default(), String::new());
     let basis = |(from, to)| Transfer { from, to, ground, valid_from, valid_until: None, note: note.clone() };
@@ -295,8 +295,7 @@ impl Node {
 
     /// Decides a command and writes what follows; a refusal is recorded and changes no row.
     pub(super) fn ask(&mut self, command: Command) -> Result<Reply, Refusal> {
-        let last = self.journal.entries.last().map_or(Time::default(), |entry| entry.time);
-        let (own, now, actor, name) = (self.own, self.now.max(last), command.actor(), command.name());
+        let (own, now, actor, name) = (self.own, self.time(), command.actor(), command.name());
         let context = Context {
             own,
             now,
@@ -324,21 +323,30 @@ impl Node {
         }
     }
 
-    /// Removes the objects of entries, as redaction, erasure and retention do.
-    pub(super) fn forget(&mut self, entries: &[EntryIndex]) {
-        let last = self.journal.entries.last().map_or(Time::default(), |entry| entry.time);
-        let (own, now) = (self.own, self.now.max(last));
-        let context = Context {
-            own,
+    /// Never before what the journal has.
+    fn time(&self) -> Time {
+        self.journal.entries.last().map_or(self.now, |entry| self.now.max(entry.time))
+    }
+
+    /// Asks something of the facts as they are now.
+    pub(super) fn look<T>(&self, ask: impl FnOnce(&Context<'_>) -> T) -> T {
+        let now = self.time();
+        ask(&Context {
+            own: self.own,
             now,
             wall: now,
             next: self.journal.next(),
             facts: &self.journal,
-            signer: &Toy(own),
+            signer: &Toy(self.own),
             policy: &self.policy,
             pseudonyms: &self.pseudonyms,
-        };
-        let new = forget(&context, entries.iter().copied(), ForgetReason::Retention).expect("objects read back");
+        })
+    }
+
+    /// Removes the objects of entries, as redaction, erasure and retention do.
+    pub(super) fn forget(&mut self, entries: &[EntryIndex]) {
+        let forgotten = |context: &Context<'_>| forget(context, entries.iter().copied(), ForgetReason::Retention);
+        let (own, now, new) = (self.own, self.time(), self.look(forgotten).expect("objects read back"));
         let before = self.journal.rows.clone();
         self.journal.append(own, now, &Actor::System, new);
         assert!(self.journal.rows == before, "what is forgotten changes no row");
@@ -432,17 +440,7 @@ impl Node {
         if item.ended.is_some() {
             return true;
         }
-        let context = Context {
-            own: self.own,
-            now: self.now.max(self.journal.entries.last().map_or(self.now, |entry| entry.time)),
-            wall: self.now.max(self.journal.entries.last().map_or(self.now, |entry| entry.time)),
-            next: self.journal.next(),
-            facts: &self.journal,
-            signer: &Toy(self.own),
-            policy: &self.policy,
-            pseudonyms: &self.pseudonyms,
-        };
-        if may_send(&context, &meta).is_err() {
+        if self.look(|context| may_send(context, &meta)).is_err() {
             if self.journal.rows.lanes_out.get(&(peer, lane)).is_some_and(|out| out.receipted >= position) {
                 return false;
             }
@@ -502,14 +500,19 @@ impl Node {
     }
 }
 
-/// Three nodes that know each other.
+/// Nodes that know each other.
 pub(super) struct World {
     pub(super) nodes: Vec<Node>,
 }
 
 impl World {
+    /// Three of them.
     pub(super) fn new() -> Self {
-        let societies = ["SN", "ML", "GM"].map(society);
+        Self::of(&["SN", "ML", "GM"])
+    }
+
+    pub(super) fn of(codes: &[&str]) -> Self {
+        let societies: Vec<_> = codes.iter().copied().map(society).collect();
         let mut nodes: Vec<Node> = societies.iter().map(|own| Node::new(*own, consent_sample::NOW)).collect();
         for node in &mut nodes {
             let epoch = Epoch::new(node.now, [node.own.bytes()[0]; 10]);
