@@ -143,7 +143,7 @@ impl Fold<'_> {
     fn new_request(&self, request: &SubjectRequest) -> RequestRow {
         let (entry, request) = (self.entry.index, request.outline());
         let said = vec![entry];
-        RequestRow { entry, request, opened: None, holders: Vec::new(), asked: None, said, purged_at: None }
+        RequestRow { entry, request, opened: None, holders: Vec::new(), asked: None, said }
     }
 
     /// The object of this entry says something of a request.
@@ -166,7 +166,7 @@ impl Fold<'_> {
     /// What was said of a request went by a rule of retention.
     pub(super) fn purged_request(&mut self, id: RequestId) -> Result<(), Refusal> {
         if let Some(mut row) = self.facts.request(id)? {
-            row.purged_at = Some(self.entry.time);
+            row.said.clear();
             self.rows.push(Row::Request(id, row));
         }
         Ok(())

@@ -96,14 +96,6 @@ fn the_bytes_of_the_rights_of_a_person_are_frozen() {
     let answer = Some((Outcome::Refused, NOW, EntryIndex(9)));
     let holders = vec![RequestHolder { society: holder, handover, told, answer, reason }];
     let (entry, opened, asked) = (EntryIndex(7), Some(EntryIndex(8)), told);
-    frozen.holds(&RequestRow {
-        entry,
-        request: request().outline(),
-        opened,
-        holders,
-        asked,
-        said: vec![entry],
-        purged_at: None,
-    });
+    frozen.holds(&RequestRow { entry, request: request().outline(), opened, holders, asked, said: vec![entry] });
     frozen.ends("rights");
 }

@@ -128,11 +128,11 @@ pub fn evidence_due(record: Option<&ConsentRecord>, withdrawn_at: Option<Time>, 
     Due { rule: Rule::ConsentEvidence, at: ended.plus(periods.consent_evidence) }
 }
 
-/// When what was said of a request goes; one that nobody answered is not forgotten for that, but some time after it was due.
+/// When what was said of a request goes, as far as anything of it is left; one that nobody answered is not forgotten for that, but some time after it was due.
 #[must_use]
 pub fn request_due(row: &RequestRow, periods: &Periods) -> Option<Due> {
     let since = row.answered_at().unwrap_or(row.request.due).max(row.request.received_at);
-    row.purged_at.is_none().then(|| Due { rule: Rule::Request, at: since.plus(periods.request) })
+    (!row.said.is_empty()).then(|| Due { rule: Rule::Request, at: since.plus(periods.request) })
 }
 
 /// When a correction goes: once every holder has answered, and some time after its day if one never does.

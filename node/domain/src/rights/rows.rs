@@ -58,13 +58,10 @@ pub struct RequestRow {
     /// Where the question to the Society of the card stands in its lane.
     #[n(4)]
     pub asked: Option<Delivery>,
-    /// Entries whose objects say something of it: what they say beyond codes goes by a rule of retention.
+    /// Entries whose objects say something of it: what they say beyond codes goes by a rule of retention, and they with it.
     #[n(5)]
     #[cbor(default)]
     pub said: Vec<EntryIndex>,
-    /// When that went.
-    #[n(6)]
-    pub purged_at: Option<Time>,
 }
 
 /// One holder of a request.

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     catalogue::{Right, Role, Section},
     consent::{ConsentRecord, RecordContext, sample as consent_sample},
-    decide::{Caller, Command, HoldScope, Reply, RightsCommand, correctable},
+    decide::{Caller, Command, HoldScope, Reply, RightsCommand, Target, correctable},
     digest::Digest,
     entry::{PackageRef, Verdict as Judged},
     envelope::{Attachment, Kind, Lane},
@@ -188,7 +188,14 @@ fn the_answers_of_a_whole_chain_come_back_wherever_it_was_asked() {
     for at in SOCIETIES {
         let (mut world, code) = chain();
         take(&mut world, request(Right::Access, at, code), ANSWER, None);
-        settle_all(&mut world);
+        // Nobody but neighbours of the chain meet, and whoever took the request meets the Society of the card.
+        for _ in 0..5 {
+            for (one, other) in [("SN", "ML"), ("ML", "GM"), ("GM", "NE"), ("SN", at)] {
+                if one != other {
+                    world.settle(one, other);
+                }
+            }
+        }
         for knows in ["SN", at] {
             let row = row(&mut world, knows);
             for (holder, seed) in [("ML", 1), ("GM", 2), ("NE", 3)] {
@@ -277,6 +284,30 @@ fn a_correction_is_applied_only_while_an_answer_is_waited_for() {
     assert_eq!(correct(&mut world, "SN", Vec::new(), &[1]), None);
     assert_eq!(correct(&mut world, "SN", Vec::new(), &[1]), Some(Code::WrongState));
     assert_eq!(issued(&world.at("SN").journal, Kind::SubjectRequest).count(), 1);
+}
+
+#[test]
+fn what_is_said_of_a_request_after_its_purge_goes_too() {
+    let (mut world, code) = twice();
+    take(&mut world, request(Right::Access, "SN", code), ANSWER, None);
+    for at in ["SN", "ML"] {
+        world.at(at).now = NOW.plus(std::time::Duration::from_secs(400 * 86_400));
+    }
+    let purge =
+        |world: &mut World| code_of(world.at("SN").ask(Command::Purge { target: Target::Request(request_id()) }));
+    assert_eq!(purge(&mut world), None);
+    assert_eq!(purge(&mut world), Some(Code::WrongState), "nothing is left to go");
+    // Mali was away for all that time, and says now what it holds.
+    world.settle("SN", "ML");
+    let said = row(&mut world, "SN").said;
+    assert_eq!(said.len(), 2);
+    assert_eq!(purge(&mut world), Some(Code::WrongState), "it is as new as the answer");
+    world.at("SN").now = NOW.plus(std::time::Duration::from_secs(800 * 86_400));
+    assert_eq!(purge(&mut world), None);
+    let whole = said.iter().filter(|entry| world.at("SN").look(|context| context.facts.object(**entry)) != Ok(None));
+    assert_eq!(whole.count(), 0);
+    assert_eq!(purge(&mut world), Some(Code::WrongState));
+    assert!(world.at("SN").journal.rebuilt(society("SN")) == world.at("SN").journal.rows);
 }
 
 #[test]
