@@ -154,7 +154,8 @@ fn consent(context: &Context<'_>, id: ConsentId, value: &[u8]) -> Result<Option<
 
 fn evidence_of_consent(context: &Context<'_>, id: ConsentId, value: &[u8]) -> Result<Option<Found>, Refusal> {
     let row: EvidenceRow = decode(value)?;
-    let Some((due, held)) = evidence_due(context, id)? else { return Ok(None) };
+    let Some((due, scopes)) = evidence_due(context, id)? else { return Ok(None) };
+    let held = is_held(context.facts, &scopes)?;
     let names = row.pieces.iter().map(|piece| piece.place.commitment).collect();
     let shred = Some((key_of(id), names));
     let target = Target::ConsentEvidence(id);

@@ -12,10 +12,7 @@ use crate::{
     time::Time,
 };
 
-use super::{
-    Caller, Context, Decision, NewEntry, Reply, approvals,
-    holds::{self, HoldScope},
-};
+use super::{Caller, Context, Decision, HoldScope, NewEntry, Reply, approvals};
 
 /// What is asked about evidence.
 #[derive(Clone, Debug)]
@@ -71,11 +68,13 @@ fn done(context: &Context<'_>, entry: EvidenceEntry) -> Decision {
     Decision { entries, reply: Reply::Done { entry: context.next } }
 }
 
+fn unknown() -> Refusal {
+    Refusal::new(Code::UnknownConsent, "this node has no such consent record").at("consent_id")
+}
+
 /// The record of a consent of this node, if it is still there.
 fn record_of(context: &Context<'_>, consent: ConsentId) -> Result<Option<ConsentRecord>, Refusal> {
-    let row = context.facts.consent(consent)?;
-    let row =
-        row.ok_or_else(|| Refusal::new(Code::UnknownConsent, "this node has no such consent record").at("consent_id"))?;
+    let row = context.facts.consent(consent)?.ok_or_else(unknown)?;
     context.facts.object(row.entry)?.map(|object| ConsentRecord::from_cbor(&object)).transpose()
 }
 
@@ -116,7 +115,7 @@ fn keep(
 fn read(context: &Context<'_>, caller: &Caller, consent: ConsentId, purpose: EvidenceUse) -> Result<Decision, Refusal> {
     approvals::person(caller)?;
     caller.require(&[Role::Dpo, Role::Supervisor])?;
-    record_of(context, consent)?;
+    context.facts.consent(consent)?.ok_or_else(unknown)?;
     let row = context.facts.evidence(consent)?.unwrap_or_default();
     if row.pieces.is_empty() || row.destroyed.is_some() {
         return Err(Refusal::new(Code::PackageAbsent, "no evidence of this consent is kept here").at("consent_id"));
@@ -131,11 +130,11 @@ fn withdrawn_at(context: &Context<'_>, consent: ConsentId) -> Result<Option<Time
     Ok(context.facts.entry(known.entry)?.map(|entry| entry.time))
 }
 
-/// When the evidence of a consent is destroyed, and whether a hold keeps it; none when there is none.
+/// When the evidence of a consent is destroyed, and what a hold that keeps it may be over; none when there is none.
 ///
 /// # Errors
 /// `store_failed`, or what is wrong with the record.
-pub fn due(context: &Context<'_>, consent: ConsentId) -> Result<Option<(Due, bool)>, Refusal> {
+pub fn due(context: &Context<'_>, consent: ConsentId) -> Result<Option<(Due, Vec<HoldScope>)>, Refusal> {
     let row = context.facts.evidence(consent)?.unwrap_or_default();
     if row.pieces.is_empty() || row.destroyed.is_some() {
         return Ok(None);
@@ -145,7 +144,7 @@ pub fn due(context: &Context<'_>, consent: ConsentId) -> Result<Option<(Due, boo
         evidence_due(record_of(context, consent)?.as_ref(), withdrawn_at(context, consent)?, &context.policy.retention);
     let mut scopes = vec![HoldScope::Consent(consent)];
     scopes.extend(case.map(HoldScope::Case));
-    Ok(Some((due, holds::is_held(context.facts, &scopes)?)))
+    Ok(Some((due, scopes)))
 }
 
 /// The entry that says that the evidence of a consent is destroyed, if there is any.

@@ -150,10 +150,7 @@ fn correction(context: &Context<'_>, id: RequestId) -> Result<Purge, Refusal> {
 
 fn consent_evidence(context: &Context<'_>, id: ConsentId) -> Result<Purge, Refusal> {
     let none = || Refusal::new(Code::PackageAbsent, "no evidence of this consent is kept here");
-    let (due, _) = evidence::due(context, id)?.ok_or_else(none)?;
-    let case = context.facts.consent(id)?.map(|row| row.case);
-    let mut scopes = vec![HoldScope::Consent(id)];
-    scopes.extend(case.map(HoldScope::Case));
+    let (due, scopes) = evidence::due(context, id)?.ok_or_else(none)?;
     check(context, Some(due), &scopes)?;
     let body = Body::Evidence(EvidenceEntry::Destroyed { consent: id, reason: ForgetReason::Retention });
     Ok((body, Vec::new()))
