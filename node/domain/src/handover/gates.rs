@@ -80,13 +80,7 @@ mod tests {
     #[test]
     fn every_gate_gives_the_same_answer_and_a_withdrawal_closes_them_all() {
         let (record, offer) = (consent_sample::record(), sample::offer());
-        let open = Case {
-            offer: &offer,
-            subject: offer.subject,
-            record: Some(&record),
-            events: &[],
-            now: consent_sample::NOW,
-        };
+        let open = sample::case(&offer, &record);
         let withdrawal = [ConsentEvent {
             at: Time::default(),
             kind: EventKind::Withdraw,
@@ -114,13 +108,7 @@ mod tests {
         let mut draft = consent_sample::draft();
         let record = consent_sample::record_of(draft.clone());
         let offer = sample::offer_under(&record);
-        let case = Case {
-            offer: &offer,
-            subject: offer.subject,
-            record: Some(&record),
-            events: &[],
-            now: consent_sample::NOW,
-        };
+        let case = sample::case(&offer, &record);
         let outcome = check_gate(&Gate::Onward(to.clone()), &case, &[Service::Food]).map_err(|refusal| refusal.code);
         assert_eq!(outcome, Err(Code::ConsentOnward));
 
@@ -129,13 +117,7 @@ mod tests {
         draft.purposes.push(onward);
         let record = consent_sample::record_of(draft.clone());
         let offer = sample::offer_under(&record);
-        let case = Case {
-            offer: &offer,
-            subject: offer.subject,
-            record: Some(&record),
-            events: &[],
-            now: consent_sample::NOW,
-        };
+        let case = sample::case(&offer, &record);
         // The demo's handover says that nobody else may receive it, whatever the record says.
         let outcome = check_gate(&Gate::Onward(to.clone()), &case, &[Service::Food]).map_err(|refusal| refusal.code);
         assert_eq!(outcome, Err(Code::ConsentOnward));
@@ -148,13 +130,7 @@ mod tests {
         draft.exclusions = vec![Exclusion { role: Some(Role::Interpreter), ..Exclusion::default() }];
         let record = consent_sample::record_of(draft);
         let offer = Offer::from_draft(offer_draft, sample::context_under(&record)).expect("the draft is valid");
-        let case = Case {
-            offer: &offer,
-            subject: offer.subject,
-            record: Some(&record),
-            events: &[],
-            now: consent_sample::NOW,
-        };
+        let case = sample::case(&offer, &record);
         assert!(check_gate(&Gate::Release, &case, &[Service::Food]).is_ok());
         let outcome = check_gate(&Gate::Onward(to), &case, &[Service::Food]).map_err(|refusal| refusal.code);
         assert_eq!(outcome, Err(Code::ConsentExcluded));

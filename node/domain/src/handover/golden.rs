@@ -8,7 +8,6 @@ use super::{
     messages::{HandoverAnswer, HandoverRelease, HandoverStep, Outcome, Step, Verdict},
     offer::{Group, Offer},
     package::Package,
-    release::Case,
     sample,
 };
 use crate::{
@@ -48,8 +47,7 @@ fn reject() -> HandoverAnswer {
 
 fn release() -> HandoverRelease {
     let (record, offer) = (consent_sample::record(), sample::offer());
-    let case =
-        Case { offer: &offer, subject: offer.subject, record: Some(&record), events: &[], now: consent_sample::NOW };
+    let case = sample::case(&offer, &record);
     let plan = check_gate(&Gate::Release, &case, &[Service::TransportFamily]).expect("covered");
     let commitment = Digest::commitment(&[4; 32], b"a package");
     HandoverRelease::new(id(), commitment, b"sealed", plan.sections.into_iter().collect(), plan.obligations)

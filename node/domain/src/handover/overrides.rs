@@ -144,13 +144,7 @@ mod tests {
             .collect();
         restrict(&mut draft);
         let offer = Offer::from_draft(draft, sample::context_under(&record)).expect("a valid draft");
-        let case = Case {
-            offer: &offer,
-            subject: offer.subject,
-            record: Some(&record),
-            events: &[],
-            now: consent_sample::NOW,
-        };
+        let case = sample::case(&offer, &record);
         plan_by_override(&case, services, &Destination::of(&offer))
     }
 

@@ -132,13 +132,7 @@ mod tests {
     #[test]
     fn only_what_accepted_services_need_and_consent_covers_is_released() {
         let (record, offer) = (consent_sample::record(), sample::offer());
-        let case = Case {
-            offer: &offer,
-            subject: offer.subject,
-            record: Some(&record),
-            events: &[],
-            now: consent_sample::NOW,
-        };
+        let case = sample::case(&offer, &record);
         let to = Destination::of(&offer);
         let food = plan(&case, &[Service::Food], &to).expect("covered");
         assert_eq!(food.sections, [Section::Contact, Section::ServicesReceived].into());
@@ -158,13 +152,7 @@ mod tests {
         draft.purposes[0].categories.retain(|category| *category != DataCategory::Destination);
         let record = consent_sample::record_of(draft);
         let offer = sample::offer_under(&record);
-        let case = Case {
-            offer: &offer,
-            subject: offer.subject,
-            record: Some(&record),
-            events: &[],
-            now: consent_sample::NOW,
-        };
+        let case = sample::case(&offer, &record);
         let refusal = plan(&case, &[Service::Food, Service::TransportFamily], &Destination::of(&offer))
             .expect_err("no transport without a destination");
         assert_eq!((refusal.code, refusal.field.as_deref()), (Code::ConsentMissing, Some("services[1]")));
@@ -178,39 +166,21 @@ mod tests {
         draft.exclusions = vec![exclude(DataCategory::Family)];
         let record = consent_sample::record_of(draft.clone());
         let offer = sample::offer_under(&record);
-        let case = Case {
-            offer: &offer,
-            subject: offer.subject,
-            record: Some(&record),
-            events: &[],
-            now: consent_sample::NOW,
-        };
+        let case = sample::case(&offer, &record);
         let plan_of = |case: &Case<'_>| plan(case, &[Service::TransportFamily], &Destination::of(case.offer));
         assert!(!plan_of(&case).expect("covered without").sections.contains(&Section::Family));
 
         draft.exclusions = vec![exclude(DataCategory::IdentityName)];
         let record = consent_sample::record_of(draft);
         let offer = sample::offer_under(&record);
-        let case = Case {
-            offer: &offer,
-            subject: offer.subject,
-            record: Some(&record),
-            events: &[],
-            now: consent_sample::NOW,
-        };
+        let case = sample::case(&offer, &record);
         assert_eq!(plan_of(&case).map_err(|r| r.code), Err(Code::ConsentExcluded));
     }
 
     #[test]
     fn nothing_but_what_was_offered_can_be_accepted() {
         let (record, offer) = (consent_sample::record(), sample::offer());
-        let case = Case {
-            offer: &offer,
-            subject: offer.subject,
-            record: Some(&record),
-            events: &[],
-            now: consent_sample::NOW,
-        };
+        let case = sample::case(&offer, &record);
         for services in [&[Service::Shelter][..], &[]] {
             assert!(plan(&case, services, &Destination::of(&offer)).is_err());
         }

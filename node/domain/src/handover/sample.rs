@@ -3,6 +3,7 @@
 use super::{
     offer::{HandoverDraft, Offer, OfferContext},
     package::Package,
+    release::Case,
     text::CaseShortCode,
 };
 use crate::{
@@ -35,6 +36,11 @@ pub(crate) fn offer_under(record: &ConsentRecord) -> Offer {
 
 pub(crate) fn offer() -> Offer {
     offer_under(&sample::record())
+}
+
+/// An offer on a record that nothing has happened to, at the moment of the samples.
+pub(crate) fn case<'a>(offer: &'a Offer, record: &'a ConsentRecord) -> Case<'a> {
+    Case { offer, subject: offer.subject, record: Some(record), events: &[], now: sample::NOW }
 }
 
 pub(crate) fn package() -> Package {
