@@ -17,6 +17,24 @@ use crate::{
     refusal::{Code, Refusal},
 };
 
+/// Gives the ten sections, as the fields of a package are called, to a macro.
+macro_rules! each_section {
+    ($make:ident) => {
+        $make!(
+            contact,
+            identity_core,
+            travel,
+            family,
+            health_min,
+            health_full,
+            pss,
+            protection,
+            child,
+            services_received
+        )
+    };
+}
+
 /// A person's data, by section. In files: one table a section; attachments are added apart.
 #[derive(Clone, Default, PartialEq, Eq, Encode, Decode, Serialize, Deserialize)]
 #[cbor(map)]
@@ -126,19 +144,15 @@ impl Package {
     /// The package with those fields alone that may travel.
     #[must_use]
     pub fn restrict(&self, allowed: &BTreeSet<Field>) -> Self {
-        Self {
-            contact: self.contact.as_ref().and_then(|section| section.restrict(allowed)),
-            identity_core: self.identity_core.as_ref().and_then(|section| section.restrict(allowed)),
-            travel: self.travel.as_ref().and_then(|section| section.restrict(allowed)),
-            family: self.family.as_ref().and_then(|section| section.restrict(allowed)),
-            health_min: self.health_min.as_ref().and_then(|section| section.restrict(allowed)),
-            health_full: self.health_full.as_ref().and_then(|section| section.restrict(allowed)),
-            pss: self.pss.as_ref().and_then(|section| section.restrict(allowed)),
-            protection: self.protection.as_ref().and_then(|section| section.restrict(allowed)),
-            child: self.child.as_ref().and_then(|section| section.restrict(allowed)),
-            services_received: self.services_received.as_ref().and_then(|section| section.restrict(allowed)),
-            letters: if allowed.contains(&Field::ClinicalLetters) { self.letters.clone() } else { Vec::new() },
+        macro_rules! restricted {
+            ($($section:ident),+) => {
+                Self {
+                    $($section: self.$section.as_ref().and_then(|section| section.restrict(allowed)),)+
+                    letters: if allowed.contains(&Field::ClinicalLetters) { self.letters.clone() } else { Vec::new() },
+                }
+            };
         }
+        each_section!(restricted)
     }
 
     /// The package with these sections alone.
@@ -150,7 +164,7 @@ impl Package {
     /// The package with these fields in the place of its own; letters stay as they are.
     #[must_use]
     pub fn corrected(&self, by: &Self) -> Self {
-        macro_rules! sections {
+        macro_rules! corrected {
             ($($section:ident),+) => {
                 Self {
                     $($section: match (&self.$section, &by.$section) {
@@ -161,18 +175,7 @@ impl Package {
                 }
             };
         }
-        sections!(
-            contact,
-            identity_core,
-            travel,
-            family,
-            health_min,
-            health_full,
-            pss,
-            protection,
-            child,
-            services_received
-        )
+        each_section!(corrected)
     }
 
     /// Two parts of one package, put together again.
@@ -180,19 +183,12 @@ impl Package {
     pub fn join(self, other: Self) -> Self {
         let mut letters = self.letters;
         letters.extend(other.letters);
-        Self {
-            contact: self.contact.or(other.contact),
-            identity_core: self.identity_core.or(other.identity_core),
-            travel: self.travel.or(other.travel),
-            family: self.family.or(other.family),
-            health_min: self.health_min.or(other.health_min),
-            health_full: self.health_full.or(other.health_full),
-            pss: self.pss.or(other.pss),
-            protection: self.protection.or(other.protection),
-            child: self.child.or(other.child),
-            services_received: self.services_received.or(other.services_received),
-            letters,
+        macro_rules! joined {
+            ($($section:ident),+) => {
+                Self { $($section: self.$section.or(other.$section),)+ letters }
+            };
         }
+        each_section!(joined)
     }
 
     /// Whether the case is kept from a caregiver.
