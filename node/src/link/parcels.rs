@@ -3,7 +3,7 @@
 use passerelle_domain::{
     decide::may_send,
     defect,
-    entry::{Body, EnvelopeMeta},
+    entry::EnvelopeMeta,
     envelope::{Kind, Lane, SignedEnvelope},
     facts::Facts as _,
     ids::{EntryIndex, Position},
@@ -47,10 +47,7 @@ impl Shelf<'_> {
 
 /// What an entry says of the envelope in a lane.
 fn meta_of(view: &View<'_>, entry: EntryIndex) -> Result<Option<EnvelopeMeta>, Refusal> {
-    Ok(match view.entry(entry)?.map(|entry| entry.body) {
-        Some(Body::Issued(meta) | Body::Received { envelope: Some(meta), .. }) => Some(meta),
-        _ => None,
-    })
+    Ok(view.entry(entry)?.and_then(|entry| entry.body.envelope().cloned()))
 }
 
 /// What stands in the place of an envelope that is not sent: its digest.

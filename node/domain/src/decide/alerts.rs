@@ -4,7 +4,6 @@
 use crate::{
     alert::{self, Alert, AlertAck, AlertCancel, PeerInterest, Reference, life},
     catalogue::{Kind as AlertKind, Role, Segment},
-    entry::Body,
     envelope::{Envelope, FORMAT_VERSION, Kind, Lane},
     fold::Content,
     ids::{AlertId, EnvelopeId, IdEntropy},
@@ -154,9 +153,10 @@ pub(super) fn cancel(
 /// The peers that were sent an alert of ours. Its deliveries do not say so when our store was restored
 /// and a peer gave the alert back; its entry does, always.
 pub(super) fn holders(context: &Context<'_>, row: &AlertRow) -> Result<Vec<Society>, Refusal> {
-    let mut holders = match context.facts.entry(row.entry)?.map(|entry| entry.body) {
-        Some(Body::Issued(meta) | Body::Received { envelope: Some(meta), .. }) => meta.recipients,
-        _ => row.deliveries.iter().map(|delivery| delivery.peer).collect(),
+    let entry = context.facts.entry(row.entry)?;
+    let mut holders = match entry.as_ref().and_then(|entry| entry.body.envelope()) {
+        Some(meta) => meta.recipients.clone(),
+        None => row.deliveries.iter().map(|delivery| delivery.peer).collect(),
     };
     holders.retain(|society| *society != context.own);
     Ok(holders)

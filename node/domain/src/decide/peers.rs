@@ -190,11 +190,8 @@ pub fn joins(facts: &dyn Facts, peer: Society, lane: Lane, position: Position, h
     for at in (position.0 + 1..=out.receipted.0).map(Position) {
         // A row may be left of what once stood there, before the lane was made to go on elsewhere.
         let Some(item) = facts.lane_item(peer, lane, at)? else { return Ok(false) };
-        let (Some(Body::Issued(meta)) | Some(Body::Received { envelope: Some(meta), .. })) =
-            facts.entry(item.entry)?.map(|entry| entry.body)
-        else {
-            return Ok(false);
-        };
+        let entry = facts.entry(item.entry)?;
+        let Some(meta) = entry.as_ref().and_then(|entry| entry.body.envelope()) else { return Ok(false) };
         if item.hash != running_hash(&before, at, &meta.digest) {
             return Ok(false);
         }
@@ -211,13 +208,9 @@ fn ends_so(facts: &dyn Facts, peer: Society, lane: Lane, out: &LaneOut, hash: &D
     }
     let next = out.receipted.next();
     let Some(item) = facts.lane_item(peer, lane, next)? else { return Ok(true) };
-    let body = facts.entry(item.entry)?.map(|entry| entry.body);
-    Ok(match body {
-        Some(Body::Issued(meta) | Body::Received { envelope: Some(meta), .. }) => {
-            running_hash(hash, next, &meta.digest) == item.hash
-        }
-        _ => true,
-    })
+    let entry = facts.entry(item.entry)?;
+    let meta = entry.as_ref().and_then(|entry| entry.body.envelope());
+    Ok(meta.is_none_or(|meta| running_hash(hash, next, &meta.digest) == item.hash))
 }
 
 /// Our end of a lane goes on after what the peer holds.

@@ -282,10 +282,7 @@ fn event_of(context: &Context<'_>, entry: EntryIndex) -> Result<Option<ConsentEv
     let (Some(object), Some(entry)) = (context.facts.object(entry)?, context.facts.entry(entry)?) else {
         return Ok(None);
     };
-    let by = match &entry.body {
-        Body::Issued(meta) | Body::Received { envelope: Some(meta), .. } => meta.origin,
-        _ => context.own,
-    };
+    let by = entry.body.envelope().map_or(context.own, |meta| meta.origin);
     Ok(match fold::content(&entry.body, &object)? {
         Content::Event(event) => Some(*event),
         Content::Withdrawal(message) => Some(message.event),

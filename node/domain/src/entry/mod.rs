@@ -248,6 +248,15 @@ impl Entry {
 }
 
 impl Body {
+    /// What the entry keeps of an envelope that was issued here, or that a peer brought, whatever the verdict on it.
+    #[must_use]
+    pub fn envelope(&self) -> Option<&EnvelopeMeta> {
+        match self {
+            Self::Issued(meta) | Self::Received { envelope: Some(meta), .. } => Some(meta),
+            _ => None,
+        }
+    }
+
     /// The name of the kind, for lists and filters.
     #[must_use]
     pub fn kind(&self) -> &'static str {

@@ -126,12 +126,12 @@ impl Fold<'_> {
         let mut lanes: Vec<(Lane, LaneOut)> = Vec::new();
         for index in entries {
             let Some(entry) = self.facts.entry(*index)? else { continue };
-            let (Body::Issued(meta) | Body::Received { envelope: Some(meta), .. }) = entry.body else { continue };
+            let Some(meta) = entry.body.envelope() else { continue };
             let mut out = match lanes.iter().find(|(lane, _)| *lane == meta.lane) {
                 Some((_, out)) => *out,
                 None => self.facts.lane_out(peer, meta.lane)?,
             };
-            self.enqueue(&mut out, peer, &meta, *index);
+            self.enqueue(&mut out, peer, meta, *index);
             lanes.retain(|(lane, _)| *lane != meta.lane);
             lanes.push((meta.lane, out));
         }
@@ -173,9 +173,9 @@ impl Fold<'_> {
         for at in first..=waiting_until.0 {
             let Some(item) = self.facts.lane_item(peer, lane, Position(at))? else { continue };
             let Some(entry) = self.facts.entry(item.entry)? else { continue };
-            if let Body::Issued(meta) | Body::Received { envelope: Some(meta), .. } = entry.body {
-                let delivery = self.enqueue(&mut out, peer, &meta, item.entry);
-                self.moved(&meta, delivery)?;
+            if let Some(meta) = entry.body.envelope() {
+                let delivery = self.enqueue(&mut out, peer, meta, item.entry);
+                self.moved(meta, delivery)?;
             }
         }
         self.rows.push(Row::LaneOut(peer, lane, out));
