@@ -12,7 +12,6 @@ use passerelle_domain::{
         atom::{self, FeedEntry},
         write::{self, Issued},
     },
-    entry::Body,
     facts::Facts as _,
     fold::Content,
     ids::{AlertId, EntryIndex, EnvelopeId},
@@ -81,10 +80,9 @@ impl Listing {
     /// Takes up an entry of the journal; whether it can change the feed.
     pub(super) fn follow(&mut self, view: &View<'_>, index: EntryIndex) -> Result<bool, Refusal> {
         // An alert of ours comes from a peer when our store was restored.
-        let meta = match view.entry(index)?.map(|entry| entry.body) {
-            Some(Body::Issued(meta) | Body::Received { envelope: Some(meta), .. }) if meta.origin == self.own => meta,
-            _ => return Ok(false),
-        };
+        let entry = view.entry(index)?;
+        let meta = entry.as_ref().and_then(|entry| entry.body.envelope());
+        let Some(meta) = meta.filter(|meta| meta.origin == self.own) else { return Ok(false) };
         let ids = [Some(meta.id), meta.subject];
         let mut changes = false;
         for id in ids.into_iter().flatten().map(AlertId::from) {

@@ -95,9 +95,9 @@ fn conflicts(view: &View<'_>, id: AlertId, row: &AlertRow, now: Time) -> Result<
 pub(super) fn erasures(view: &View<'_>, own: Society, row: &AlertRow) -> Result<Vec<v1::AlertErasure>, Refusal> {
     let Some(redaction) = row.redacted.as_ref().filter(|_| row.origin == own) else { return Ok(Vec::new()) };
     let Some(entry) = view.entry(redaction.entry)? else { return Ok(Vec::new()) };
-    let (Body::Issued(meta) | Body::Received { envelope: Some(meta), .. }) = entry.body else { return Ok(Vec::new()) };
+    let Some(meta) = entry.body.envelope() else { return Ok(Vec::new()) };
     let mut erasures = Vec::new();
-    for society in meta.recipients.into_iter().filter(|society| *society != own) {
+    for society in meta.recipients.iter().copied().filter(|society| *society != own) {
         let obeyed = redaction.erased.iter().find(|(by, _)| *by == society).map(|(_, entry)| *entry);
         let at = obeyed.map(|entry| view.entry(entry)).transpose()?.flatten().map(|entry| timestamp(entry.time));
         let state = if obeyed.is_some() { "erased" } else { "pending" }.to_owned();

@@ -238,6 +238,19 @@ fn nobody_answers_for_this_node_or_for_one_that_it_asked_itself() {
 }
 
 #[test]
+fn an_answer_goes_to_nobody_while_the_store_does_not_say_who_asked() {
+    let (mut world, code) = chain();
+    take(&mut world, request(Right::Rectification, "SN", code), ANSWER, None);
+    world.settle("SN", "ML");
+    let (request, outcome, reason) = (request_id(), Outcome::Done, None);
+    let answer = RightsCommand::Answer { caller: caseworker(), request, outcome, reason };
+    world.at("ML").journal.unreadable = Some(handover(1));
+    assert_eq!(code_of(world.at("ML").ask(answer.clone().into())), Some(Code::StoreFailed));
+    world.at("ML").journal.unreadable = None;
+    assert_eq!(code_of(world.at("ML").ask(answer.into())), None);
+}
+
+#[test]
 fn two_cases_of_one_person_are_both_put_right_also_when_the_second_is_asked_for_later() {
     for together in [true, false] {
         let (mut world, code) = twice();

@@ -21,7 +21,7 @@ use crate::{
     ids::{AlertId, CaseId, ConsentId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position, ReportId, RequestId},
     parcel,
     receipt::{Receipt, Rejection, SignedReceipt},
-    refusal::Refusal,
+    refusal::{Code, Refusal},
     retention::{HoldKind, HoldRow, KeepingRow, SuspensionRow, Transfer, TransferGround},
     rights::{CardRow, CorrectionRow, ReadsRow, RequestRow, correction::key_of},
     rows::{
@@ -136,6 +136,8 @@ pub(super) struct Journal {
     pub(super) entries: Vec<Entry>,
     pub(super) objects: BTreeMap<EntryIndex, Vec<u8>>,
     pub(super) rows: Rows,
+    /// A handover whose row the store fails to give.
+    pub(super) unreadable: Option<HandoverId>,
 }
 
 impl Facts for Journal {
@@ -167,6 +169,9 @@ impl Facts for Journal {
         Ok(self.rows.cases.get(&id).cloned())
     }
     fn handover(&self, id: HandoverId) -> Result<Option<HandoverRow>, Refusal> {
+        if self.unreadable == Some(id) {
+            return Err(Refusal::new(Code::StoreFailed, "the row cannot be read"));
+        }
         Ok(self.rows.handovers.get(&id).cloned())
     }
     fn safeguard(&self, id: HandoverId) -> Result<Option<SafeguardRow>, Refusal> {
@@ -377,10 +382,8 @@ impl Node {
         }
         let stored = self.journal.objects.get(&item.entry)?;
         let stream = if fold::Residue::is_stored(stored) {
-            match &self.journal.entries[item.entry.0 as usize].body {
-                Body::Issued(meta) | Body::Received { envelope: Some(meta), .. } => parcel::write_expired(&meta.digest),
-                _ => unreachable!("a lane holds envelopes"),
-            }
+            let meta = self.journal.entries[item.entry.0 as usize].body.envelope().expect("a lane holds envelopes");
+            parcel::write_expired(&meta.digest)
         } else if matches!(item.ended, Some(Ended::Expired | Ended::Withheld)) {
             let signed = SignedEnvelope::from_object(stored).expect("an envelope");
             parcel::write_expired(&signed.digest())
