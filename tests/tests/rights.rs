@@ -4,8 +4,15 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
+use passerelle_domain::{
+    decide::Command,
+    entry::{Body, Entry},
+};
 use passerelle_proto::v1::{self, subject_service_client::SubjectServiceClient};
-use passerelle_tests::world::{Handovers, PATIENCE, World, channel, search, vault_files, verified};
+use passerelle_tests::world::{
+    Handovers, PATIENCE, World, alert, channel, has_alert, journal, operator, raise, search, vault_files, verified,
+    wait_until,
+};
 use tonic::transport::Channel;
 use tonic_types::StatusExt as _;
 
@@ -221,5 +228,41 @@ async fn a_number_put_right_in_mali_is_right_at_both_ends_and_stands_in_no_file(
     }
     nothing("erased")?;
     drop((gambia, mali));
+    world.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_correction_that_waited_is_not_sent_to_a_peer_that_was_suspended_meanwhile() -> anyhow::Result<()> {
+    let mut world = World::started(&["GM", "ML"]).await?;
+    let (gambia, mali, _, code) = with_card(&world).await?;
+    drop(mali);
+    world.site("ML")?.stop().await?;
+    let mut at_gambia = subjects(&world, "GM").await?;
+    let correction_json = r#"{"contact": {"safe_phone": "+22300000099"}}"#.to_owned();
+    let asked = v1::AskRightRequest { correction_json, ..ask("rectification", &code, ANSWER) };
+    let taken = at_gambia.ask_right(asked).await?.into_inner();
+    let (id, outcome) = (taken.id.clone(), "done".to_owned());
+    let done = v1::AnswerSubjectRequestRequest { id, outcome, reason: String::new() };
+    at_gambia.answer_subject_request(done).await?;
+    let node = world.node("GM")?;
+    let suspend = Command::SuspendPeer {
+        caller: operator(),
+        peer: "ML".parse()?,
+        suspended: true,
+        reason: "their node was seized".parse()?,
+    };
+    node.engine.submit(suspend).await?;
+    world.site("ML")?.start().await?;
+    let withheld =
+        |entry: &Entry| matches!(&entry.body, Body::DeliveryWithheld { code, .. } if code == "peer_suspended");
+    wait_until("the correction is withheld", || Ok(journal(&node)?.iter().any(withheld))).await?;
+    // What comes behind it is held up by nothing.
+    let alert = raise(&node, alert("Convoy due")?).await?;
+    let there = world.node("ML")?;
+    wait_until("the alert is there", || has_alert(&there, alert)).await?;
+    let request = v1::GetSubjectRequestRequest { id: taken.id };
+    let unknown = subjects(&world, "ML").await?.get_subject_request(request).await.err();
+    assert_eq!(unknown.and_then(|status| reason(&status)).as_deref(), Some("unknown_request"));
+    drop((gambia, at_gambia, node, there));
     world.end().await
 }
