@@ -223,6 +223,11 @@ async fn a_number_put_right_in_mali_is_right_at_both_ends_and_stands_in_no_file(
     mali.withdraw(&id).await?;
     let gambia = Handovers::of(&*world.node("GM")?).await?;
     gambia.until_erased_by(&id, "ML").await?;
+    // The Gambia erases its own copy beside that, and says so once the files are gone.
+    let node = world.node("GM")?;
+    let erased = |entry: &Entry| matches!(entry.body, Body::CaseErased { .. });
+    wait_until("The Gambia has erased the case", || Ok(journal(&node)?.iter().any(erased))).await?;
+    drop(node);
     for folder in &folders {
         assert_eq!(vault_files(folder)?, 0, "what stood there before too");
     }
