@@ -4,8 +4,8 @@
 //! namespaces that it makes for itself.
 
 pub mod bench;
-pub mod hostile;
 pub mod links;
 pub mod powercut;
+pub mod seeds;
 pub mod sim;
 pub mod world;

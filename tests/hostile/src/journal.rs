@@ -4,6 +4,7 @@
 use minicbor::{Decode, Encode};
 use passerelle_domain::{
     aggregate::ReportRow,
+    consent::EvidenceRow,
     digest::Digest,
     entry::{Body, Entry, EnvelopeMeta, PeerChange},
     envelope::{Envelope, SignedEnvelope},
@@ -12,7 +13,7 @@ use passerelle_domain::{
     merkle::{Checkpoint, Frontier},
     receipt::SignedReceipt,
     retention::{HoldRow, KeepingRow, SuspensionRow},
-    rights::{CardRow, ReadsRow, RequestRow, RightsEntry},
+    rights::{CardRow, CorrectionRow, ReadsRow, RequestRow, RightsEntry},
     rows::{
         AckRow, AlertRow, CaseAgeRow, CaseRow, ConsentRow, DraftRow, EnvelopeRow, GroupRow, HandoverRow, HeadRow,
         LaneIn, LaneItem, LaneOut, PeerRow, SafeguardRow, TombstoneRow, UseRow,
@@ -152,7 +153,7 @@ fn row<T: Encode<()> + for<'b> Decode<'b, ()>>(bytes: &[u8]) {
 }
 
 /// Readers of rows, in the order of the seeds' first bytes.
-const ROWS: [fn(&[u8]); 26] = [
+const ROWS: [fn(&[u8]); 28] = [
     row::<HeadRow>,
     row::<AlertRow>,
     row::<AckRow>,
@@ -179,6 +180,8 @@ const ROWS: [fn(&[u8]); 26] = [
     row::<LaneIn>,
     row::<Entry>,
     residue,
+    row::<EvidenceRow>,
+    row::<CorrectionRow>,
 ];
 
 fn residue(bytes: &[u8]) {

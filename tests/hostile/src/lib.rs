@@ -2,13 +2,12 @@
 //! is read and written again is the same, a refusal tells nothing of what it refuses. `tests/fuzz` gives them what a
 //! fuzzer makes up, `tests/tests/seeds.rs` what is stored. Nothing outside the process is touched.
 
-mod base;
+pub mod base;
 mod journal;
 mod letters;
 mod link;
 mod operator;
 mod person;
-pub mod seeds;
 mod world;
 
 use std::path::{Path, PathBuf};
@@ -57,7 +56,7 @@ pub fn target(name: &str) -> Option<Target> {
 /// The stored inputs: a folder for each reader.
 #[must_use]
 pub fn seeds_folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds")
 }
 
 /// Stands in seeds where a person's data stands, and in the dictionary, so that a fuzzer puts it everywhere.

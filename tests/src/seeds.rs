@@ -16,9 +16,10 @@ use passerelle_domain::{
     digest::Digest,
     entry::{Body, Entry},
     envelope::{Envelope, Kind, Lane, SignedEnvelope},
+    facts::Facts as _,
     fold::{Residue, of_envelope},
     handover::{Package, Question},
-    ids::{AlertId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
+    ids::{AlertId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position, RequestId},
     link::{Answer, Frame, Hello, LanePositions, PROTOCOL_MAX, Part, Piece},
     merkle::{Checkpoint, Frontier},
     parcel,
@@ -26,36 +27,38 @@ use passerelle_domain::{
     refusal::Code,
     rights::{CardSecret, RightsEntry},
 };
+use passerelle_hostile::base;
 use passerelle_node::{
     engine::export::{self, Span},
     run::Node,
-    store::{Direction, keys},
+    store::{Direction, keys, view::encode},
     trust::{TrustFolder, bundle_to_json},
 };
 use passerelle_proto::{
     convert,
-    v1::{self, subject_service_client::SubjectServiceClient},
+    v1::{self, consent_service_client::ConsentServiceClient, subject_service_client::SubjectServiceClient},
 };
 use prost::Message as _;
 
-use super::base;
 use crate::world::{self, Handovers, World, channel, entropy, journal, operator, raise, update_of};
 
 /// Inputs by target.
 type Inputs = BTreeMap<&'static str, Vec<Vec<u8>>>;
 
-const PACKAGE: &str = include_str!("../../../config/demo/package.toml");
-const CONSENT: &str = include_str!("../../../config/demo/consent.toml");
-const HANDOVER: &str = include_str!("../../../config/demo/handover.toml");
+/// A recording of a person who says yes.
+const VOICE: &[u8] = b"OggS a voice that says yes";
+const PACKAGE: &str = include_str!("../../config/demo/package.toml");
+const CONSENT: &str = include_str!("../../config/demo/consent.toml");
+const HANDOVER: &str = include_str!("../../config/demo/handover.toml");
 const ALERTS: [&str; 2] =
-    [include_str!("../../../config/demo/alert-convoy.toml"), include_str!("../../../config/demo/alert-shipwreck.toml")];
+    [include_str!("../../config/demo/alert-convoy.toml"), include_str!("../../config/demo/alert-shipwreck.toml")];
 const CAPS: [&[u8]; 3] = [
-    include_bytes!("../../../config/demo/alert.cap.xml"),
-    include_bytes!("../../../node/domain/src/cap/fixtures/update.xml"),
-    include_bytes!("../../../node/domain/src/cap/fixtures/cancel.xml"),
+    include_bytes!("../../config/demo/alert.cap.xml"),
+    include_bytes!("../../node/domain/src/cap/fixtures/update.xml"),
+    include_bytes!("../../node/domain/src/cap/fixtures/cancel.xml"),
 ];
 const CONFIGS: [&str; 2] =
-    [include_str!("../../../config/node.minimal.toml"), include_str!("../../../config/node.reference.toml")];
+    [include_str!("../../config/node.minimal.toml"), include_str!("../../config/node.reference.toml")];
 
 /// Writes the inputs of every target below `folder`, each named by its digest.
 ///
@@ -70,6 +73,8 @@ pub async fn make(folder: &Path) -> anyhow::Result<()> {
     inputs.insert("words", words());
     forms(&mut inputs)?;
     warnings(&mut inputs)?;
+    few(&mut inputs, "rows", 2, |row| format!("{:?}", row.first()));
+    few(&mut inputs, "fold", 1, history_sort);
     for (target, inputs) in inputs {
         let folder = folder.join(target);
         fs::create_dir_all(&folder)?;
@@ -81,7 +86,41 @@ pub async fn make(folder: &Path) -> anyhow::Result<()> {
     Ok(fs::write(folder.join("import/base.journal"), mid)?)
 }
 
-/// Two nodes live: alerts, a handover to its end, a withdrawal, requests of a person. Everything that they wrote becomes an
+/// Keeps the first inputs of each sort, at most so many.
+fn few(inputs: &mut Inputs, target: &'static str, most: usize, sort: impl Fn(&[u8]) -> String) {
+    let mut seen = BTreeMap::<String, usize>::new();
+    inputs.entry(target).or_default().retain(|input| {
+        let times = seen.entry(sort(input)).or_default();
+        *times += 1;
+        *times <= most
+    });
+}
+
+/// What the one entry of an input records, or that it has several.
+fn history_sort(input: &[u8]) -> String {
+    let part = |bytes: &[u8]| -> Option<(Vec<u8>, Vec<u8>)> {
+        let (length, after) = bytes.split_first_chunk::<2>()?;
+        let (part, after) = after.split_at_checked(u16::from_be_bytes(*length).into())?;
+        Some((part.to_vec(), after.to_vec()))
+    };
+    let first = part(input).and_then(|(entry, rest)| Some((Entry::from_bytes(&entry).ok()?, part(&rest)?)));
+    match first {
+        Some((Entry { body: Body::Issued(meta), .. }, (_, rest))) if rest.is_empty() => {
+            format!("issued {:?}", meta.kind)
+        }
+        Some((Entry { body: Body::Received { envelope: Some(meta), .. }, .. }, (_, rest))) if rest.is_empty() => {
+            format!("received {:?}", meta.kind)
+        }
+        Some((entry, (_, rest))) if rest.is_empty() => {
+            let told = format!("{:?}", entry.body);
+            told.split(|letter: char| !letter.is_alphanumeric()).take(2).collect::<Vec<_>>().join(" ")
+        }
+        _ => format!("{} bytes", input.len()),
+    }
+}
+
+/// Two nodes live: alerts, a consent with its evidence, a handover to its end, a withdrawal, requests of a person, one of them
+/// for a correction, which is applied. Everything that they wrote becomes an
 /// input; the journal of The Gambia in the middle of it, and what Mali sent it after that, are returned.
 async fn story(inputs: &mut Inputs) -> anyhow::Result<(Vec<u8>, Vec<SignedEnvelope>)> {
     let world = World::started(&["GM", "ML"]).await?;
@@ -94,7 +133,15 @@ async fn story(inputs: &mut Inputs) -> anyhow::Result<(Vec<u8>, Vec<SignedEnvelo
     world::wait_until("both hold the alerts", || Ok(world::has_alert(&ml, id)? && world::has_alert(&gm, of_mali)?))
         .await?;
     let (gambia, mali) = (Handovers::of(&gm).await?, Handovers::of(&ml).await?);
-    let case = gambia.record_consent().await?;
+    let change = |record: &mut serde_json::Value| {
+        record["collection"] = "oral_recorded".into();
+        record["evidence"] = Digest::of(VOICE).to_string().into();
+    };
+    let case = gambia.record_consent_with(change).await?;
+    let mut consents = ConsentServiceClient::new(channel(&gm.config.operator.socket).await?);
+    let evidence =
+        v1::KeepEvidenceRequest { consent_id: case.1.clone(), kind: "recording".into(), content: VOICE.to_vec() };
+    consents.keep_evidence(evidence).await?;
     let served = gambia.offer(&case, "ML").await?;
     mali.until(&served, "delivered").await?;
     let card = v1::MakeCardRequest { handover_id: served.clone(), answer: "Kayes".into(), word: "baobab lune".into() };
@@ -112,16 +159,32 @@ async fn story(inputs: &mut Inputs) -> anyhow::Result<(Vec<u8>, Vec<SignedEnvelo
     let mut subjects = SubjectServiceClient::new(channel(&gm.config.operator.socket).await?);
     let made = subjects.make_card(card).await?.into_inner();
     let mut at_mali = SubjectServiceClient::new(channel(&ml.config.operator.socket).await?);
-    for (right, answer) in [("access", "Kayes"), ("rectification", "Kayes"), ("access", "Bamako")] {
+    let corrected = r#"{"contact": {"safe_phone": "+22300000099"}}"#;
+    for (right, answer, correction) in
+        [("access", "Kayes", ""), ("rectification", "Kayes", corrected), ("access", "Bamako", "")]
+    {
         let request = v1::AskRightRequest {
             right: right.into(),
             society: "GM".into(),
             code: made.short_code.clone(),
             answer: answer.into(),
+            correction_json: correction.into(),
             ..Default::default()
         };
-        // Not every right is one that takes no more words.
-        let _ = at_mali.ask_right(request).await;
+        let taken = at_mali.ask_right(request).await?.into_inner();
+        if !correction.is_empty() {
+            let id: RequestId = taken.id.parse()?;
+            for (node, subjects) in [(&gm, &mut subjects), (&ml, &mut at_mali)] {
+                let holds = || Ok(node.engine.view().correction(id)?.is_some());
+                world::wait_until("the correction is there", holds).await?;
+                let done = v1::AnswerSubjectRequestRequest {
+                    id: taken.id.clone(),
+                    outcome: "done".into(),
+                    reason: String::new(),
+                };
+                subjects.answer_subject_request(done).await?;
+            }
+        }
     }
     mali.arrived(&served).await?;
     gambia.until(&served, "in_service").await?;
@@ -134,7 +197,7 @@ async fn story(inputs: &mut Inputs) -> anyhow::Result<(Vec<u8>, Vec<SignedEnvelo
         taken_apart(node, inputs)?;
     }
     let sent = letters_to(&gm, mid_size)?;
-    drop((gambia, mali, gm, ml, subjects, at_mali));
+    drop((gambia, mali, gm, ml, subjects, at_mali, consents));
     world.end().await?;
     Ok((mid, sent))
 }
@@ -166,7 +229,7 @@ fn letters_to(node: &Node, from: usize) -> anyhow::Result<Vec<SignedEnvelope>> {
 }
 
 /// The first byte of a row's input, by the beginning of its key.
-const ROWS: [(&[u8], u8); 24] = [
+const ROWS: [(&[u8], u8); 25] = [
     (b"m", 0),
     (b"a", 1),
     (b"k", 2),
@@ -189,8 +252,9 @@ const ROWS: [(&[u8], u8); 24] = [
     (b"ur", 19),
     (b"p", 20),
     (b"q", 21),
-    (b"i", 22),
     (b"r", 23),
+    (b"O", 26),
+    (b"Q", 27),
 ];
 
 /// Every entry, object and row of a node.
@@ -220,8 +284,14 @@ fn taken_apart(node: &Node, inputs: &mut Inputs) -> anyhow::Result<()> {
             }
         }
     }
-    if let Some(head) = store.get(keys::HEAD)? {
-        inputs.entry("rows").or_default().push([&[0], head.as_slice()].concat());
+    for (peer, _) in view.peers()? {
+        for lane in Lane::ALL.iter().copied() {
+            for position in 1..=view.lane_out(peer, lane)?.queued.0 {
+                if let Some(item) = view.lane_item(peer, lane, Position(position))? {
+                    inputs.entry("rows").or_default().push([&[22], encode(&item).as_slice()].concat());
+                }
+            }
+        }
     }
     if let Some(note) = store.get(keys::CHECKPOINT)? {
         inputs.entry("checkpoint").or_default().push(note);

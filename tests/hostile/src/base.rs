@@ -33,22 +33,22 @@ use tokio::sync::watch;
 use super::{letters, tells_nothing};
 
 /// 2026-11-24T06:30:00Z.
-pub(super) const NOW: Time = Time::from_millis(1_795_501_800_000);
+pub const NOW: Time = Time::from_millis(1_795_501_800_000);
 /// Letters that one input brings.
 const LETTERS_MAX: usize = 24;
 
 /// The Gambia.
-pub(super) fn own() -> Society {
+pub fn own() -> Society {
     MEMBERS[2].society
 }
 
 /// Mali.
-pub(super) fn peer() -> Society {
+pub fn peer() -> Society {
     MEMBERS[5].society
 }
 
 /// The one key that signs whatever a fuzzer makes up.
-pub(super) fn key() -> &'static SigningKey {
+pub fn key() -> &'static SigningKey {
     static KEY: OnceLock<SigningKey> = OnceLock::new();
     KEY.get_or_init(|| SigningKey::from_seed(&Seed::new([7; 32])).expect("any 32 bytes are a seed"))
 }

@@ -19,8 +19,23 @@ use prost::Message as _;
 
 use super::{base, tells_nothing};
 
-/// Frames that the session may want to send for one that it was given: what waits in its lanes and readings, and a few.
-const REPLIES_MAX: usize = 1_024;
+/// Last position that is queued in each lane.
+const QUEUED: u64 = 9;
+/// Payload of the longest parcel that waits, and of an answer, in bytes.
+const LETTER_BYTES: usize = 40_000;
+const ANSWER_BYTES: usize = 20_000;
+/// What a parcel adds to its payload at the most: lengths and a signature.
+const PARCEL_OVERHEAD: usize = 128;
+/// Content of a frame at the least while more waits behind it: a full TCP segment, as node/domain/src/link/pace.rs has it.
+const CONTENT_MIN: usize = 1_400;
+/// Frames that are sent once for whatever they answer: Hello, replies to one frame, a receipt of each lane, progress, a
+/// question, a refused one, a ping, a Goodbye.
+const CONTROL_FRAMES: usize = 1 + 2 + 3 + 1 + 1 + 1 + 1 + 1;
+/// Frames that the session may send after one that it was given: every place of every lane as a parcel of its own, one
+/// answer, and what is sent once. (3 * 9 * 29 + 15 + 11.)
+const SENT_MAX: usize = Lane::ALL.len() * QUEUED as usize * (LETTER_BYTES + PARCEL_OVERHEAD).div_ceil(CONTENT_MIN)
+    + ANSWER_BYTES.div_ceil(CONTENT_MIN)
+    + CONTROL_FRAMES;
 
 /// Parcels of every lane: a short one, one of several frames, one that expired.
 struct Stock([Vec<u8>; 3]);
@@ -31,7 +46,7 @@ impl Stock {
             let signed = SignedEnvelope { payload: vec![7; bytes].into(), signature: Signature([9; 64]) };
             parcel::write(&signed, &[])
         };
-        Self([envelope(300), envelope(40_000), parcel::write_expired(&Digest([3; 32]))])
+        Self([envelope(300), envelope(LETTER_BYTES), parcel::write_expired(&Digest([3; 32]))])
     }
 }
 
@@ -107,7 +122,7 @@ fn follow(session: &mut Session, event: Event, whole: &mut [Position; 3], now: T
     match event {
         Event::Ready(_) => {
             for lane in Lane::ALL.iter().copied() {
-                session.on_queued(lane, Position(9));
+                session.on_queued(lane, Position(QUEUED));
             }
         }
         Event::Advance { lane, position, .. } => session.on_advanced(lane, position.0 % 2 == 1),
@@ -130,7 +145,7 @@ fn follow(session: &mut Session, event: Event, whole: &mut [Position; 3], now: T
         }
         Event::Asked(question) => {
             let refused = question.check().err().map(|refusal| refusal.code);
-            let outcome = refused.map_or_else(|| Ok(vec![8; 20_000]), Err);
+            let outcome = refused.map_or_else(|| Ok(vec![8; ANSWER_BYTES]), Err);
             session.answer(question.id, outcome);
             let _ = session.ask(question);
         }
@@ -139,7 +154,7 @@ fn follow(session: &mut Session, event: Event, whole: &mut [Position; 3], now: T
 }
 
 fn drain(session: &mut Session, stock: &mut Stock, now: Time) {
-    for _ in 0..REPLIES_MAX {
+    for sent in 1.. {
         match session.next_frame(now, stock) {
             Ok(Some(frame)) => {
                 if let Frame::Parcels(piece) = &frame {
@@ -149,8 +164,8 @@ fn drain(session: &mut Session, stock: &mut Stock, now: Time) {
             Ok(None) => return,
             Err(refusal) => return tells_nothing(&refusal),
         }
+        assert!(sent <= SENT_MAX, "a session sends without end");
     }
-    assert!(session.backlog().iter().sum::<u64>() > 0, "a session with nothing to send sends without end");
 }
 
 /// Parts of a DEFLATE stream, each with its length in two bytes before it.
