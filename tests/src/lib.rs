@@ -3,6 +3,7 @@
 //! nodes' public interface alone and touches nothing but temporary folders, loopback, and network
 //! namespaces that it makes for itself.
 
+mod about;
 pub mod bench;
 pub mod links;
 pub mod powercut;
