@@ -24,7 +24,7 @@ use crate::store::{
 
 /// The version of the fold and of the bytes of its rows. It rises with every change after which the same journal gives
 /// other rows; views of another version are made anew at the start of the node.
-pub const VIEWS_VERSION: u32 = 3;
+pub const VIEWS_VERSION: u32 = 4;
 /// Entries folded before they are written to the scratch store, and between two reports.
 const STRIDE: u64 = 1_000;
 /// How often rows that a running node changed meanwhile are looked at again.
