@@ -19,7 +19,7 @@ use passerelle_domain::{
     facts::Facts as _,
     fold::{Residue, of_envelope},
     handover::{Package, Question},
-    ids::{AlertId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position, RequestId},
+    ids::{AlertId, EntryIndex, EnvelopeId, Epoch, HandoverId, Position},
     link::{Answer, Frame, Hello, LanePositions, PROTOCOL_MAX, Part, Piece},
     merkle::{Checkpoint, Frontier},
     parcel,
@@ -173,16 +173,18 @@ async fn story(inputs: &mut Inputs) -> anyhow::Result<(Vec<u8>, Vec<SignedEnvelo
         };
         let taken = at_mali.ask_right(request).await?.into_inner();
         if !correction.is_empty() {
-            let id: RequestId = taken.id.parse()?;
-            for (node, subjects) in [(&gm, &mut subjects), (&ml, &mut at_mali)] {
-                let holds = || Ok(node.engine.view().correction(id)?.is_some());
-                world::wait_until("the correction is there", holds).await?;
+            for subjects in [&mut subjects, &mut at_mali] {
                 let done = v1::AnswerSubjectRequestRequest {
                     id: taken.id.clone(),
                     outcome: "done".into(),
                     reason: String::new(),
                 };
-                subjects.answer_subject_request(done).await?;
+                // There is nothing to answer before it has come from the other one.
+                let deadline = tokio::time::Instant::now() + world::PATIENCE;
+                while let Err(refused) = subjects.answer_subject_request(done.clone()).await {
+                    anyhow::ensure!(tokio::time::Instant::now() < deadline, "it is not corrected: {refused}");
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                }
             }
         }
     }
