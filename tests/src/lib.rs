@@ -3,9 +3,10 @@
 //! nodes' public interface alone and touches nothing but temporary folders, loopback, and network
 //! namespaces that it makes for itself.
 
+mod about;
 pub mod bench;
-pub mod hostile;
 pub mod links;
 pub mod powercut;
+pub mod seeds;
 pub mod sim;
 pub mod world;

@@ -12,7 +12,7 @@ mod sources;
 #[path = "house/wire.rs"]
 mod wire;
 
-use std::fs;
+use std::{fs, process::Command};
 
 use passerelle_cli::args;
 
@@ -55,12 +55,15 @@ fn rooms_of_the_node_name_each_other_in_one_direction_only() {
 
 #[test]
 fn crates_name_each_other_in_one_direction_only() {
-    let arrows: [(&str, &[&str]); 5] = [
-        ("node/domain/", &["passerelle_proto", "passerelle_node", "passerelle_cli", "passerelle_tests"]),
-        ("node/signature/", &["passerelle_proto", "passerelle_node", "passerelle_cli", "passerelle_tests"]),
-        ("proto/", &["passerelle_node", "passerelle_cli", "passerelle_tests"]),
-        ("cli/", &["passerelle_node", "passerelle_tests"]),
-        ("node/", &["passerelle_cli", "passerelle_tests"]),
+    const MEANING: &[&str] =
+        &["passerelle_proto", "passerelle_node", "passerelle_cli", "passerelle_tests", "passerelle_hostile"];
+    let arrows: [(&str, &[&str]); 6] = [
+        ("node/domain/", MEANING),
+        ("node/signature/", MEANING),
+        ("proto/", &["passerelle_node", "passerelle_cli", "passerelle_tests", "passerelle_hostile"]),
+        ("cli/", &["passerelle_node", "passerelle_tests", "passerelle_hostile"]),
+        ("node/", &["passerelle_cli", "passerelle_tests", "passerelle_hostile"]),
+        ("tests/hostile/", &["passerelle_cli", "passerelle_tests"]),
     ];
     let mut faults = Vec::new();
     for source in sources() {
@@ -126,6 +129,38 @@ const NODE_COMMANDS: [&str; 3] = [
     "passerelle-node check-config --config sn/node.toml",
     "passerelle-node run --config sn/node.toml",
 ];
+
+/// The programs of this crate that the README has people run.
+const PROGRAMS: [(&str, &str); 4] = [
+    ("simulate", env!("CARGO_BIN_EXE_simulate")),
+    ("powercut", env!("CARGO_BIN_EXE_powercut")),
+    ("links", env!("CARGO_BIN_EXE_links")),
+    ("bench", env!("CARGO_BIN_EXE_bench")),
+];
+
+#[test]
+fn the_programs_of_the_proof_take_the_options_that_the_readme_gives_them() {
+    let readme = fs::read_to_string(root().join("README.md")).expect("there is a README.md");
+    // Options are read from the left, so that help is given for good ones alone.
+    let takes = |program: &str, options: &[String]| {
+        let output = Command::new(program).args(options).arg("--help").output().expect("it starts");
+        output.status.success().then_some(()).ok_or_else(|| String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let mut seen = Vec::new();
+    for line in readme.lines() {
+        let Some(command) = line.strip_prefix("cargo run --release -p passerelle-tests --bin ") else { continue };
+        let (name, options) = command.split_once(" -- ").unwrap_or((command, ""));
+        let program = PROGRAMS.iter().find(|(program, _)| *program == name.trim());
+        let (name, program) = program.unwrap_or_else(|| panic!("there is no program {name:?}"));
+        let options = options.split(" #").next().unwrap_or_default();
+        assert_eq!(takes(program, &words(options)), Ok(()), "{name} refuses {options:?}");
+        seen.push(*name);
+    }
+    for (name, program) in PROGRAMS {
+        assert!(seen.contains(&name), "the README does not say how to run {name}");
+        assert!(takes(program, &["--no-such-option".to_owned()]).is_err(), "{name} takes any option");
+    }
+}
 
 #[test]
 fn every_command_of_the_readme_is_known_to_work() {

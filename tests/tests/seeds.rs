@@ -3,7 +3,7 @@
 
 use std::{fs, panic};
 
-use passerelle_tests::hostile::{TARGETS, seeds_folder};
+use passerelle_hostile::{TARGETS, seeds_folder};
 
 /// Stored inputs that each reader has at the least.
 const SEEDS_MIN: usize = 2;

@@ -50,6 +50,15 @@ pub trait Facts {
     fn peers(&self) -> Result<Vec<(Society, PeerRow)>, Refusal>;
     fn lane_out(&self, peer: Society, lane: Lane) -> Result<LaneOut, Refusal>;
     fn lane_item(&self, peer: Society, lane: Lane, position: Position) -> Result<Option<LaneItem>, Refusal>;
+    /// The items from one position to another, both included, in their order. Of the positions between them most may be
+    /// nobody's: it takes time for the items alone.
+    fn lane_items(
+        &self,
+        peer: Society,
+        lane: Lane,
+        first: Position,
+        last: Position,
+    ) -> Result<Vec<(Position, LaneItem)>, Refusal>;
     fn lane_in(&self, peer: Society, lane: Lane) -> Result<LaneIn, Refusal>;
     /// The object of an entry; absent when it has none, or when retention or erasure removed it.
     fn object(&self, entry: EntryIndex) -> Result<Option<Vec<u8>>, Refusal>;

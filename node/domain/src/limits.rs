@@ -68,6 +68,9 @@ pub const POLLED_ENTRIES_MAX: usize = 1_000;
 pub const POLLED_FETCHES_MAX: usize = 50;
 /// Open drafts from one feed: beyond this, nobody has looked at them for long, and no more are taken.
 pub const POLLED_DRAFTS_MAX: usize = 200;
+/// Envelopes of one lane by which a peer may be ahead of what we know to have sent it, since our store was put back to an
+/// earlier state: more than any pair of Societies exchanges between two backups.
+pub const LANE_AHEAD_MAX: u64 = 1 << 24;
 /// An address on the web.
 pub const URL_BYTES_MAX: usize = 1024;
 /// Faults of one imported document that are told; beyond this, nobody reads on.

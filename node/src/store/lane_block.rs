@@ -107,10 +107,41 @@ impl View<'_> {
             if item.is_empty() { Ok(None) } else { decode(item).map(Some) }
         })?
     }
+
+    /// The items from `first` to `last`, both included, in their order: reads the rows that there are.
+    ///
+    /// # Errors
+    /// `store_failed`.
+    pub(super) fn lane_items_in(
+        &self,
+        peer: Society,
+        lane: Lane,
+        first: Position,
+        last: Position,
+    ) -> Result<Vec<(Position, LaneItem)>, Refusal> {
+        let mut items = Vec::new();
+        if first > last {
+            return Ok(items);
+        }
+        let (from, mut until) = (place(peer, lane, first).0, place(peer, lane, last).0);
+        until.push(0);
+        for key in self.keys_between(&from, &until)? {
+            let block = key.last_chunk().map(|bytes| u64::from_be_bytes(*bytes)).ok_or_else(damaged)?;
+            for at in (0..SLOTS).map(|at| Position(block.saturating_mul(SLOTS).saturating_add(at))) {
+                if (first..=last).contains(&at)
+                    && let Some(item) = self.lane_item_at(peer, lane, at)?
+                {
+                    items.push((at, item));
+                }
+            }
+        }
+        Ok(items)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use passerelle_domain::{digest::Digest, envelope::Kind, ids::EntryIndex};
     use proptest::prelude::*;
 
     use super::*;
@@ -135,6 +166,42 @@ mod tests {
             let _ = slot(&bytes, at);
             let _ = with(&bytes, at, &[1]);
         }
+    }
+
+    #[test]
+    fn items_far_from_one_another_are_found_without_asking_for_every_place_between_them() {
+        let store = crate::store::memory::MemoryStore::new();
+        let mut view = View::of(&store);
+        let (peer, other) = (society("ML"), society("GM"));
+        let item = |n| LaneItem {
+            entry: EntryIndex(n),
+            hash: Digest([1; 32]),
+            kind: Kind::Alert,
+            ended: None,
+            expires_at: None,
+        };
+        let places = [3, 4, 17, 1 << 40, u64::MAX];
+        for (n, at) in (0..).zip(places) {
+            view.put_lane_item(peer, Lane::Routine, Position(at), &item(n)).expect("it is put");
+            view.put_lane_item(other, Lane::Routine, Position(at), &item(n)).expect("it is put");
+            view.put_lane_item(peer, Lane::Bulk, Position(at + u64::from(at < 9)), &item(n)).expect("it is put");
+        }
+        for (first, last, expected) in [
+            (0, u64::MAX, &places[..]),
+            (4, 1 << 40, &places[1..4]),
+            (5, 16, &[]),
+            (5, 17, &places[2..3]),
+            (17, 4, &[]),
+            (u64::MAX, u64::MAX, &places[4..]),
+        ] {
+            let found = view.lane_items_in(peer, Lane::Routine, Position(first), Position(last)).expect("it is read");
+            let found: Vec<_> = found.into_iter().map(|(at, _)| at.0).collect();
+            assert_eq!(found, expected, "{first} to {last}");
+        }
+    }
+
+    fn society(code: &str) -> Society {
+        code.parse().expect("a code")
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The rows of the store as the domain reads them, with an overlay of rows that the current batch
 //! has written and that are not durable yet.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use minicbor::{Decode, Encode};
 use parking_lot::Mutex;
@@ -102,6 +102,15 @@ impl<'a> View<'a> {
             *last = Some((key.to_vec(), self.store.get(key).map_err(failed)?));
         }
         Ok(show(last.as_ref().and_then(|(_, value)| value.as_deref())))
+    }
+
+    /// The keys from `from` to before `until`, those that are still to be written too.
+    pub(super) fn keys_between(&self, from: &[u8], until: &[u8]) -> Result<BTreeSet<keys::Key>, Refusal> {
+        let stored = self.store.scan(from, until, Direction::Forward);
+        let mut found: BTreeSet<_> =
+            stored.map(|pair| pair.map(|(key, _)| key).map_err(failed)).collect::<Result<_, _>>()?;
+        found.extend(self.overlay.keys().filter(|key| from <= key.as_slice() && key.as_slice() < until).cloned());
+        Ok(found)
     }
 
     /// Removes what is under a key.
@@ -379,6 +388,16 @@ impl Facts for View<'_> {
 
     fn lane_item(&self, peer: Society, lane: Lane, position: Position) -> Result<Option<LaneItem>, Refusal> {
         self.lane_item_at(peer, lane, position)
+    }
+
+    fn lane_items(
+        &self,
+        peer: Society,
+        lane: Lane,
+        first: Position,
+        last: Position,
+    ) -> Result<Vec<(Position, LaneItem)>, Refusal> {
+        self.lane_items_in(peer, lane, first, last)
     }
 
     fn lane_in(&self, peer: Society, lane: Lane) -> Result<LaneIn, Refusal> {

@@ -4,7 +4,7 @@
 use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
-use passerelle_tests::hostile::{Target, target};
+use passerelle_hostile::{Target, target};
 
 static READER: OnceLock<Target> = OnceLock::new();
 

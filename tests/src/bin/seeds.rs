@@ -7,5 +7,5 @@ use anyhow::Context as _;
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let folder = std::env::args_os().nth(1).map(PathBuf::from).context("usage: seeds FOLDER")?;
-    passerelle_tests::hostile::seeds::make(&folder).await
+    passerelle_tests::seeds::make(&folder).await
 }

@@ -1,13 +1,14 @@
 //! Figures for people (a table, and a page for the repository) and for programs (one JSON object a line). The only place
 //! here that writes to standard output.
 
-use std::{path::Path, process::Command};
+use std::path::Path;
 
 use anyhow::Context as _;
 use passerelle_node::clock::{Clock as _, SystemClock};
 use serde_json::json;
 
 use super::{Scenario, profile::Profile};
+use crate::about;
 
 /// What a value counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,9 +150,9 @@ pub(super) fn write(path: &Path, sections: &[Section], command: &str) -> anyhow:
             "\nTwo node processes in two network namespaces, joined by a line in user space that delays, loses and drops \
              packets. Made by\n\n```text\n{command}\n```\n\nof commit {} on {}, on {}. \
              Of {} figures with a budget {} are met and {} missed.\n",
-            commit(),
+            about::commit(),
             SystemClock::new().now(),
-            machine(),
+            about::machine(),
             met.len() + missed.len(),
             met.len(),
             missed.len(),
@@ -179,34 +180,6 @@ pub(super) fn write(path: &Path, sections: &[Section], command: &str) -> anyhow:
     }));
     page.extend(sections.iter().map(Section::markdown));
     std::fs::write(path, page.join("\n") + "\n").with_context(|| format!("{} cannot be written", path.display()))
-}
-
-fn commit() -> String {
-    let git = |arguments: &[&str]| {
-        let output = Command::new("git").args(arguments).output().ok().filter(|output| output.status.success());
-        output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    };
-    let Some(commit) = git(&["rev-parse", "--short=12", "HEAD"]) else { return "unknown".to_owned() };
-    let changed = git(&["status", "--porcelain", "--untracked-files=no"]).is_some_and(|changes| !changes.is_empty());
-    if changed { format!("{commit}, with changes") } else { commit }
-}
-
-/// Processor, memory, kernel, and what its TCP does.
-fn machine() -> String {
-    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
-    let processor = read("/proc/cpuinfo");
-    let model = processor.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
-    let model = model.trim_start_matches([' ', '\t', ':']).to_owned();
-    let memory = read("/proc/meminfo");
-    let kib: u64 = memory.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).unwrap_or_default();
-    let build = if cfg!(debug_assertions) { "debug" } else { "release" };
-    format!(
-        "{cores} cores of {model}, {} GiB, Linux {} (TCP congestion control offered: {}), {build} build",
-        kib / 1_048_576,
-        read("/proc/sys/kernel/osrelease").trim(),
-        read("/proc/sys/net/ipv4/tcp_available_congestion_control").trim(),
-    )
 }
 
 #[allow(clippy::print_stdout, reason = "figures are what is asked for")]

@@ -1,13 +1,13 @@
 //! What the cuts have shown: a line each for programs, a table for people, a page for the repository. The only place of
 //! the rig that writes to standard output.
 
-use std::{collections::BTreeMap, fmt::Write as _, path::Path, process::Command, time::Duration};
+use std::{collections::BTreeMap, fmt::Write as _, path::Path, time::Duration};
 
 use passerelle_domain::society::Society;
 use serde_json::json;
 
 use super::{Lie, Options, check::Looked, checker::Subject, image::Style, tree::Model};
-use crate::world::now;
+use crate::{about, world::now};
 
 /// Stories told on the page, and faults of one cut told in its story.
 const STORIES_MAX: usize = 20;
@@ -211,7 +211,7 @@ impl Summary {
         let build = if cfg!(debug_assertions) { "" } else { " --release" };
         let command = format!("cargo run{build} -p passerelle-tests --bin powercut --");
         writeln!(page, "    {command} --cuts {cuts} --seed {seed}{model} --report tests/results/powercut.md\n")?;
-        writeln!(page, "{}, commit {}, {}.\n", now(), said_by("git", &["rev-parse", "--short", "HEAD"]), machine())?;
+        writeln!(page, "{}, commit {}, {}.\n", now(), about::commit(), about::machine())?;
         writeln!(page, "| figure | |\n| --- | ---: |")?;
         for (name, value) in self.figures(took) {
             writeln!(page, "| {name} | {value} |")?;
@@ -248,20 +248,6 @@ fn spread(numbers: &[u64]) -> String {
     sorted.sort_unstable();
     let median = sorted.get(sorted.len() / 2).copied().unwrap_or_default();
     format!("{median}, {}", sorted.last().copied().unwrap_or_default())
-}
-
-/// The machine, in a few words.
-fn machine() -> String {
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let processors = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = processors.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
-    let model = model.trim_start_matches([' ', '\t', ':']);
-    format!("{cores} cores of {model}, Linux {}", said_by("uname", &["-r"]))
-}
-
-fn said_by(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).output();
-    output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
 }
 
 #[allow(clippy::print_stdout, reason = "figures are what the rig is asked for")]

@@ -12,6 +12,7 @@ use clap::Parser;
 use parking_lot::Mutex;
 
 use super::{Class, Homes, Outcome, Scenario, launch, shrink::shrink, simulate};
+use crate::{about, world};
 
 /// Simulates whole nodes on virtual time, with everything breaking that a seed says, and checks what must hold.
 #[derive(Debug, Parser)]
@@ -387,19 +388,5 @@ fn page(arguments: &Arguments, sum: &Sum, wall: Duration) -> String {
 
 /// When, from which commit and on what machine.
 pub(super) fn machine() -> String {
-    let of = |program: &str, arguments: &[&str]| {
-        let output = std::process::Command::new(program).args(arguments).output().ok();
-        let text = output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-        text.filter(|text| !text.is_empty()).unwrap_or_else(|| "unknown".to_owned())
-    };
-    let processor = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = processor.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("unknown");
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    format!(
-        "Commit {}, {}, on {cores} cores of {} with Linux {}.",
-        of("git", &["describe", "--always", "--dirty", "--abbrev=12"]),
-        of("date", &["-u", "+%Y-%m-%d %H:%M UTC"]),
-        model.trim_start_matches([' ', '\t', ':']),
-        of("uname", &["-r"]),
-    )
+    format!("Commit {}, {}, on {}.", about::commit(), world::now(), about::machine())
 }

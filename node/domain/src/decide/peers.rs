@@ -10,7 +10,7 @@ use crate::{
     fold::{Content, Subscription},
     handover::Gate,
     ids::{EntryIndex, EnvelopeId, Epoch, IdEntropy, Position},
-    limits::PEERS_MAX,
+    limits::{LANE_AHEAD_MAX, PEERS_MAX},
     receipt::running_hash,
     refusal::{Code, Refusal},
     rows::LaneOut,
@@ -213,7 +213,7 @@ fn ends_so(facts: &dyn Facts, peer: Society, lane: Lane, out: &LaneOut, hash: &D
     Ok(meta.is_none_or(|meta| running_hash(hash, next, &meta.digest) == item.hash))
 }
 
-/// Our end of a lane goes on after what the peer holds.
+/// Our end of a lane goes on after what the peer holds; `bad_position` when that is far beyond what was ever sent.
 pub(super) fn advance_lane(
     context: &Context<'_>,
     peer: Society,
@@ -221,6 +221,14 @@ pub(super) fn advance_lane(
     position: Position,
     hash: Digest,
 ) -> Result<Decision, Refusal> {
+    // What we lost with our store is not without end; a claim that is would have the lane walked for as long.
+    let queued = context.facts.lane_out(peer, lane)?.queued;
+    if position.0 > queued.0.saturating_add(LANE_AHEAD_MAX) {
+        return Err(Refusal::new(
+            Code::BadPosition,
+            format!("a peer may hold at most {LANE_AHEAD_MAX} envelopes of the {lane} lane that are not known here"),
+        ));
+    }
     let entries = if joins(context.facts, peer, lane, position, &hash)? {
         Vec::new()
     } else {

@@ -1,5 +1,7 @@
 //! Rows of the lanes: positions given, taken and receipted.
 
+use std::collections::BTreeSet;
+
 use crate::{
     digest::Digest,
     entry::{Body, EnvelopeMeta, Verdict},
@@ -168,10 +170,14 @@ impl Fold<'_> {
     ) -> Result<(), Refusal> {
         let before = self.facts.lane_out(peer, lane)?;
         let mut out = LaneOut { queued: position, queued_hash: *hash, receipted: position };
-        let first = before.receipted.min(position).0 + 1;
+        let first = before.receipted.min(position).next();
         let waiting_until = crate::defect!(LoseAfterAdvance => before.receipted, else before.queued);
-        for at in first..=waiting_until.0 {
-            let Some(item) = self.facts.lane_item(peer, lane, Position(at))? else { continue };
+        // Where the lane went on elsewhere before, an envelope stands at several places.
+        let mut told = BTreeSet::new();
+        for (_, item) in self.facts.lane_items(peer, lane, first, waiting_until)? {
+            if !told.insert(item.entry) {
+                continue;
+            }
             let Some(entry) = self.facts.entry(item.entry)? else { continue };
             if let Some(meta) = entry.body.envelope() {
                 let delivery = self.enqueue(&mut out, peer, meta, item.entry);

@@ -39,7 +39,8 @@ impl Incoming {
         (self.whole, self.partial)
     }
 
-    /// Takes a piece and returns the parcels that it completes.
+    /// Takes a piece and returns the parcels that it completes. One that is refused leaves nothing: none of its parcels has
+    /// arrived, and what was held of the first is dropped, since the session that goes on with it may be refused too.
     pub(super) fn take(&mut self, piece: Piece) -> Result<Vec<Arrival>, Refusal> {
         if piece.position == self.whole.next() && piece.offset == 0 {
             // It is begun anew, in the place of what was left of it.
@@ -59,8 +60,17 @@ impl Incoming {
             ));
         }
         self.partial.extend_from_slice(&piece.content);
+        let arrivals = self.cut(piece.lane);
+        if arrivals.is_err() {
+            self.partial.clear();
+        }
+        arrivals
+    }
+
+    /// Cuts off the parcels that are whole.
+    fn cut(&mut self, lane: Lane) -> Result<Vec<Arrival>, Refusal> {
         let mut arrivals = Vec::new();
-        let mut used = 0;
+        let (mut used, mut position) = (0, self.whole);
         while let Some((length, prefix)) = take_varint(&self.partial[used..])? {
             if length > parcel_bytes_max() {
                 return Err(Refusal::new(Code::TooLarge, format!("a parcel has at most {} bytes", parcel_bytes_max())));
@@ -68,10 +78,11 @@ impl Incoming {
             let begin = used + prefix;
             let end = begin + length as usize;
             let Some(parcel) = self.partial.get(begin..end) else { break };
-            self.whole = self.whole.next();
-            arrivals.push(Arrival { lane: piece.lane, position: self.whole, parcel: parcel.to_vec() });
+            position = position.next();
+            arrivals.push(Arrival { lane, position, parcel: parcel.to_vec() });
             used = end;
         }
+        self.whole = position;
         self.partial.drain(..used);
         Ok(arrivals)
     }

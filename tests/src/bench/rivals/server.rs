@@ -29,9 +29,10 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Starts a program; what it says goes to `log`.
+    /// Starts a program in the folder of its log; what it says goes to `log`, and what it leaves when it falls stands beside.
     pub(super) fn start(mut command: Command, worker: Option<&'static str>, log: PathBuf) -> anyhow::Result<Self> {
         let file = File::options().create(true).append(true).open(&log)?;
+        command.current_dir(log.parent().context("a log stands in a folder")?);
         command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).process_group(0).kill_on_drop(true);
         let child =
             command.spawn().with_context(|| format!("{:?} could not be started", command.as_std().get_program()))?;

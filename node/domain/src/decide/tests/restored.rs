@@ -7,7 +7,10 @@ use crate::{
     digest::Digest,
     entry::Actor,
     envelope::Lane,
+    facts::Facts as _,
     ids::{AlertId, Position},
+    limits::LANE_AHEAD_MAX,
+    refusal::Code,
 };
 
 const NOW: crate::time::Time = crate::consent::sample::NOW;
@@ -49,6 +52,28 @@ fn a_peer_that_lost_what_it_had_gets_it_again_from_the_same_places() {
     assert_eq!(world.at("SN").journal.next(), entries, "and nothing needs to be written");
     world.settle("SN", "ML");
     assert!(world.at("ML").journal.rows.alerts.contains_key(&id));
+}
+
+#[test]
+fn a_peer_cannot_have_a_lane_walked_for_as_long_as_it_likes() {
+    let mut world = World::new();
+    let id = raise(&mut world, 1);
+    let claim = |position| Command::AdvanceLane {
+        peer: society("ML"),
+        lane: Lane::Routine,
+        position: Position(position),
+        hash: Digest([7; 32]),
+    };
+    for position in [u64::MAX, u64::MAX - 1, LANE_AHEAD_MAX + 2] {
+        let refused = world.at("SN").ask(claim(position)).map_err(|refusal| refusal.code);
+        assert_eq!(refused, Err(Code::BadPosition), "{position}");
+    }
+    // What may be claimed is passed over, there and back, for the price of the one envelope that there is.
+    for position in [LANE_AHEAD_MAX + 1, 0, LANE_AHEAD_MAX, 2 * LANE_AHEAD_MAX, 0] {
+        world.at("SN").ask(claim(position)).expect("a store may have lost much");
+    }
+    let out = world.at("SN").journal.lane_out(society("ML"), Lane::Routine).expect("rows can be read");
+    assert_eq!((out.receipted, out.queued), (Position(0), Position(1)), "{id} waits once");
 }
 
 #[test]

@@ -222,6 +222,17 @@ impl Facts for Journal {
     fn lane_item(&self, peer: Society, lane: Lane, position: Position) -> Result<Option<LaneItem>, Refusal> {
         Ok(self.rows.items.get(&(peer, lane, position)).copied())
     }
+    fn lane_items(
+        &self,
+        peer: Society,
+        lane: Lane,
+        first: Position,
+        last: Position,
+    ) -> Result<Vec<(Position, LaneItem)>, Refusal> {
+        let items = self.rows.items.iter();
+        let within = items.filter(|((to, of, at), _)| (*to, *of) == (peer, lane) && (first..=last).contains(at));
+        Ok(within.map(|((_, _, at), item)| (*at, *item)).collect())
+    }
     fn lane_in(&self, peer: Society, lane: Lane) -> Result<LaneIn, Refusal> {
         Ok(self.rows.lanes_in.get(&(peer, lane)).cloned().unwrap_or_default())
     }

@@ -313,6 +313,23 @@ fn what_breaks_the_protocol_is_refused() {
     }
 }
 
+#[test]
+fn a_refused_piece_leaves_nothing_of_itself() {
+    let mut session = Side::new("SN", "ML", Default::default(), Default::default()).session;
+    session.on_frame(Frame::Hello(hello_of("ML", (1, 1))), Time::default()).expect("fits");
+    let piece = |position, offset, content: &[u8]| {
+        let content = content.to_vec();
+        Frame::Parcels(Piece { lane: Lane::Routine, position: Position(position), offset, content, deflated: false })
+    };
+    session.on_frame(piece(1, 0, &[1, 7, 3, 9]), Time::default()).expect("one whole, and a byte of three");
+    // The rest of the second, a third, and the length of one that cannot be.
+    let mut content = vec![9, 9, 1, 7];
+    parcel::put_varint(&mut content, parcel::parcel_bytes_max() + 1);
+    let refused = session.on_frame(piece(2, 2, &content), Time::default()).map_err(|refusal| refusal.code);
+    assert_eq!(refused, Err(Code::TooLarge));
+    assert_eq!(session.into_partials()[slot(Lane::Routine)], (Position(1), Vec::new()), "nobody was given the second");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
