@@ -135,10 +135,12 @@ impl Fabric {
         self.connections.values().filter(between).filter(|it| it.ends.iter().all(|end| !end.gone)).count()
     }
 
-    /// How many connections between two hosts both of them could still use.
+    /// How many connections between two hosts both of them have used and could still use: a greeting that is lost again and
+    /// again makes no session.
     #[must_use]
     pub fn usable(&self, one: usize, other: usize) -> usize {
-        let usable = |it: &&Connection| !it.black_hole && it.ends.iter().all(|end| !end.gone && end.given_up.is_none());
+        let is_used = |end: &End| !end.gone && end.given_up.is_none() && end.heard;
+        let usable = |it: &&Connection| !it.black_hole && it.ends.iter().all(is_used);
         self.between(one, other).iter().filter_map(|number| self.connections.get(number)).filter(usable).count()
     }
 

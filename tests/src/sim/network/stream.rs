@@ -41,6 +41,8 @@ pub(super) struct End {
     broken: Option<io::ErrorKind>,
     /// Its process is gone, or has let it go.
     pub(super) gone: bool,
+    /// It has read something of the other.
+    pub(super) heard: bool,
     reader: Option<Waker>,
 }
 
@@ -110,6 +112,7 @@ impl AsyncRead for SimStream {
                             let (first, _) = bytes.as_slices();
                             let count = first.len().min(buffer.remaining());
                             buffer.put_slice(&first[..count]);
+                            end.heard = true;
                             bytes.drain(..count);
                             if bytes.is_empty() {
                                 end.arriving.pop_front();
