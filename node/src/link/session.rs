@@ -11,7 +11,7 @@ use passerelle_domain::{
     entry::Actor,
     envelope::{Kind, Lane},
     facts::Facts as _,
-    ids::{CaseId, Position},
+    ids::Position,
     link::{Alarm, Arrival, Event, Frame, Hello, LocalLane, ReceiptPace, Session},
     refusal::{Code, Fault, Refusal},
     signing::PublicKey,
@@ -24,7 +24,11 @@ use tokio_util::sync::CancellationToken;
 use crate::{supervise::offload, trust::Ed25519Verifier};
 
 use super::{
-    Direction, Link, LinkState, keep::keep_package, parcels::Shelf, readings::Conversation, receipts::Receiptable,
+    Direction, Link, LinkState,
+    keep::{Delivery, deliver},
+    parcels::Shelf,
+    readings::Conversation,
+    receipts::Receiptable,
     registry::Place,
 };
 
@@ -35,13 +39,12 @@ const DELIVERIES_MAX: usize = 1_024;
 pub(super) const OUTGOING_FRAMES: usize = 1;
 
 /// What a submitted command will answer.
-type Pending = oneshot::Receiver<Result<Reply, Refusal>>;
+pub(super) type Pending = oneshot::Receiver<Result<Reply, Refusal>>;
 
 /// A command under way, with what its answer is for.
 pub(super) enum Due {
-    /// A parcel, the case that was opened in the vault for its package, and whether its receipt may be gathered with
-    /// others.
-    Delivered(Lane, Option<CaseId>, bool),
+    /// A parcel, and whether its receipt may be gathered with others.
+    Delivered(Lane, bool),
     Other,
     Advanced(Lane),
 }
@@ -237,9 +240,13 @@ impl<'a> Driver<'a> {
     }
 
     pub(super) async fn submit(&mut self, command: Command, due: Due) -> Result<(), Refusal> {
-        let pending: Pending = self.link.engine.submit_waiting(command).await?;
-        self.under_way.push_back(async move { (due, pending.await) }.boxed());
+        let pending = self.link.engine.submit_waiting(command).await?;
+        self.await_answer(due, pending);
         Ok(())
+    }
+
+    fn await_answer(&mut self, due: Due, pending: Pending) {
+        self.under_way.push_back(async move { (due, pending.await) }.boxed());
     }
 
     /// Has the journal say that the peer was refused, when it was this node that refused it.
@@ -370,23 +377,19 @@ impl<'a> Driver<'a> {
         });
     }
 
-    /// Opens a parcel, keeps its package, and has the engine judge it.
+    /// Opens a parcel, has what it brings kept, and has the engine judge it.
     async fn arrived(&mut self, arrival: Arrival, keys: &mut Option<Vec<PublicKey>>) -> Result<(), Refusal> {
         let (link, peer) = (self.link, self.peer);
         let of_peer = keys.get_or_insert_with(|| link.signing_keys(peer));
         let theirs = |society| defect!(TakePeersWord => society != link.own, else society == peer);
         let keys = |society| if theirs(society) { of_peer.clone() } else { link.signing_keys(society) };
         let (opened, attachment) = open(&arrival.parcel, &keys, &Ed25519Verifier)?;
-        let (package, opened_case) = keep_package(self.link, self.peer, &opened, attachment).await?;
         let may_wait = opened.outcome.as_ref().is_ok_and(|letter| letter.envelope.kind == Kind::Alert);
-        let command = Command::Deliver {
-            peer: self.peer,
-            lane: arrival.lane,
-            position: arrival.position,
-            opened: Box::new(opened),
-            package,
-        };
-        self.submit(command, Due::Delivered(arrival.lane, opened_case, may_wait)).await
+        let (Arrival { lane, position, .. }, opened) = (arrival, Box::new(opened));
+        let replaced = self.place.as_ref().map(|place| place.end.clone()).unwrap_or_default();
+        let pending = deliver(link, replaced, Delivery { peer, lane, position, opened, attachment }).await?;
+        self.await_answer(Due::Delivered(lane, may_wait), pending);
+        Ok(())
     }
 
     fn done(
@@ -396,13 +399,7 @@ impl<'a> Driver<'a> {
     ) -> Result<(), Refusal> {
         let reply = outcome.map_err(|_| Refusal::new(Code::ShuttingDown, "the node is shutting down"))??;
         match (due, reply) {
-            (
-                Due::Delivered(lane, opened_case, alert),
-                Reply::Received { position, hash, entry, rejected, accepted },
-            ) => {
-                if let Some(case) = opened_case.filter(|_| !accepted) {
-                    self.drop_package(case);
-                }
+            (Due::Delivered(lane, alert), Reply::Received { position, hash, entry, rejected, accepted }) => {
                 let at = usize::from(lane.number()) - 1;
                 let earlier_may_wait = self.receiptable[at].as_ref().is_none_or(|earlier| earlier.may_wait);
                 let may_wait = earlier_may_wait && alert && accepted && lane != Lane::Urgent;
@@ -420,17 +417,6 @@ impl<'a> Driver<'a> {
             _ => {}
         }
         Ok(())
-    }
-
-    /// Erases what was kept for a release that the engine then refused, such as one that a withdrawal overtook.
-    fn drop_package(&self, case: CaseId) {
-        let packages = self.link.packages.clone();
-        self.link.spawner.spawn("eraser of a refused package", async move {
-            let erased = offload(move || packages.erase(case)).await;
-            if !matches!(erased, Ok(Ok(()))) {
-                tracing::error!("a package that was refused could not be erased; it is tried again at the next start");
-            }
-        });
     }
 
     /// Tells the session what has become durable in our lanes.
