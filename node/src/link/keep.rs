@@ -81,7 +81,7 @@ enum Subject {
 type Package = Option<Result<PackageRef, Refusal>>;
 
 /// Has the engine judge a delivery, once what it brings lies in the vault. Returns when the command is in the engine's
-/// queue. It never gets there once `replaced` is cancelled: whoever took the session's place is sent it again.
+/// queue. It never gets there once `replaced` is cancelled, nor when nobody waits any more: the peer sends it again.
 pub(super) async fn deliver(link: &Link, replaced: CancellationToken, delivery: Delivery) -> Result<Pending, Refusal> {
     let Some((subject, case)) = subject_of(link, &delivery)? else {
         return link.engine.submit_waiting(delivery.command(None)).await;
@@ -129,10 +129,14 @@ impl Keeper {
     async fn see_to(
         self,
         mut delivery: Delivery,
-        submitted: oneshot::Sender<Result<(), Refusal>>,
+        mut submitted: oneshot::Sender<Result<(), Refusal>>,
         answer: oneshot::Sender<Result<Reply, Refusal>>,
     ) {
-        let _alone = self.link.registry.cases.alone(self.case).await;
+        let _alone = tokio::select! {
+            biased;
+            () = submitted.closed() => return,
+            alone = self.link.registry.cases.alone(self.case) => alone,
+        };
         let attachment = std::mem::take(&mut delivery.attachment);
         let (package, kept) = match self.keep(attachment).await {
             Ok(kept) => kept,
@@ -141,6 +145,7 @@ impl Keeper {
         let pending = tokio::select! {
             biased;
             () = self.replaced.cancelled() => Err(over()),
+            () = submitted.closed() => Err(over()),
             pending = self.link.engine.submit_waiting(delivery.command(package)) => pending,
         };
         let pending = match pending {

@@ -50,6 +50,7 @@ use crate::{
     vault::Vault,
 };
 
+mod ends;
 mod keep;
 
 /// When every test takes place.
@@ -141,6 +142,7 @@ impl Packages for Watched {
 struct Node {
     folder: tempfile::TempDir,
     link: Link,
+    store: Arc<MemoryStore>,
     packages: Arc<Watched>,
     sealing: Arc<SealingKey>,
     engine: Option<Engine>,
@@ -205,7 +207,7 @@ impl Node {
         };
         let tests = Spawner::new(CancellationToken::new());
         let commits = watch::channel(true).0;
-        Self { folder, link, packages, sealing, engine: Some(engine), commits, tests, _policy: policy }
+        Self { folder, link, store, packages, sealing, engine: Some(engine), commits, tests, _policy: policy }
     }
 
     /// Lets the engine run.
@@ -271,12 +273,19 @@ impl Node {
     async fn meet(&self) -> Wire {
         let ((to_node, incoming), (outgoing, from_node)) = (mpsc::channel(1_024), mpsc::channel(1_024));
         let (tell, ended) = oneshot::channel();
-        let link = self.link.clone();
+        let (link, cut) = (self.link.clone(), CancellationToken::new());
+        let until = cut.clone();
         self.tests.spawn("session", async move {
             let driver = Driver::new(&link, peer(), Direction::In, outgoing).await.expect("a session begins");
-            let _ = tell.send(driver.run(ReceiverStream::new(incoming), CancellationToken::new()).await.code);
+            tokio::select! {
+                biased;
+                () = until.cancelled() => {}
+                ended = driver.run(ReceiverStream::new(incoming), CancellationToken::new()) => {
+                    let _ = tell.send(ended.code);
+                }
+            }
         });
-        let mut wire = Wire { to_node, from_node, ended };
+        let mut wire = Wire { to_node, from_node, ended, cut };
         wire.send(hello()).await;
         wire.until(|frame| matches!(frame, Frame::Ping(_))).await;
         wire
@@ -334,6 +343,8 @@ struct Wire {
     to_node: mpsc::Sender<Result<v1::Frame, tonic::Status>>,
     from_node: mpsc::Receiver<v1::Frame>,
     ended: oneshot::Receiver<Option<Code>>,
+    /// Has the node drop the session where it stands.
+    cut: CancellationToken,
 }
 
 impl Wire {
