@@ -168,6 +168,11 @@ pub const EXPIRY_SKEW_SECONDS: u64 = 300;
 pub const REFUSALS_AN_HOUR_MAX: u32 = 360;
 /// Commands that wait for the engine; one more is told `busy`.
 pub const ENGINE_QUEUE_MAX: usize = 4_096;
+/// Commands of one session that wait for the engine before its stream is read no further: four sessions fill the queue.
+pub const UNDER_WAY_MAX: usize = ENGINE_QUEUE_MAX / 4;
+/// Bytes for which one session's commands wait, likewise: two of the widest windows that a sender has in flight, so that a
+/// fast line does not stop for each commit, and not as many envelopes as commands.
+pub const UNDER_WAY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Entries that call for work on a case and wait for the task that does it; who falls further behind looks at all cases.
 pub const CASE_WORK_WAITING_MAX: usize = 256;
 /// Commands in one commit: beyond this, waiting costs more than a sync saves.

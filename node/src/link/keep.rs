@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::supervise::offload;
 
-use super::{Link, session::Pending};
+use super::{Link, under_way::Pending};
 
 /// The cases for which something is being kept.
 #[derive(Default)]

@@ -15,6 +15,7 @@ mod session;
 mod status;
 #[cfg(test)]
 mod tests;
+mod under_way;
 
 use std::{collections::BTreeSet, sync::Arc};
 

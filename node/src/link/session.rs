@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use futures_util::{FutureExt as _, Stream, StreamExt as _, stream::FuturesOrdered};
+use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use passerelle_domain::{
     decide::{Command, Reply, joins, open},
     defect,
@@ -18,7 +18,7 @@ use passerelle_domain::{
     society::Society,
 };
 use passerelle_proto::v1;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{supervise::offload, trust::Ed25519Verifier};
@@ -30,28 +30,11 @@ use super::{
     readings::Conversation,
     receipts::Receiptable,
     registry::Place,
+    under_way::{Due, Outcome, UnderWay},
 };
-
-/// Deliveries that may wait for the engine before the stream is read no further.
-const DELIVERIES_MAX: usize = 1_024;
 
 /// Frames that may wait in the outgoing channel: what is in it can no longer be overtaken.
 pub(super) const OUTGOING_FRAMES: usize = 1;
-
-/// What a submitted command will answer.
-pub(super) type Pending = oneshot::Receiver<Result<Reply, Refusal>>;
-
-/// A command under way, with what its answer is for.
-pub(super) enum Due {
-    /// A parcel, and whether its receipt may be gathered with others.
-    Delivered(Lane, bool),
-    Other,
-    Advanced(Lane),
-}
-
-/// Work that the engine was given, with what is to be done once it has answered.
-type UnderWay<'a> =
-    futures_util::future::BoxFuture<'a, (Due, Result<Result<Reply, Refusal>, oneshot::error::RecvError>)>;
 
 /// One session under way.
 pub(super) struct Driver<'a> {
@@ -67,7 +50,7 @@ pub(super) struct Driver<'a> {
     told: bool,
     /// A frame that waits for room in the channel.
     next: Option<v1::Frame>,
-    under_way: FuturesOrdered<UnderWay<'a>>,
+    pub(super) under_way: UnderWay,
     /// Last position receipted in this session, and what the newest commit makes receiptable.
     pub(super) receipted: [Position; 3],
     pub(super) receiptable: [Option<Receiptable>; 3],
@@ -121,7 +104,7 @@ impl<'a> Driver<'a> {
             outgoing,
             told: false,
             next: None,
-            under_way: FuturesOrdered::new(),
+            under_way: UnderWay::default(),
             receipted: [Position(0); 3],
             receiptable: [None, None, None],
             receipt_pace: ReceiptPace::new(link.clock.monotonic()),
@@ -205,7 +188,7 @@ impl<'a> Driver<'a> {
                 Some((id, outcome)) = self.readings.answers.next(), if !self.readings.answers.is_empty() => {
                     self.answer(id, outcome);
                 }
-                frame = incoming.next(), if self.under_way.len() < DELIVERIES_MAX => {
+                frame = incoming.next(), if self.under_way.has_room() => {
                     match frame {
                         Some(Ok(frame)) => if self.hear(frame).await? { return Ok(()); },
                         Some(Err(_)) => return Err(stream_broke()),
@@ -241,12 +224,8 @@ impl<'a> Driver<'a> {
 
     pub(super) async fn submit(&mut self, command: Command, due: Due) -> Result<(), Refusal> {
         let pending = self.link.engine.submit_waiting(command).await?;
-        self.await_answer(due, pending);
+        self.under_way.push(due, 0, pending);
         Ok(())
-    }
-
-    fn await_answer(&mut self, due: Due, pending: Pending) {
-        self.under_way.push_back(async move { (due, pending.await) }.boxed());
     }
 
     /// Has the journal say that the peer was refused, when it was this node that refused it.
@@ -385,18 +364,16 @@ impl<'a> Driver<'a> {
         let keys = |society| if theirs(society) { of_peer.clone() } else { link.signing_keys(society) };
         let (opened, attachment) = open(&arrival.parcel, &keys, &Ed25519Verifier)?;
         let may_wait = opened.outcome.as_ref().is_ok_and(|letter| letter.envelope.kind == Kind::Alert);
+        // What came behind the envelope is in the vault by the time the engine has it.
+        let bytes = arrival.parcel.len().saturating_sub(attachment.len());
         let (Arrival { lane, position, .. }, opened) = (arrival, Box::new(opened));
         let replaced = self.place.as_ref().map(|place| place.end.clone()).unwrap_or_default();
         let pending = deliver(link, replaced, Delivery { peer, lane, position, opened, attachment }).await?;
-        self.await_answer(Due::Delivered(lane, may_wait), pending);
+        self.under_way.push(Due::Delivered(lane, may_wait), bytes, pending);
         Ok(())
     }
 
-    fn done(
-        &mut self,
-        due: Due,
-        outcome: Result<Result<Reply, Refusal>, oneshot::error::RecvError>,
-    ) -> Result<(), Refusal> {
+    fn done(&mut self, due: Due, outcome: Outcome) -> Result<(), Refusal> {
         let reply = outcome.map_err(|_| Refusal::new(Code::ShuttingDown, "the node is shutting down"))??;
         match (due, reply) {
             (Due::Delivered(lane, alert), Reply::Received { position, hash, entry, rejected, accepted }) => {

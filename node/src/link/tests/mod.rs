@@ -52,6 +52,7 @@ use crate::{
 
 mod ends;
 mod keep;
+mod room;
 
 /// When every test takes place.
 const NOW: Time = Time::from_millis(1_795_501_800_000);
