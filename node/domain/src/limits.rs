@@ -179,6 +179,8 @@ pub const CASE_WORK_WAITING_MAX: usize = 256;
 pub const BATCH_COMMANDS_MAX: usize = 256;
 /// Rejections named in one cumulative receipt; the receiver splits receipts at this count.
 pub const RECEIPT_REJECTIONS_MAX: usize = 64;
+/// The code of one of them: three times the longest of this release, and all of a receipt take 4 KiB of an entry.
+pub const REJECTION_CODE_BYTES_MAX: usize = 64;
 /// Rows that one list request returns at most.
 pub const LIST_PAGE_MAX: u32 = 1_000;
 /// A configuration file: 200 peers with all their keys take about 60 KiB.

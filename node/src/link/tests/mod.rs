@@ -238,7 +238,7 @@ impl Node {
         self.commits.send_replace(true);
     }
 
-    /// Has the package after those that are to wait already wait in front of the vault: tells when it is there, and lets it go on.
+    /// Has one more of the next packages wait in front of the vault: tells when it is there, and lets it go on.
     fn pause_vault(&self) -> (std::sync::mpsc::Receiver<()>, std::sync::mpsc::Sender<()>) {
         let ((reached, there), (go, go_on)) = (std::sync::mpsc::channel(), std::sync::mpsc::channel());
         self.packages.pauses.lock().push_back(Pause { reached, go_on });
