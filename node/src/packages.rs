@@ -286,8 +286,8 @@ impl link::Packages for Packages {
         self.vault.seal_in_passing(&key, READING_INFO, &tie_reading(self.own, peer, question), &shown)
     }
 
-    fn erase(&self, case: CaseId) -> Result<(), Refusal> {
-        self.vault.erase_case(case).map(|_| ())
+    fn take_back(&self, kept: &PackageRef) -> Result<(), Refusal> {
+        self.vault.retire(kept.case, &[kept.commitment]).map(|_| ())
     }
 
     fn outgoing(&self, digest: Digest) -> Result<Option<Vec<u8>>, Refusal> {

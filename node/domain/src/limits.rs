@@ -171,12 +171,19 @@ pub const EXPIRY_SKEW_SECONDS: u64 = 300;
 pub const REFUSALS_AN_HOUR_MAX: u32 = 360;
 /// Commands that wait for the engine; one more is told `busy`.
 pub const ENGINE_QUEUE_MAX: usize = 4_096;
+/// Commands of one session that wait for the engine before its stream is read no further: four sessions fill the queue.
+pub const UNDER_WAY_MAX: usize = ENGINE_QUEUE_MAX / 4;
+/// Bytes for which one session's commands wait, likewise: two of the widest windows that a sender has in flight, so that a
+/// fast line does not stop for each commit, and not as many envelopes as commands.
+pub const UNDER_WAY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Entries that call for work on a case and wait for the task that does it; who falls further behind looks at all cases.
 pub const CASE_WORK_WAITING_MAX: usize = 256;
 /// Commands in one commit: beyond this, waiting costs more than a sync saves.
 pub const BATCH_COMMANDS_MAX: usize = 256;
 /// Rejections named in one cumulative receipt; the receiver splits receipts at this count.
 pub const RECEIPT_REJECTIONS_MAX: usize = 64;
+/// The code of one of them: three times the longest of this release, and all of a receipt take 4 KiB of an entry.
+pub const REJECTION_CODE_BYTES_MAX: usize = 64;
 /// Rows that one list request returns at most.
 pub const LIST_PAGE_MAX: u32 = 1_000;
 /// A configuration file: 200 peers with all their keys take about 60 KiB.

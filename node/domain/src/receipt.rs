@@ -7,7 +7,7 @@ use crate::{
     digest::Digest,
     envelope::{Lane, from_cbor, to_cbor},
     ids::{EntryIndex, Position},
-    limits::RECEIPT_REJECTIONS_MAX,
+    limits::{RECEIPT_REJECTIONS_MAX, REJECTION_CODE_BYTES_MAX},
     refusal::{Code, Refusal},
     signing::{PublicKey, Signature, Signer, Verifier, pae},
     society::Society,
@@ -78,7 +78,7 @@ impl SignedReceipt {
     /// Verifies and reads a receipt.
     ///
     /// # Errors
-    /// `bad_signature` when none of `keys` made it; `malformed` or `too_many` when it is not a receipt.
+    /// `bad_signature` when none of `keys` made it; `malformed`, `too_many` or `too_large` when it is not a receipt.
     pub fn open(&self, keys: &[PublicKey], verifier: &dyn Verifier) -> Result<Receipt, Refusal> {
         let message = pae(PAYLOAD_TYPE, &self.content);
         if !keys.iter().any(|key| verifier.verify(key, &message, &self.signature)) {
@@ -90,7 +90,7 @@ impl SignedReceipt {
     /// Reads a receipt that was verified before, such as one from our own journal.
     ///
     /// # Errors
-    /// `malformed` or `too_many` when it is not a receipt.
+    /// `malformed`, `too_many` or `too_large` when it is not a receipt.
     pub fn read(&self) -> Result<Receipt, Refusal> {
         let receipt: Receipt = from_cbor(&self.content, "receipt")?;
         if receipt.rejected.len() > RECEIPT_REJECTIONS_MAX {
@@ -98,6 +98,11 @@ impl SignedReceipt {
                 Code::TooMany,
                 format!("a receipt names at most {RECEIPT_REJECTIONS_MAX} rejections"),
             ));
+        }
+        // A newer node may give a reason that this one has no word for, but no story.
+        if receipt.rejected.iter().any(|rejection| rejection.code.len() > REJECTION_CODE_BYTES_MAX) {
+            let message = format!("the code of a rejection has at most {REJECTION_CODE_BYTES_MAX} bytes");
+            return Err(Refusal::new(Code::TooLarge, message));
         }
         Ok(receipt)
     }
@@ -140,4 +145,36 @@ impl Receipt {
 #[must_use]
 pub fn running_hash(before: &Digest, position: Position, envelope: &Digest) -> Digest {
     Digest::of_parts(&[b"passerelle/lane/v1\0", &before.0, &position.0.to_be_bytes(), &envelope.0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A receipt with so many rejections, each with this code.
+    fn read(rejections: usize, code: &str) -> Result<Receipt, Code> {
+        let rejection = Rejection { position: Position(1), code: code.to_owned() };
+        let receipt = Receipt {
+            by: "ML".parse().expect("a Society"),
+            to: "SN".parse().expect("a Society"),
+            lane: Lane::Bulk,
+            position: Position(9),
+            hash: Digest([1; 32]),
+            entry: EntryIndex(7),
+            rejected: vec![rejection; rejections],
+        };
+        let signed = SignedReceipt { content: to_cbor(&receipt).into(), signature: Signature([0; 64]) };
+        signed.read().map_err(|refusal| refusal.code)
+    }
+
+    #[test]
+    fn a_receipt_has_room_for_every_code_and_for_no_story() {
+        for code in Code::ALL {
+            assert!(read(RECEIPT_REJECTIONS_MAX, code.as_str()).is_ok(), "{code}");
+        }
+        let longest = "n".repeat(REJECTION_CODE_BYTES_MAX);
+        assert!(read(RECEIPT_REJECTIONS_MAX, &longest).is_ok(), "a newer node's code");
+        assert_eq!(read(1, &format!("{longest}n")), Err(Code::TooLarge));
+        assert_eq!(read(RECEIPT_REJECTIONS_MAX + 1, "expired"), Err(Code::TooMany));
+    }
 }

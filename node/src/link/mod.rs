@@ -13,6 +13,9 @@ mod receipts;
 mod registry;
 mod session;
 mod status;
+#[cfg(test)]
+mod tests;
+mod under_way;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -80,11 +83,11 @@ pub trait Packages: Send + Sync + 'static {
         fields: &BTreeSet<Field>,
     ) -> Result<Vec<u8>, Refusal>;
 
-    /// Erases a case that was opened for a package which was then refused: its key and all its files.
+    /// Removes a package or a correction that was kept and then refused, and its key if nothing else lies under it.
     ///
     /// # Errors
     /// `vault_failed`.
-    fn erase(&self, case: CaseId) -> Result<(), Refusal>;
+    fn take_back(&self, kept: &PackageRef) -> Result<(), Refusal>;
 }
 
 /// What every part of the link needs. Cheap to clone.

@@ -15,7 +15,7 @@ use passerelle_domain::{
     rows::LaneIn,
 };
 
-use super::session::{Driver, Due};
+use super::{session::Driver, under_way::Due};
 use crate::trust::Ed25519Verifier;
 
 /// What a receipt will say.
@@ -64,7 +64,11 @@ impl Driver<'_> {
         let receipt = defect!(UnsignedReceipt => signed.read()?, else signed.open(&keys, &Ed25519Verifier)?);
         self.link.metrics.receipt_received(self.peer);
         self.session.on_receipt(receipt.lane, receipt.position, self.link.clock.now());
-        self.submit(Command::TakeReceipt { peer: self.peer, receipt, signed }, Due::Other).await
+        let bytes = signed.content.len();
+        let command = Command::TakeReceipt { peer: self.peer, receipt, signed };
+        let pending = self.link.engine.submit_waiting(command).await?;
+        self.under_way.push(Due::Other, bytes, pending);
+        Ok(())
     }
 
     /// How long until the receipts that wait for others are to be made, if any do.

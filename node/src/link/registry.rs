@@ -19,7 +19,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::readings::{Ask, Rates};
+use super::{
+    keep::Cases,
+    readings::{Ask, Rates},
+};
 
 /// A session that was heard this lately is alive: a node in another life is then a second node.
 const ALIVE: Duration = Duration::from_secs(60);
@@ -65,6 +68,8 @@ pub struct Registry {
     changed: Notify,
     /// How many readings each peer has asked of us.
     pub(super) readings: Rates,
+    /// The cases for which something is being kept, by whatever session brought it.
+    pub(super) cases: Cases,
 }
 
 /// The place of an admitted session; given back when it is dropped.

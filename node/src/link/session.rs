@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use futures_util::{FutureExt as _, Stream, StreamExt as _, stream::FuturesOrdered};
+use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use passerelle_domain::{
     decide::{Command, Reply, joins, open},
     defect,
@@ -11,44 +11,30 @@ use passerelle_domain::{
     entry::Actor,
     envelope::{Kind, Lane},
     facts::Facts as _,
-    ids::{CaseId, Position},
+    ids::Position,
     link::{Alarm, Arrival, Event, Frame, Hello, LocalLane, ReceiptPace, Session},
     refusal::{Code, Fault, Refusal},
     signing::PublicKey,
     society::Society,
 };
 use passerelle_proto::v1;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::{supervise::offload, trust::Ed25519Verifier};
 
 use super::{
-    Direction, Link, LinkState, keep::keep_package, parcels::Shelf, readings::Conversation, receipts::Receiptable,
+    Direction, Link, LinkState,
+    keep::{Delivery, deliver},
+    parcels::Shelf,
+    readings::Conversation,
+    receipts::Receiptable,
     registry::Place,
+    under_way::{Due, Outcome, UnderWay},
 };
-
-/// Deliveries that may wait for the engine before the stream is read no further.
-const DELIVERIES_MAX: usize = 1_024;
 
 /// Frames that may wait in the outgoing channel: what is in it can no longer be overtaken.
 pub(super) const OUTGOING_FRAMES: usize = 1;
-
-/// What a submitted command will answer.
-type Pending = oneshot::Receiver<Result<Reply, Refusal>>;
-
-/// A command under way, with what its answer is for.
-pub(super) enum Due {
-    /// A parcel, the case that was opened in the vault for its package, and whether its receipt may be gathered with
-    /// others.
-    Delivered(Lane, Option<CaseId>, bool),
-    Other,
-    Advanced(Lane),
-}
-
-/// Work that the engine was given, with what is to be done once it has answered.
-type UnderWay<'a> =
-    futures_util::future::BoxFuture<'a, (Due, Result<Result<Reply, Refusal>, oneshot::error::RecvError>)>;
 
 /// One session under way.
 pub(super) struct Driver<'a> {
@@ -64,7 +50,7 @@ pub(super) struct Driver<'a> {
     told: bool,
     /// A frame that waits for room in the channel.
     next: Option<v1::Frame>,
-    under_way: FuturesOrdered<UnderWay<'a>>,
+    pub(super) under_way: UnderWay,
     /// Last position receipted in this session, and what the newest commit makes receiptable.
     pub(super) receipted: [Position; 3],
     pub(super) receiptable: [Option<Receiptable>; 3],
@@ -118,7 +104,7 @@ impl<'a> Driver<'a> {
             outgoing,
             told: false,
             next: None,
-            under_way: FuturesOrdered::new(),
+            under_way: UnderWay::default(),
             receipted: [Position(0); 3],
             receiptable: [None, None, None],
             receipt_pace: ReceiptPace::new(link.clock.monotonic()),
@@ -202,7 +188,7 @@ impl<'a> Driver<'a> {
                 Some((id, outcome)) = self.readings.answers.next(), if !self.readings.answers.is_empty() => {
                     self.answer(id, outcome);
                 }
-                frame = incoming.next(), if self.under_way.len() < DELIVERIES_MAX => {
+                frame = incoming.next(), if self.under_way.has_room() => {
                     match frame {
                         Some(Ok(frame)) => if self.hear(frame).await? { return Ok(()); },
                         Some(Err(_)) => return Err(stream_broke()),
@@ -237,8 +223,8 @@ impl<'a> Driver<'a> {
     }
 
     pub(super) async fn submit(&mut self, command: Command, due: Due) -> Result<(), Refusal> {
-        let pending: Pending = self.link.engine.submit_waiting(command).await?;
-        self.under_way.push_back(async move { (due, pending.await) }.boxed());
+        let pending = self.link.engine.submit_waiting(command).await?;
+        self.under_way.push(due, 0, pending);
         Ok(())
     }
 
@@ -370,39 +356,27 @@ impl<'a> Driver<'a> {
         });
     }
 
-    /// Opens a parcel, keeps its package, and has the engine judge it.
+    /// Opens a parcel, has what it brings kept, and has the engine judge it.
     async fn arrived(&mut self, arrival: Arrival, keys: &mut Option<Vec<PublicKey>>) -> Result<(), Refusal> {
         let (link, peer) = (self.link, self.peer);
         let of_peer = keys.get_or_insert_with(|| link.signing_keys(peer));
         let theirs = |society| defect!(TakePeersWord => society != link.own, else society == peer);
         let keys = |society| if theirs(society) { of_peer.clone() } else { link.signing_keys(society) };
         let (opened, attachment) = open(&arrival.parcel, &keys, &Ed25519Verifier)?;
-        let (package, opened_case) = keep_package(self.link, self.peer, &opened, attachment).await?;
         let may_wait = opened.outcome.as_ref().is_ok_and(|letter| letter.envelope.kind == Kind::Alert);
-        let command = Command::Deliver {
-            peer: self.peer,
-            lane: arrival.lane,
-            position: arrival.position,
-            opened: Box::new(opened),
-            package,
-        };
-        self.submit(command, Due::Delivered(arrival.lane, opened_case, may_wait)).await
+        // What came behind the envelope is in the vault by the time the engine has it.
+        let bytes = arrival.parcel.len().saturating_sub(attachment.len());
+        let (Arrival { lane, position, .. }, opened) = (arrival, Box::new(opened));
+        let replaced = self.place.as_ref().map(|place| place.end.clone()).unwrap_or_default();
+        let pending = deliver(link, replaced, Delivery { peer, lane, position, opened, attachment }).await?;
+        self.under_way.push(Due::Delivered(lane, may_wait), bytes, pending);
+        Ok(())
     }
 
-    fn done(
-        &mut self,
-        due: Due,
-        outcome: Result<Result<Reply, Refusal>, oneshot::error::RecvError>,
-    ) -> Result<(), Refusal> {
+    fn done(&mut self, due: Due, outcome: Outcome) -> Result<(), Refusal> {
         let reply = outcome.map_err(|_| Refusal::new(Code::ShuttingDown, "the node is shutting down"))??;
         match (due, reply) {
-            (
-                Due::Delivered(lane, opened_case, alert),
-                Reply::Received { position, hash, entry, rejected, accepted },
-            ) => {
-                if let Some(case) = opened_case.filter(|_| !accepted) {
-                    self.drop_package(case);
-                }
+            (Due::Delivered(lane, alert), Reply::Received { position, hash, entry, rejected, accepted }) => {
                 let at = usize::from(lane.number()) - 1;
                 let earlier_may_wait = self.receiptable[at].as_ref().is_none_or(|earlier| earlier.may_wait);
                 let may_wait = earlier_may_wait && alert && accepted && lane != Lane::Urgent;
@@ -420,17 +394,6 @@ impl<'a> Driver<'a> {
             _ => {}
         }
         Ok(())
-    }
-
-    /// Erases what was kept for a release that the engine then refused, such as one that a withdrawal overtook.
-    fn drop_package(&self, case: CaseId) {
-        let packages = self.link.packages.clone();
-        self.link.spawner.spawn("eraser of a refused package", async move {
-            let erased = offload(move || packages.erase(case)).await;
-            if !matches!(erased, Ok(Ok(()))) {
-                tracing::error!("a package that was refused could not be erased; it is tried again at the next start");
-            }
-        });
     }
 
     /// Tells the session what has become durable in our lanes.
