@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 use crate::{
     engine, link,
     trust::SealingKey,
-    vault::{Parts, Vault},
+    vault::{Belonging, Parts, Vault},
 };
 
 /// The packages of this node.
@@ -154,6 +154,26 @@ impl Packages {
     /// `vault_failed`.
     pub fn retire(&self, case: CaseId, names: &[Digest]) -> Result<bool, Refusal> {
         self.vault.retire(case, names)
+    }
+
+    /// Whether the vault belongs to the journal whose first entry has the hash `first`; an empty one does from now on.
+    ///
+    /// # Errors
+    /// `vault_failed`, `disk_full`.
+    pub fn belonging(&self, first: Digest) -> Result<Belonging, Refusal> {
+        self.vault.belonging(first)
+    }
+
+    /// Has the vault say that it belongs to that journal, if it holds a file that `known` knows. Whether it does.
+    ///
+    /// # Errors
+    /// `vault_failed`, `disk_full`.
+    pub fn adopt_if(&self, first: Digest, known: &dyn Fn(&Digest) -> bool) -> Result<bool, Refusal> {
+        let holds = self.vault.holds_any(known)?;
+        if holds {
+            self.vault.adopt(first)?;
+        }
+        Ok(holds)
     }
 
     /// Removes what a crash left in the vault: files that `known` does not know, keys of cases without files. How many.

@@ -1,7 +1,12 @@
 //! Stories of retention between real nodes: what is purged is gone from journal objects and vault, the journal still proves
 //! itself, a crash between the entry and the key leaves nothing, and a suspended peer gets no package.
 
-use std::{path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use passerelle_domain::{
     decide::{Command, Target},
@@ -12,10 +17,17 @@ use passerelle_domain::{
     refusal::Code,
     retention::Rule,
 };
-use passerelle_tests::world::{Handovers, World, alert, has_alert, journal, operator, raise, verified, wait_until};
+use passerelle_tests::world::{
+    Handovers, World, alert, has_alert, journal, operator, raise, sealed_and_keys, verified, wait_until,
+};
 use tonic_types::StatusExt as _;
 
 const DAY: Duration = Duration::from_secs(86_400);
+
+/// Every key and sealed file of the vault below a data folder, byte for byte.
+fn bytes_of_vault(folder: &Path) -> anyhow::Result<BTreeMap<PathBuf, Vec<u8>>> {
+    sealed_and_keys(folder)?.into_iter().map(|path| Ok((path.clone(), fs::read(path)?))).collect()
+}
 
 /// How many files the vault below a data folder holds, and how many keys.
 fn in_vault(folder: &Path) -> anyhow::Result<(usize, usize)> {
@@ -189,5 +201,54 @@ async fn a_suspended_peer_gets_alerts_and_no_package_over_a_restart_until_it_is_
     ours.release(&id).await?;
     theirs.until(&id, "disclosed").await?;
     drop((ours, theirs, senegal, mali));
+    world.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_without_its_store_leaves_the_vault_to_the_journal_that_names_what_is_there() -> anyhow::Result<()> {
+    let mut world = World::started(&["SN", "ML"]).await?;
+    world.joined().await?;
+    let (ours, theirs) = (Handovers::of(&*world.node("SN")?).await?, Handovers::of(&*world.node("ML")?).await?);
+    let case = ours.record_consent().await?;
+    let id = ours.offer(&case, "ML").await?;
+    theirs.until(&id, "delivered").await?;
+    theirs.accept(&id).await?;
+    ours.until(&id, "accepted").await?;
+    ours.release(&id).await?;
+    theirs.until(&id, "disclosed").await?;
+    let package = theirs.read(&id).await?;
+    drop((ours, theirs));
+    for code in ["SN", "ML"] {
+        world.site(code)?.stop().await?;
+    }
+    let folder = world.site("ML")?.folder().to_owned();
+    let (store, away, marker) = (folder.join("store"), folder.join("store.damaged"), folder.join("vault/journal"));
+    let vault = bytes_of_vault(&folder)?;
+    assert_eq!(vault.len(), 2, "a package and its key");
+    let said = fs::read(&marker)?;
+    // With what this release writes into the vault, and as an earlier one left it.
+    for marked in [true, false] {
+        if !marked {
+            fs::remove_file(&marker)?;
+        }
+        fs::rename(&store, &away)?;
+        let site = world.site("ML")?;
+        site.start().await?;
+        site.restart().await?;
+        assert_eq!(bytes_of_vault(&folder)?, vault, "nothing of the vault is touched (marked: {marked})");
+        let alarms = Handovers::of(&*world.node("ML")?).await?.alarms().await?;
+        assert!(alarms.iter().any(|alarm| alarm == "vault_of_another_journal"), "{alarms:?}");
+        let site = world.site("ML")?;
+        site.stop().await?;
+        fs::remove_dir_all(&store)?;
+        fs::rename(&away, &store)?;
+        site.start().await?;
+        let theirs = Handovers::of(&*world.node("ML")?).await?;
+        assert_eq!(theirs.read(&id).await?, package, "with its store, the package opens");
+        assert!(!theirs.alarms().await?.iter().any(|alarm| alarm == "vault_of_another_journal"));
+        assert_eq!(fs::read(&marker)?, said, "the vault says whose it is");
+        drop(theirs);
+        world.site("ML")?.stop().await?;
+    }
     world.end().await
 }

@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{clock::Clock, engine, metrics::Metrics, packages::Packages, supervise::offload};
 
-pub use orphans::clean_vault;
+pub use orphans::{Cleaned, clean_vault};
 
 /// What is told of in advance; the rest is counted.
 const SOON_MAX: usize = 1_000;
@@ -67,6 +67,8 @@ pub struct Snapshot {
     pub purged: BTreeMap<Rule, u64>,
     /// Whether purging waits because the clocks are apart.
     pub clock_in_doubt: bool,
+    /// Whether the vault belongs to another journal: the store beside it was made anew, or is missing.
+    pub vault_of_another: bool,
 }
 
 /// What one sweep did.
@@ -90,6 +92,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The vault.
     pub packages: Arc<Packages>,
+    /// What the look through it at the start did.
+    pub cleaned: Cleaned,
     /// The periods in force, replaced by a reload.
     pub policy: watch::Receiver<Arc<Policy>>,
     /// The pseudonyms of cases; a rule is asked with them.
@@ -118,9 +122,10 @@ impl Upkeep {
     /// The clockwork of its parts; it does not run before [`Upkeep::keep`].
     #[must_use]
     pub fn new(parts: Parts) -> Self {
+        let seen = Snapshot { vault_of_another: parts.cleaned.of_another, ..Snapshot::default() };
         Self {
             parts,
-            seen: Mutex::default(),
+            seen: Mutex::new(seen),
             evidence_from: AtomicU64::default(),
             sweeping: tokio::sync::Mutex::default(),
         }

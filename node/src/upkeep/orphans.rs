@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use passerelle_domain::{
     consent::EvidenceRow,
     digest::Digest,
-    entry::Body,
+    entry::{Body, Entry},
     facts::Facts as _,
     handover::Action,
     ids::{EntryIndex, HandoverId},
@@ -22,22 +22,59 @@ use crate::{
         Direction, keys,
         view::{decode, failed},
     },
+    vault::Belonging,
 };
 
-/// Removes from the vault what the journal does not name. Not after a store was restored from an earlier state: then the
-/// vault may hold what the journal has yet to learn of again. How many files and keys went.
+/// What a look through the vault at the start did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cleaned {
+    /// Files and keys that went.
+    pub removed: usize,
+    /// Whether the vault belongs to another journal, and so nothing was touched.
+    pub of_another: bool,
+}
+
+/// Removes from the vault what the journal does not name, if it is this journal's vault: one that stands beside a store
+/// that was made anew, or is missing, is left as it is, and the log says what to do. Not after a store was restored from
+/// an earlier state: then the vault may hold what the journal has yet to learn of again.
 ///
 /// # Errors
 /// `store_failed`, `vault_failed`.
-pub fn clean_vault(own: Society, engine: &engine::Handle, packages: &Packages) -> Result<usize, Refusal> {
+pub fn clean_vault(own: Society, engine: &engine::Handle, packages: &Packages) -> Result<Cleaned, Refusal> {
     let view = engine.view();
-    let born = match view.entry(EntryIndex(0))?.map(|entry| entry.body) {
-        Some(Body::Genesis { epoch, .. }) => Some(epoch),
-        _ => None,
+    let (Some(first), Some(head)) = (view.entry_bytes(EntryIndex(0))?, view.head()?) else {
+        return Ok(Cleaned::default());
     };
-    if born.is_none() || view.head()?.map(|head| head.epoch) != born {
-        return Ok(0);
+    let Body::Genesis { epoch: born, .. } = decode::<Entry>(&first)?.body else { return Ok(Cleaned::default()) };
+    let named = named(own, engine)?;
+    let known = |name: &Digest| named.contains(name);
+    let first = Entry::hash_of(&first);
+    let ours = match packages.belonging(first)? {
+        Belonging::This => true,
+        Belonging::Another => false,
+        // Of a release that wrote no marker: a journal that names what is there is the right one.
+        Belonging::Unsaid => packages.adopt_if(first, &known)?,
+    };
+    if !ours {
+        tracing::error!(
+            "the vault belongs to another journal than the store and is left as it is: stop the node and put the store \
+             or an export of it back; only if that journal is lost for good, move the vault folder away"
+        );
+        return Ok(Cleaned { removed: 0, of_another: true });
     }
+    if head.epoch != born {
+        return Ok(Cleaned::default());
+    }
+    let removed = packages.clean(&known)?;
+    if removed > 0 {
+        tracing::warn!(removed, "what a crash left in the vault was removed");
+    }
+    Ok(Cleaned { removed, of_another: false })
+}
+
+/// All that the journal says should be in the vault.
+fn named(own: Society, engine: &engine::Handle) -> Result<HashSet<Digest>, Refusal> {
+    let view = engine.view();
     let mut known: HashSet<Digest> = HashSet::new();
     let (from, until) = keys::all(b'h');
     for pair in engine.store().scan(&from, &until, Direction::Forward) {
@@ -69,5 +106,5 @@ pub fn clean_vault(own: Society, engine: &engine::Handle, packages: &Packages) -
             known.extend(row.sent.into_iter().chain(row.kept.map(|place| place.commitment)));
         }
     }
-    packages.clean(&|name| known.contains(name))
+    Ok(known)
 }

@@ -7,6 +7,7 @@
 //! packages/<commitment>     what is known of a case
 //! evidence/<commitment>     what proves a consent: a signed form, a recording
 //! outgoing/<digest>         a package sealed to a peer, until the peer has it
+//! journal                   the hash of the first entry of the journal that names all this
 //! ```
 //!
 //! Overwriting a key reaches the place it stood in, not what a flash disk has moved; keep the vault on an encrypted disk.
@@ -30,12 +31,14 @@ use zeroize::Zeroizing;
 
 use crate::trust::{Fill, SealingKey, disk, seal};
 
+mod belonging;
 mod parts;
 mod retire;
 mod sealed;
 #[cfg(test)]
 mod tests;
 
+pub use belonging::Belonging;
 pub use parts::{Opened, Parts};
 use sealed::{CaseKey, KEY_BYTES};
 
@@ -121,6 +124,7 @@ impl Vault {
                 .and_then(|()| disk::remove_unfinished(&folder))
                 .map_err(failed)?;
         }
+        disk::remove_unfinished(root).map_err(failed)?;
         Ok(Self { root: root.to_owned(), fill, erasing: RwLock::default(), key_making: Mutex::default() })
     }
 

@@ -206,6 +206,30 @@ fn a_start_removes_what_was_never_committed() {
 }
 
 #[test]
+fn a_vault_belongs_to_the_journal_that_began_it_and_an_empty_one_to_whoever_asks() {
+    let home = tempfile::tempdir().expect("a folder");
+    let root = home.path().join("vault");
+    let (ours, theirs) = (Digest::of(b"our first entry"), Digest::of(b"another first entry"));
+    let holder = vault(&root);
+    assert_eq!(holder.belonging(theirs), Ok(Belonging::This), "nothing is in it yet");
+    assert_eq!(holder.belonging(ours), Ok(Belonging::This), "still nothing");
+    let package = put(&holder, case(1), NAME).expect("put").commitment;
+    assert_eq!(vault(&root).belonging(ours), Ok(Belonging::This), "over a restart");
+    assert_eq!(holder.belonging(theirs), Ok(Belonging::Another));
+    for damaged in ["", "half", &"x".repeat(64), &"0".repeat(65)] {
+        fs::write(root.join("journal"), damaged).expect("written");
+        assert_eq!(holder.belonging(ours), Ok(Belonging::Another), "{damaged:?}");
+    }
+    fs::remove_file(root.join("journal")).expect("there");
+    assert_eq!(holder.belonging(ours), Ok(Belonging::Unsaid), "as a release before wrote it");
+    assert_eq!(holder.holds_any(&|name| *name == theirs), Ok(false));
+    assert_eq!(holder.holds_any(&|name| *name == package), Ok(true));
+    holder.adopt(ours).expect("adopted");
+    assert_eq!(holder.belonging(ours), Ok(Belonging::This));
+    assert_eq!(get(&holder, case(1), package).expect("kept").as_slice(), NAME);
+}
+
+#[test]
 fn many_at_once_share_one_key() {
     let home = tempfile::tempdir().expect("a folder");
     let vault = vault(home.path().join("vault").as_path());
