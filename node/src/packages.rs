@@ -1,7 +1,10 @@
 //! Case packages between the vault, the peers' sealing keys and those who ask for them. Blocking, as
 //! the vault is: call it from a blocking task.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
 
 use passerelle_domain::{
     bundle::Bundle,
@@ -176,12 +179,13 @@ impl Packages {
         Ok(holds)
     }
 
-    /// Removes what a crash left in the vault: files that `known` does not know, keys of cases without files. How many.
+    /// Removes what a crash left in the vault: files that `known` does not know, keys of cases without files; `among` some
+    /// cases alone, or all that is there. How many.
     ///
     /// # Errors
     /// `vault_failed`.
-    pub fn clean(&self, known: &dyn Fn(&Digest) -> bool) -> Result<usize, Refusal> {
-        self.vault.clean(known)
+    pub fn clean(&self, among: Option<&HashSet<CaseId>>, known: &dyn Fn(&Digest) -> bool) -> Result<usize, Refusal> {
+        self.vault.clean(among, known)
     }
 
     /// Erases a case: its key and every file of it. Whether there was a key.

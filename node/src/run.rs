@@ -163,8 +163,8 @@ pub async fn start(
     let erasing = supervisor.spawner(Phase::Link);
     erasing.spawn("eraser", eraser.run(erasing.token().clone()));
     let cleaned = {
-        let (engine, packages, own) = (handle.clone(), packages.clone(), config.society);
-        supervise::offload(move || upkeep::clean_vault(own, &engine, &packages)).await??
+        let (engine, packages, own, now) = (handle.clone(), packages.clone(), config.society, around.clock.now());
+        supervise::offload(move || upkeep::clean_vault(own, &engine, &packages, now)).await??
     };
     let link = Link {
         policy: policy.subscribe(),

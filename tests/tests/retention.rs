@@ -18,7 +18,8 @@ use passerelle_domain::{
     retention::Rule,
 };
 use passerelle_tests::world::{
-    Handovers, World, alert, has_alert, journal, operator, raise, sealed_and_keys, verified, wait_until,
+    Handovers, World, alert, has_alert, journal, needles, operator, raise, sealed_and_keys, search, verified,
+    wait_until,
 };
 use tonic_types::StatusExt as _;
 
@@ -250,5 +251,110 @@ async fn a_node_without_its_store_leaves_the_vault_to_the_journal_that_names_wha
         drop(theirs);
         world.site("ML")?.stop().await?;
     }
+    world.end().await
+}
+
+/// A handover of ours whose package has been released and has arrived; the node at Mali is then off.
+async fn released(world: &mut World) -> anyhow::Result<HandoverId> {
+    world.joined().await?;
+    let (senegal, mali) = (world.node("SN")?, world.node("ML")?);
+    let (ours, theirs) = (Handovers::of(&senegal).await?, Handovers::of(&mali).await?);
+    let case = ours.record_consent().await?;
+    let id = ours.offer(&case, "ML").await?;
+    theirs.until(&id, "delivered").await?;
+    theirs.accept(&id).await?;
+    ours.until(&id, "accepted").await?;
+    ours.release(&id).await?;
+    let handover: HandoverId = id.parse()?;
+    wait_until("the release is receipted", || Ok(senegal.engine.view().keeping(handover)?.delivered_at.is_some()))
+        .await?;
+    drop((ours, theirs, senegal, mali));
+    world.site("ML")?.stop().await?;
+    Ok(handover)
+}
+
+/// What the folder of packages in the vault does while it cannot be read.
+fn broken(folder: &Path, broken: bool) -> anyhow::Result<()> {
+    let (packages, aside) = (folder.join("vault/packages"), folder.join("aside"));
+    if broken {
+        fs::rename(packages, aside)?
+    } else {
+        fs::rename(aside, packages)?
+    }
+    Ok(())
+}
+
+/// Has `passerelle-node` export the journal of a node that is off, and import it into a new store.
+fn restored(folder: &Path, config: &str) -> anyhow::Result<()> {
+    let (file, export) = (folder.join("node.toml"), folder.join("journal.export"));
+    fs::write(&file, config)?;
+    let run = |arguments: [&std::ffi::OsStr; 2]| -> anyhow::Result<()> {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_node-under-test"));
+        let done = command.args(arguments).arg("--config").arg(&file).output()?;
+        anyhow::ensure!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+        Ok(())
+    };
+    let out = format!("--out={}", export.display());
+    run(["export".as_ref(), out.as_ref()])?;
+    fs::rename(folder.join("store"), folder.join("store.damaged"))?;
+    run(["import".as_ref(), export.as_os_str()])?;
+    fs::remove_dir_all(folder.join("store.damaged"))?;
+    fs::remove_file(export)?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_vault_does_not_let_go_goes_with_the_next_sweep() -> anyhow::Result<()> {
+    let mut world = World::started(&["SN", "ML"]).await?;
+    released(&mut world).await?;
+    let folder = world.site("SN")?.folder().to_owned();
+    world.site("SN")?.pass(DAY * 8);
+    let senegal = world.node("SN")?;
+    broken(&folder, true)?;
+    assert_eq!(senegal.upkeep.sweep().await?.purged, 1, "the entry is written");
+    broken(&folder, false)?;
+    assert_eq!(in_vault(&folder)?, (2, 1));
+    assert_eq!(senegal.upkeep.sweep().await?.purged, 0);
+    assert_eq!(in_vault(&folder)?, (0, 0));
+    drop(senegal);
+    world.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_node_lets_go_what_was_purged_at_once_and_what_nobody_names_after_a_month() -> anyhow::Result<()> {
+    let mut world = World::started(&["SN", "ML"]).await?;
+    let handover = released(&mut world).await?;
+    let site = world.site("SN")?;
+    site.stop().await?;
+    let folder = site.folder().to_owned();
+    // The vault of a release that did not say whose it is.
+    fs::remove_file(folder.join("vault/journal"))?;
+    restored(&folder, &site.config())?;
+    assert!(folder.join("vault/journal").exists(), "the import says whose the vault is");
+    // This came after the export, for all that the journal knows.
+    let unknown = folder.join("vault/packages").join("0".repeat(64));
+    fs::write(&unknown, "sealed by a life that the journal does not remember")?;
+    site.start().await?;
+    assert_eq!(in_vault(&folder)?, (3, 1));
+    let sealed = needles(&folder)?;
+    let sealed: Vec<_> = sealed.into_iter().filter(|(name, _)| !name.ends_with(&"0".repeat(64))).collect();
+    assert_eq!(sealed.len(), 3, "a package, what went out of it, and their key");
+
+    site.pass(DAY * 8);
+    broken(&folder, true)?;
+    let senegal = world.node("SN")?;
+    assert_eq!(senegal.upkeep.sweep().await?.purged, 1);
+    assert!(senegal.engine.view().keeping(handover)?.purged_at.is_some());
+    drop(senegal);
+    let site = world.site("SN")?;
+    site.stop().await?;
+    broken(&folder, false)?;
+    assert_eq!(in_vault(&folder)?, (3, 1), "the vault has not let go of it");
+    site.start().await?;
+    search(&folder, &sealed, "purged, and started again")?;
+    assert_eq!(in_vault(&folder)?, (1, 0), "what the journal may yet learn of stays");
+    site.pass(DAY * 31);
+    site.restart().await?;
+    assert_eq!(in_vault(&folder)?, (0, 0), "nobody has named it in a month");
     world.end().await
 }

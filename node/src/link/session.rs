@@ -428,7 +428,7 @@ impl<'a> Driver<'a> {
         self.link.spawner.spawn("eraser of a refused package", async move {
             let erased = offload(move || packages.erase(case)).await;
             if !matches!(erased, Ok(Ok(()))) {
-                tracing::error!("a package that was refused could not be erased; it is tried again at the next start");
+                tracing::error!("a package that was refused could not be erased; a later start removes it");
             }
         });
     }

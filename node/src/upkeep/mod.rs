@@ -1,6 +1,7 @@
 //! Upkeep: the node's own clockwork. Looks, a bounded stretch of rows at a time, for what a rule of retention says is due,
-//! has the engine purge it, and then takes what was purged out of the vault: first the entry, then the key. What a crash
-//! leaves between the two is removed at the next start. Reads the store; writes through the engine alone.
+//! has the engine purge it, and then takes what was purged out of the vault: first the entry, then the key. What the
+//! vault does not let go each sweep tries again; what a crash leaves between the two is removed at the next start. Reads the
+//! store; writes through the engine alone.
 
 mod look;
 mod orphans;
@@ -114,6 +115,8 @@ pub struct Upkeep {
     seen: Mutex<Snapshot>,
     /// The first entry whose evidence may still be there.
     evidence_from: AtomicU64,
+    /// What is purged and still in the vault, by case.
+    unshredded: Mutex<BTreeMap<CaseId, Vec<Digest>>>,
     /// One sweep at a time.
     sweeping: tokio::sync::Mutex<()>,
 }
@@ -127,6 +130,7 @@ impl Upkeep {
             parts,
             seen: Mutex::new(seen),
             evidence_from: AtomicU64::default(),
+            unshredded: Mutex::default(),
             sweeping: tokio::sync::Mutex::default(),
         }
     }
@@ -171,6 +175,10 @@ impl Upkeep {
     /// When the store fails, or the engine has ended.
     pub async fn sweep(self: &Arc<Self>) -> Result<Swept, Refusal> {
         let _alone = self.sweeping.lock().await;
+        let again = std::mem::take(&mut *self.unshredded.lock());
+        for (case, names) in again {
+            self.shred(case, names).await;
+        }
         let now = self.parts.clock.now();
         let mut swept = Swept { clock_in_doubt: (self.parts.clocks_apart)() >= CLOCKS_APART_MS, ..Swept::default() };
         if swept.clock_in_doubt {
@@ -241,12 +249,14 @@ impl Upkeep {
         Ok(purged)
     }
 
-    /// The entry is durable; now the key. What fails here is removed at the next start.
+    /// The entry is durable; now the key. What fails here is tried again by the next sweep, or done by the next start.
     async fn shred(self: &Arc<Self>, case: CaseId, names: Vec<Digest>) {
         let upkeep = Arc::clone(self);
-        let outcome = offload(move || upkeep.parts.packages.retire(case, &names)).await;
+        let wanted = names.clone();
+        let outcome = offload(move || upkeep.parts.packages.retire(case, &wanted)).await;
         if !matches!(outcome, Ok(Ok(_))) {
-            tracing::error!("a purged package is still in the vault; the next start removes it");
+            tracing::error!("a purged package is still in the vault; each sweep tries again to remove it");
+            self.unshredded.lock().entry(case).or_default().extend(names);
         }
     }
 }

@@ -280,17 +280,19 @@ impl Vault {
     }
 
     /// Removes, at start, what no committed entry refers to: files that `known` does not know, files whose case has
-    /// no key, and keys of cases without files. Returns how many files and keys went.
+    /// no key, and keys of cases without files; `among` some cases alone, or all that is there. Returns how many files
+    /// and keys went.
     ///
     /// # Errors
     /// `vault_failed`.
-    pub fn clean(&self, known: &dyn Fn(&Digest) -> bool) -> Result<usize, Refusal> {
+    pub fn clean(&self, among: Option<&HashSet<CaseId>>, known: &dyn Fn(&Digest) -> bool) -> Result<usize, Refusal> {
+        let concerned = |case: Option<CaseId>| among.is_none_or(|cases| case.is_some_and(|case| cases.contains(&case)));
         let _alone = self.erasing.write();
         let keys = self.root.join("keys");
         let mut in_use = HashSet::new();
         let mut removed = self.sweep(|digest, owner| {
             let name = owner.map(key_name).filter(|name| keys.join(name).exists());
-            let kept = name.is_some() && digest.is_some_and(|digest| known(&digest));
+            let kept = !concerned(owner) || name.is_some() && digest.is_some_and(|digest| known(&digest));
             if kept {
                 in_use.extend(name);
             }
@@ -298,7 +300,8 @@ impl Vault {
         })?;
         for entry in fs::read_dir(&keys).map_err(failed)? {
             let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
-            if !in_use.contains(&name) {
+            let case = name.strip_suffix(".key").and_then(|id| id.parse().ok());
+            if concerned(case) && !in_use.contains(&name) {
                 disk::destroy(&keys, &name).map_err(failed)?;
                 removed += 1;
             }

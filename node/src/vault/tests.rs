@@ -199,10 +199,27 @@ fn a_start_removes_what_was_never_committed() {
     let known = HashSet::from([kept, outgoing]);
     fs::remove_file(root.join("keys").join(key_name(case(3)))).expect("as after half an erasure");
     let vault = vault(&root);
-    assert_eq!(vault.clean(&|digest| known.contains(digest)), Ok(5), "four files and the key of case 2");
+    assert_eq!(vault.clean(None, &|digest| known.contains(digest)), Ok(5), "four files and the key of case 2");
     assert_eq!(get(&vault, case(1), kept).expect("kept").as_slice(), NAME);
     assert_eq!(files(&root).len(), 2);
-    assert_eq!(vault.clean(&|digest| known.contains(digest)), Ok(0));
+    assert_eq!(vault.clean(None, &|digest| known.contains(digest)), Ok(0));
+}
+
+#[test]
+fn of_some_cases_alone_nothing_of_the_others_is_removed() {
+    let home = tempfile::tempdir().expect("a folder");
+    let root = home.path().join("vault");
+    let vault = vault(&root);
+    let named = put(&vault, case(1), NAME).expect("put").commitment;
+    put(&vault, case(1), b"named by nothing").expect("put");
+    put(&vault, case(2), b"named by nothing").expect("put");
+    let other = put(&vault, case(3), b"named by nothing yet").expect("put").commitment;
+    fs::write(root.join("packages/strange"), b"not ours").expect("written");
+    let among = HashSet::from([case(1), case(2)]);
+    assert_eq!(vault.clean(Some(&among), &|name| *name == named), Ok(3), "two files and the key of case 2");
+    assert_eq!(get(&vault, case(1), named).expect("kept").as_slice(), NAME);
+    assert!(get(&vault, case(3), other).is_ok());
+    assert_eq!(files(&root).len(), 5);
 }
 
 #[test]
