@@ -5,6 +5,8 @@
 
 mod look;
 mod orphans;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::BTreeMap,
@@ -81,6 +83,22 @@ pub struct Swept {
     pub held: u64,
     /// Whether nothing was purged because the clocks are apart.
     pub clock_in_doubt: bool,
+}
+
+/// Whether a purge that is so refused is one of something that was held, ended or destroyed since it was looked at. What
+/// is left of it is looked at again.
+fn changed_meanwhile(code: Code) -> bool {
+    matches!(
+        code,
+        Code::OnHold
+            | Code::WrongState
+            | Code::PackageAbsent
+            | Code::UnknownHandover
+            | Code::UnknownAlert
+            | Code::UnknownConsent
+            | Code::UnknownDraft
+            | Code::UnknownRequest
+    )
 }
 
 /// What upkeep is made of.
@@ -172,7 +190,8 @@ impl Upkeep {
     /// Purges all that is due now.
     ///
     /// # Errors
-    /// When the store fails, or the engine has ended.
+    /// When the store fails, or the engine has ended; the first refusal that nothing explains, once all that could be purged
+    /// was.
     pub async fn sweep(self: &Arc<Self>) -> Result<Swept, Refusal> {
         let _alone = self.sweeping.lock().await;
         let again = std::mem::take(&mut *self.unshredded.lock());
@@ -186,7 +205,7 @@ impl Upkeep {
                 "this clock and that of a peer are an hour apart or more; nothing is purged until one is set"
             );
         }
-        let (mut soon, mut soon_total) = (Vec::new(), 0);
+        let (mut soon, mut soon_total, mut failed) = (Vec::new(), 0, None);
         let mut place = Some(look::Place::first(EntryIndex(self.evidence_from.load(Ordering::Relaxed))));
         while let Some(at) = place.take() {
             let upkeep = Arc::clone(self);
@@ -206,9 +225,15 @@ impl Upkeep {
             soon.sort_by_key(|found| found.due.at);
             soon.truncate(SOON_MAX);
             if !swept.clock_in_doubt {
-                swept.purged += self.purge(due).await?;
-                if let Some(index) = looked.evidence_until {
-                    self.evidence_from.store(index.0, Ordering::Relaxed);
+                let (purged, refused) = self.purge(due).await;
+                swept.purged += purged;
+                match (refused, looked.evidence_until) {
+                    (None, Some(index)) => self.evidence_from.store(index.0, Ordering::Relaxed),
+                    // An engine that has ended, or a store that fails, does nothing more for the rest either.
+                    (Some(refusal), _) if matches!(refusal.code, Code::ShuttingDown | Code::StoreFailed) => {
+                        return Err(refusal);
+                    }
+                    (refused, _) => failed = failed.or(refused),
                 }
             }
             place = looked.next;
@@ -219,20 +244,27 @@ impl Upkeep {
         let mut seen = self.seen.lock();
         (seen.swept_at, seen.soon, seen.soon_total) = (Some(now), soon, soon_total);
         seen.clock_in_doubt = swept.clock_in_doubt;
-        Ok(swept)
+        failed.map_or(Ok(swept), Err)
     }
 
-    /// Purges what was found in one stretch; what is put to the engine together is committed together.
-    async fn purge(self: &Arc<Self>, due: Vec<Found>) -> Result<u64, Refusal> {
-        let mut pending = Vec::with_capacity(due.len());
+    /// Purges what was found in one stretch; what is put to the engine together is committed together. How much that was,
+    /// and the first refusal that nothing explains: it keeps nothing of the rest in the vault.
+    async fn purge(self: &Arc<Self>, due: Vec<Found>) -> (u64, Option<Refusal>) {
+        let (mut pending, mut failed) = (Vec::with_capacity(due.len()), None);
         for found in due {
             let command = Command::Purge { target: found.target.clone() };
-            pending.push((self.parts.engine.submit_waiting(command).await?, found));
+            match self.parts.engine.submit_waiting(command).await {
+                Ok(outcome) => pending.push((outcome, found)),
+                Err(refusal) => {
+                    failed = Some(refusal);
+                    break;
+                }
+            }
         }
         let mut purged = 0;
         for (outcome, found) in pending {
-            let ended = || Refusal::new(Code::ShuttingDown, "the node is shutting down");
-            match outcome.await.map_err(|_| ended())? {
+            let ended = |_| Err(Refusal::new(Code::ShuttingDown, "the node is shutting down"));
+            match outcome.await.unwrap_or_else(ended) {
                 Ok(_) => {
                     purged += 1;
                     *self.seen.lock().purged.entry(found.due.rule).or_default() += 1;
@@ -241,12 +273,11 @@ impl Upkeep {
                         self.shred(case, names).await;
                     }
                 }
-                // Held or changed since it was looked at: it is looked at again.
-                Err(refusal) if matches!(refusal.code, Code::OnHold | Code::WrongState) => {}
-                Err(refusal) => return Err(refusal),
+                Err(refusal) if changed_meanwhile(refusal.code) => {}
+                Err(refusal) => failed = failed.or(Some(refusal)),
             }
         }
-        Ok(purged)
+        (purged, failed)
     }
 
     /// The entry is durable; now the key. What fails here is tried again by the next sweep, or done by the next start.
