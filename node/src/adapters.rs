@@ -233,6 +233,7 @@ impl Upkeeping for Keeping {
             soon_total: seen.soon_total,
             purged: seen.purged.into_iter().map(|(rule, count)| (rule.as_str(), count)).collect(),
             clock_in_doubt: seen.clock_in_doubt,
+            vault_of_another: seen.vault_of_another,
         }
     }
 

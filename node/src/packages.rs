@@ -1,7 +1,10 @@
 //! Case packages between the vault, the peers' sealing keys and those who ask for them. Blocking, as
 //! the vault is: call it from a blocking task.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
 
 use passerelle_domain::{
     bundle::Bundle,
@@ -22,7 +25,7 @@ use zeroize::Zeroizing;
 use crate::{
     engine, link,
     trust::SealingKey,
-    vault::{Parts, Vault},
+    vault::{Belonging, Parts, Vault},
 };
 
 /// The packages of this node.
@@ -156,12 +159,33 @@ impl Packages {
         self.vault.retire(case, names)
     }
 
-    /// Removes what a crash left in the vault: files that `known` does not know, keys of cases without files. How many.
+    /// Whether the vault belongs to the journal whose first entry has the hash `first`; an empty one does from now on.
+    ///
+    /// # Errors
+    /// `vault_failed`, `disk_full`.
+    pub fn belonging(&self, first: Digest) -> Result<Belonging, Refusal> {
+        self.vault.belonging(first)
+    }
+
+    /// Has the vault say that it belongs to that journal, if it holds a file that `known` knows. Whether it does.
+    ///
+    /// # Errors
+    /// `vault_failed`, `disk_full`.
+    pub fn adopt_if(&self, first: Digest, known: &dyn Fn(&Digest) -> bool) -> Result<bool, Refusal> {
+        let holds = self.vault.holds_any(known)?;
+        if holds {
+            self.vault.adopt(first)?;
+        }
+        Ok(holds)
+    }
+
+    /// Removes what a crash left in the vault: files that `known` does not know, keys of cases without files; `among` some
+    /// cases alone, or all that is there. How many.
     ///
     /// # Errors
     /// `vault_failed`.
-    pub fn clean(&self, known: &dyn Fn(&Digest) -> bool) -> Result<usize, Refusal> {
-        self.vault.clean(known)
+    pub fn clean(&self, among: Option<&HashSet<CaseId>>, known: &dyn Fn(&Digest) -> bool) -> Result<usize, Refusal> {
+        self.vault.clean(among, known)
     }
 
     /// Erases a case: its key and every file of it. Whether there was a key.

@@ -162,13 +162,10 @@ pub async fn start(
     let eraser = Eraser { engine: handle.clone(), packages: packages.clone() };
     let erasing = supervisor.spawner(Phase::Link);
     erasing.spawn("eraser", eraser.run(erasing.token().clone()));
-    let orphans = {
-        let (engine, packages, own) = (handle.clone(), packages.clone(), config.society);
-        supervise::offload(move || upkeep::clean_vault(own, &engine, &packages)).await??
+    let cleaned = {
+        let (engine, packages, own, now) = (handle.clone(), packages.clone(), config.society, around.clock.now());
+        supervise::offload(move || upkeep::clean_vault(own, &engine, &packages, now)).await??
     };
-    if orphans > 0 {
-        tracing::warn!(orphans, "what a crash left in the vault was removed");
-    }
     let link = Link {
         policy: policy.subscribe(),
         pseudonyms: pseudonyms.clone(),
@@ -216,7 +213,7 @@ pub async fn start(
     };
     let feeds = Arc::new(feed::Office::open(&config, feeds).await?);
     let society = config.society;
-    let upkeep = start_upkeep(supervisor, &config, &link, &packages, &pseudonyms, &policy);
+    let upkeep = start_upkeep(supervisor, &config, &link, (&packages, cleaned), &pseudonyms, &policy);
     Ok(Node {
         society,
         feeds,
@@ -244,7 +241,7 @@ fn start_upkeep(
     supervisor: &mut Supervisor,
     config: &Config,
     link: &Link,
-    packages: &Arc<Packages>,
+    (packages, cleaned): (&Arc<Packages>, upkeep::Cleaned),
     pseudonyms: &Pseudonyms,
     policy: &watch::Sender<Arc<Policy>>,
 ) -> Arc<Upkeep> {
@@ -254,6 +251,7 @@ fn start_upkeep(
         engine: link.engine.clone(),
         clock: link.clock.clone(),
         packages: packages.clone(),
+        cleaned,
         policy: policy.subscribe(),
         pseudonyms: pseudonyms.clone(),
         signer: link.signer.clone(),

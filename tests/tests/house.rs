@@ -1,6 +1,8 @@
 //! The rules of the house that no compiler keeps: what the rooms may name, what may be linked in, what a file
 //! looks like, and that the wire still is what was frozen. Reads the sources; needs no network and no node.
 
+#[path = "house/container.rs"]
+mod container;
 #[path = "house/defects.rs"]
 mod defects;
 #[path = "house/refusals.rs"]

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 use passerelle_domain::{entry::Body, facts::Facts as _, ids::HandoverId};
-use passerelle_tests::world::{Handovers, World, journal, wait_until};
+use passerelle_tests::world::{Handovers, World, journal, sealed_and_keys, wait_until};
 use tonic_types::StatusExt as _;
 
 const PACKAGE: &str = include_str!("../../config/demo/package.toml");
@@ -48,9 +48,7 @@ fn assert_nothing_stored(folder: &Path) -> anyhow::Result<()> {
             assert!(!hit, "{} holds plain text", path.display());
         }
     }
-    let mut sealed = Vec::new();
-    files(&folder.join("vault"), &mut sealed)?;
-    assert_eq!(sealed, Vec::<PathBuf>::new(), "the vault of the reader is empty");
+    assert_eq!(sealed_and_keys(folder)?, Vec::<PathBuf>::new(), "the vault of the reader is empty");
     Ok(())
 }
 

@@ -127,6 +127,18 @@ uuid_id! {
     Epoch = "a life of a store",
 }
 
+impl Epoch {
+    /// When this life of the store began, to the millisecond, as the clock of its node said.
+    #[must_use]
+    pub fn began_at(&self) -> Time {
+        let mut millis = [0; 8];
+        if let Some((first, _)) = self.bytes().split_first_chunk::<6>() {
+            millis[2..].copy_from_slice(first);
+        }
+        Time::from_millis(u64::from_be_bytes(millis))
+    }
+}
+
 /// An alert is known by the id of the envelope that published it; handovers and consent records may
 /// stand as the subject of an entry, where any id is an envelope's.
 macro_rules! subject_ids {

@@ -167,7 +167,7 @@ pub const HANDSHAKES_MAX: usize = 64;
 pub const CLOCK_AHEAD_SECONDS_MAX: u64 = 600;
 /// How long after its expiry an alert is still shown as active, for clocks that differ.
 pub const EXPIRY_SKEW_SECONDS: u64 = 300;
-/// Refusal entries that one peer or operator may cause an hour; the rest is counted, not written.
+/// Refusal entries that one peer or operator may cause an hour with one kind of request; the rest is counted, not written.
 pub const REFUSALS_AN_HOUR_MAX: u32 = 360;
 /// Commands that wait for the engine; one more is told `busy`.
 pub const ENGINE_QUEUE_MAX: usize = 4_096;

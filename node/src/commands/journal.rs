@@ -5,11 +5,13 @@ use std::{
     io::{BufWriter, Write as _},
     path::PathBuf,
     process::ExitCode,
+    sync::Arc,
 };
 
 use anyhow::Context as _;
 use clap::Args;
 use passerelle_domain::{
+    entry::Entry,
     ids::{EntryIndex, Epoch},
     refusal::{Code, Refusal},
 };
@@ -26,6 +28,7 @@ use crate::{
         view::View,
     },
     trust::{Ed25519Verifier, TrustFolder},
+    vault::{Belonging, Vault},
 };
 
 use super::{WithConfig, say, tell};
@@ -140,7 +143,26 @@ impl Import {
         let epoch = Epoch::new(SystemClock::new().now(), SystemEntropy::new().id());
         let file = std::io::BufReader::new(file);
         let imported = export::import(config.society, &store, file, epoch, &keys, &Ed25519Verifier)?;
+        adopt_vault(&config, &store)?;
         tell(&format!("{} entries and {} objects are in the store.", imported.entries, imported.objects));
         Ok(())
     }
+}
+
+/// Has the vault that stands beside the store belong to the journal that an import brought, unless it says that it belongs
+/// to another.
+fn adopt_vault(config: &Config, store: &SledStore) -> anyhow::Result<()> {
+    let entropy = SystemEntropy::new();
+    let vault = Vault::open(&config.data_dir.join("vault"), Arc::new(move |bytes: &mut [u8]| entropy.fill(bytes)))?;
+    let first = View::of(store).entry_bytes(EntryIndex(0))?.context("the export holds no entry")?;
+    let first = Entry::hash_of(&first);
+    match vault.belonging(first)? {
+        Belonging::This => {}
+        Belonging::Unsaid => vault.adopt(first)?,
+        Belonging::Another => tell(
+            "The vault belongs to another journal than the export and is left as it is; move the vault folder away \
+             if that journal is lost for good.",
+        ),
+    }
+    Ok(())
 }

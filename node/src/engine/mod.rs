@@ -10,6 +10,8 @@ pub mod export;
 mod followed;
 pub(crate) mod limiter;
 mod run;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 use std::{collections::BTreeMap, sync::Arc};

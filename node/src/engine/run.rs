@@ -95,7 +95,7 @@ impl Engine {
         let policy = self.parts.policy.borrow().clone();
         let mut batch = Batch::new(self, head);
         for job in jobs {
-            let (command, answer) = match job {
+            let (mut command, answer) = match job {
                 Job::Decide { command, reply } => (command, reply),
                 Job::Keep { key, value } => {
                     batch.view.put(key, value);
@@ -105,11 +105,14 @@ impl Engine {
             };
             let (name, actor, subject) = (command.name(), command.actor(), command.subject());
             // Operators' refusals are counted where they are given; those of peers and callers here.
-            let foreign = matches!(command, Command::RecordRefusal { .. })
-                && !matches!(actor, Actor::Operator(_) | Actor::Program(_));
-            if foreign && limiter.admit(&actor, batch.now).is_none() {
-                batch.waiting.push((answer, Ok(Reply::Done { entry: batch.head.next() })));
-                continue;
+            if let Command::RecordRefusal { uncounted, .. } = &mut command
+                && !matches!(actor, Actor::Operator(_) | Actor::Program(_))
+            {
+                let Some(before) = limiter.admit(&actor, name, batch.now) else {
+                    batch.waiting.push((answer, Ok(Reply::Done { entry: batch.head.next() })));
+                    continue;
+                };
+                *uncounted = uncounted.saturating_add(before);
             }
             let outcome = batch.decide(command, &policy);
             self.parts.metrics.command(name, outcome.as_ref().map_err(|refusal| refusal.code).err());
@@ -118,7 +121,7 @@ impl Engine {
                 // A store that fails leaves the batch half decided: stop before anything of it counts.
                 Err(refusal) if refusal.code == Code::StoreFailed => return Err(refusal),
                 Err(refusal) => {
-                    if let Some(uncounted) = limiter.admit(&actor, batch.now) {
+                    if let Some(uncounted) = limiter.admit(&actor, name, batch.now) {
                         batch.refuse(actor, name, &refusal, subject, uncounted)?;
                     }
                     Err(refusal)

@@ -243,7 +243,7 @@ impl Keeper {
             Err(refusal) => Err(refusal),
         };
         if !matches!(gone, Ok(Ok(()))) {
-            tracing::error!("a package that was refused could not be erased; it is tried again at the next start");
+            tracing::error!("a package that was refused could not be erased; a later start removes it");
         }
     }
 }

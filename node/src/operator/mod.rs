@@ -186,7 +186,7 @@ impl Operator {
     async fn refuse(&self, request: &'static str, actor: Actor, refused: Refused) -> Status {
         let code = refused.code();
         if !refused.recorded && code.fault() != Fault::Node {
-            let admitted = self.0.refusals.lock().admit(&actor, self.clock.now());
+            let admitted = self.0.refusals.lock().admit(&actor, request, self.clock.now());
             if let Some(uncounted) = admitted {
                 // A journal that cannot take the record is told of by the engine itself.
                 let _ = self.engine.submit(Command::RecordRefusal { actor, request, code, uncounted }).await;

@@ -134,6 +134,8 @@ pub struct Kept {
     pub purged: Vec<(&'static str, u64)>,
     /// Whether purging waits because the clocks are apart.
     pub clock_in_doubt: bool,
+    /// Whether the vault belongs to another journal than the store.
+    pub vault_of_another: bool,
 }
 
 /// Retention at work.

@@ -76,6 +76,9 @@ impl Operator {
         if kept.clock_in_doubt {
             alarms.push("clock_in_doubt".to_owned());
         }
+        if kept.vault_of_another {
+            alarms.push("vault_of_another_journal".to_owned());
+        }
         alarms.extend(self.withdrawal_alarms()?);
         for peer in &peers {
             alarms.extend(peer.alarms.iter().map(|alarm| format!("{}: {alarm}", peer.society)));

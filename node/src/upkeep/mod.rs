@@ -1,9 +1,12 @@
 //! Upkeep: the node's own clockwork. Looks, a bounded stretch of rows at a time, for what a rule of retention says is due,
-//! has the engine purge it, and then takes what was purged out of the vault: first the entry, then the key. What a crash
-//! leaves between the two is removed at the next start. Reads the store; writes through the engine alone.
+//! has the engine purge it, and then takes what was purged out of the vault: first the entry, then the key. What the
+//! vault does not let go each sweep tries again; what a crash leaves between the two is removed at the next start. Reads the
+//! store; writes through the engine alone.
 
 mod look;
 mod orphans;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::BTreeMap,
@@ -30,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{clock::Clock, engine, metrics::Metrics, packages::Packages, supervise::offload};
 
-pub use orphans::clean_vault;
+pub use orphans::{Cleaned, clean_vault};
 
 /// What is told of in advance; the rest is counted.
 const SOON_MAX: usize = 1_000;
@@ -67,6 +70,8 @@ pub struct Snapshot {
     pub purged: BTreeMap<Rule, u64>,
     /// Whether purging waits because the clocks are apart.
     pub clock_in_doubt: bool,
+    /// Whether the vault belongs to another journal: the store beside it was made anew, or is missing.
+    pub vault_of_another: bool,
 }
 
 /// What one sweep did.
@@ -80,6 +85,22 @@ pub struct Swept {
     pub clock_in_doubt: bool,
 }
 
+/// Whether a purge that is so refused is one of something that was held, ended or destroyed since it was looked at. What
+/// is left of it is looked at again.
+fn changed_meanwhile(code: Code) -> bool {
+    matches!(
+        code,
+        Code::OnHold
+            | Code::WrongState
+            | Code::PackageAbsent
+            | Code::UnknownHandover
+            | Code::UnknownAlert
+            | Code::UnknownConsent
+            | Code::UnknownDraft
+            | Code::UnknownRequest
+    )
+}
+
 /// What upkeep is made of.
 pub struct Parts {
     /// Our Society.
@@ -90,6 +111,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The vault.
     pub packages: Arc<Packages>,
+    /// What the look through it at the start did.
+    pub cleaned: Cleaned,
     /// The periods in force, replaced by a reload.
     pub policy: watch::Receiver<Arc<Policy>>,
     /// The pseudonyms of cases; a rule is asked with them.
@@ -110,6 +133,8 @@ pub struct Upkeep {
     seen: Mutex<Snapshot>,
     /// The first entry whose evidence may still be there.
     evidence_from: AtomicU64,
+    /// What is purged and still in the vault, by case.
+    unshredded: Mutex<BTreeMap<CaseId, Vec<Digest>>>,
     /// One sweep at a time.
     sweeping: tokio::sync::Mutex<()>,
 }
@@ -118,10 +143,12 @@ impl Upkeep {
     /// The clockwork of its parts; it does not run before [`Upkeep::keep`].
     #[must_use]
     pub fn new(parts: Parts) -> Self {
+        let seen = Snapshot { vault_of_another: parts.cleaned.of_another, ..Snapshot::default() };
         Self {
             parts,
-            seen: Mutex::default(),
+            seen: Mutex::new(seen),
             evidence_from: AtomicU64::default(),
+            unshredded: Mutex::default(),
             sweeping: tokio::sync::Mutex::default(),
         }
     }
@@ -163,9 +190,14 @@ impl Upkeep {
     /// Purges all that is due now.
     ///
     /// # Errors
-    /// When the store fails, or the engine has ended.
+    /// When the store fails, or the engine has ended; the first refusal that nothing explains, once all that could be purged
+    /// was.
     pub async fn sweep(self: &Arc<Self>) -> Result<Swept, Refusal> {
         let _alone = self.sweeping.lock().await;
+        let again = std::mem::take(&mut *self.unshredded.lock());
+        for (case, names) in again {
+            self.shred(case, names).await;
+        }
         let now = self.parts.clock.now();
         let mut swept = Swept { clock_in_doubt: (self.parts.clocks_apart)() >= CLOCKS_APART_MS, ..Swept::default() };
         if swept.clock_in_doubt {
@@ -173,7 +205,7 @@ impl Upkeep {
                 "this clock and that of a peer are an hour apart or more; nothing is purged until one is set"
             );
         }
-        let (mut soon, mut soon_total) = (Vec::new(), 0);
+        let (mut soon, mut soon_total, mut failed) = (Vec::new(), 0, None);
         let mut place = Some(look::Place::first(EntryIndex(self.evidence_from.load(Ordering::Relaxed))));
         while let Some(at) = place.take() {
             let upkeep = Arc::clone(self);
@@ -193,9 +225,15 @@ impl Upkeep {
             soon.sort_by_key(|found| found.due.at);
             soon.truncate(SOON_MAX);
             if !swept.clock_in_doubt {
-                swept.purged += self.purge(due).await?;
-                if let Some(index) = looked.evidence_until {
-                    self.evidence_from.store(index.0, Ordering::Relaxed);
+                let (purged, refused) = self.purge(due).await;
+                swept.purged += purged;
+                match (refused, looked.evidence_until) {
+                    (None, Some(index)) => self.evidence_from.store(index.0, Ordering::Relaxed),
+                    // An engine that has ended, or a store that fails, does nothing more for the rest either.
+                    (Some(refusal), _) if matches!(refusal.code, Code::ShuttingDown | Code::StoreFailed) => {
+                        return Err(refusal);
+                    }
+                    (refused, _) => failed = failed.or(refused),
                 }
             }
             place = looked.next;
@@ -206,20 +244,27 @@ impl Upkeep {
         let mut seen = self.seen.lock();
         (seen.swept_at, seen.soon, seen.soon_total) = (Some(now), soon, soon_total);
         seen.clock_in_doubt = swept.clock_in_doubt;
-        Ok(swept)
+        failed.map_or(Ok(swept), Err)
     }
 
-    /// Purges what was found in one stretch; what is put to the engine together is committed together.
-    async fn purge(self: &Arc<Self>, due: Vec<Found>) -> Result<u64, Refusal> {
-        let mut pending = Vec::with_capacity(due.len());
+    /// Purges what was found in one stretch; what is put to the engine together is committed together. How much that was,
+    /// and the first refusal that nothing explains: it keeps nothing of the rest in the vault.
+    async fn purge(self: &Arc<Self>, due: Vec<Found>) -> (u64, Option<Refusal>) {
+        let (mut pending, mut failed) = (Vec::with_capacity(due.len()), None);
         for found in due {
             let command = Command::Purge { target: found.target.clone() };
-            pending.push((self.parts.engine.submit_waiting(command).await?, found));
+            match self.parts.engine.submit_waiting(command).await {
+                Ok(outcome) => pending.push((outcome, found)),
+                Err(refusal) => {
+                    failed = Some(refusal);
+                    break;
+                }
+            }
         }
         let mut purged = 0;
         for (outcome, found) in pending {
-            let ended = || Refusal::new(Code::ShuttingDown, "the node is shutting down");
-            match outcome.await.map_err(|_| ended())? {
+            let ended = |_| Err(Refusal::new(Code::ShuttingDown, "the node is shutting down"));
+            match outcome.await.unwrap_or_else(ended) {
                 Ok(_) => {
                     purged += 1;
                     *self.seen.lock().purged.entry(found.due.rule).or_default() += 1;
@@ -228,20 +273,21 @@ impl Upkeep {
                         self.shred(case, names).await;
                     }
                 }
-                // Held or changed since it was looked at: it is looked at again.
-                Err(refusal) if matches!(refusal.code, Code::OnHold | Code::WrongState) => {}
-                Err(refusal) => return Err(refusal),
+                Err(refusal) if changed_meanwhile(refusal.code) => {}
+                Err(refusal) => failed = failed.or(Some(refusal)),
             }
         }
-        Ok(purged)
+        (purged, failed)
     }
 
-    /// The entry is durable; now the key. What fails here is removed at the next start.
+    /// The entry is durable; now the key. What fails here is tried again by the next sweep, or done by the next start.
     async fn shred(self: &Arc<Self>, case: CaseId, names: Vec<Digest>) {
         let upkeep = Arc::clone(self);
-        let outcome = offload(move || upkeep.parts.packages.retire(case, &names)).await;
+        let wanted = names.clone();
+        let outcome = offload(move || upkeep.parts.packages.retire(case, &wanted)).await;
         if !matches!(outcome, Ok(Ok(_))) {
-            tracing::error!("a purged package is still in the vault; the next start removes it");
+            tracing::error!("a purged package is still in the vault; each sweep tries again to remove it");
+            self.unshredded.lock().entry(case).or_default().extend(names);
         }
     }
 }

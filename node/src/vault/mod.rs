@@ -7,6 +7,7 @@
 //! packages/<commitment>     what is known of a case
 //! evidence/<commitment>     what proves a consent: a signed form, a recording
 //! outgoing/<digest>         a package sealed to a peer, until the peer has it
+//! journal                   the hash of the first entry of the journal that names all this
 //! ```
 //!
 //! Overwriting a key reaches the place it stood in, not what a flash disk has moved; keep the vault on an encrypted disk.
@@ -30,12 +31,14 @@ use zeroize::Zeroizing;
 
 use crate::trust::{Fill, SealingKey, disk, seal};
 
+mod belonging;
 mod parts;
 mod retire;
 mod sealed;
 #[cfg(test)]
 mod tests;
 
+pub use belonging::Belonging;
 pub use parts::{Opened, Parts};
 use sealed::{CaseKey, KEY_BYTES};
 
@@ -121,6 +124,7 @@ impl Vault {
                 .and_then(|()| disk::remove_unfinished(&folder))
                 .map_err(failed)?;
         }
+        disk::remove_unfinished(root).map_err(failed)?;
         Ok(Self { root: root.to_owned(), fill, erasing: RwLock::default(), key_making: Mutex::default() })
     }
 
@@ -276,17 +280,19 @@ impl Vault {
     }
 
     /// Removes, at start, what no committed entry refers to: files that `known` does not know, files whose case has
-    /// no key, and keys of cases without files. Returns how many files and keys went.
+    /// no key, and keys of cases without files; `among` some cases alone, or all that is there. Returns how many files
+    /// and keys went.
     ///
     /// # Errors
     /// `vault_failed`.
-    pub fn clean(&self, known: &dyn Fn(&Digest) -> bool) -> Result<usize, Refusal> {
+    pub fn clean(&self, among: Option<&HashSet<CaseId>>, known: &dyn Fn(&Digest) -> bool) -> Result<usize, Refusal> {
+        let concerned = |case: Option<CaseId>| among.is_none_or(|cases| case.is_some_and(|case| cases.contains(&case)));
         let _alone = self.erasing.write();
         let keys = self.root.join("keys");
         let mut in_use = HashSet::new();
         let mut removed = self.sweep(|digest, owner| {
             let name = owner.map(key_name).filter(|name| keys.join(name).exists());
-            let kept = name.is_some() && digest.is_some_and(|digest| known(&digest));
+            let kept = !concerned(owner) || name.is_some() && digest.is_some_and(|digest| known(&digest));
             if kept {
                 in_use.extend(name);
             }
@@ -294,7 +300,8 @@ impl Vault {
         })?;
         for entry in fs::read_dir(&keys).map_err(failed)? {
             let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
-            if !in_use.contains(&name) {
+            let case = name.strip_suffix(".key").and_then(|id| id.parse().ok());
+            if concerned(case) && !in_use.contains(&name) {
                 disk::destroy(&keys, &name).map_err(failed)?;
                 removed += 1;
             }

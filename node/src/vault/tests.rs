@@ -199,10 +199,51 @@ fn a_start_removes_what_was_never_committed() {
     let known = HashSet::from([kept, outgoing]);
     fs::remove_file(root.join("keys").join(key_name(case(3)))).expect("as after half an erasure");
     let vault = vault(&root);
-    assert_eq!(vault.clean(&|digest| known.contains(digest)), Ok(5), "four files and the key of case 2");
+    assert_eq!(vault.clean(None, &|digest| known.contains(digest)), Ok(5), "four files and the key of case 2");
     assert_eq!(get(&vault, case(1), kept).expect("kept").as_slice(), NAME);
     assert_eq!(files(&root).len(), 2);
-    assert_eq!(vault.clean(&|digest| known.contains(digest)), Ok(0));
+    assert_eq!(vault.clean(None, &|digest| known.contains(digest)), Ok(0));
+}
+
+#[test]
+fn of_some_cases_alone_nothing_of_the_others_is_removed() {
+    let home = tempfile::tempdir().expect("a folder");
+    let root = home.path().join("vault");
+    let vault = vault(&root);
+    let named = put(&vault, case(1), NAME).expect("put").commitment;
+    put(&vault, case(1), b"named by nothing").expect("put");
+    put(&vault, case(2), b"named by nothing").expect("put");
+    let other = put(&vault, case(3), b"named by nothing yet").expect("put").commitment;
+    fs::write(root.join("packages/strange"), b"not ours").expect("written");
+    let among = HashSet::from([case(1), case(2)]);
+    assert_eq!(vault.clean(Some(&among), &|name| *name == named), Ok(3), "two files and the key of case 2");
+    assert_eq!(get(&vault, case(1), named).expect("kept").as_slice(), NAME);
+    assert!(get(&vault, case(3), other).is_ok());
+    assert_eq!(files(&root).len(), 5);
+}
+
+#[test]
+fn a_vault_belongs_to_the_journal_that_began_it_and_an_empty_one_to_whoever_asks() {
+    let home = tempfile::tempdir().expect("a folder");
+    let root = home.path().join("vault");
+    let (ours, theirs) = (Digest::of(b"our first entry"), Digest::of(b"another first entry"));
+    let holder = vault(&root);
+    assert_eq!(holder.belonging(theirs), Ok(Belonging::This), "nothing is in it yet");
+    assert_eq!(holder.belonging(ours), Ok(Belonging::This), "still nothing");
+    let package = put(&holder, case(1), NAME).expect("put").commitment;
+    assert_eq!(vault(&root).belonging(ours), Ok(Belonging::This), "over a restart");
+    assert_eq!(holder.belonging(theirs), Ok(Belonging::Another));
+    for damaged in ["", "half", &"x".repeat(64), &"0".repeat(65)] {
+        fs::write(root.join("journal"), damaged).expect("written");
+        assert_eq!(holder.belonging(ours), Ok(Belonging::Another), "{damaged:?}");
+    }
+    fs::remove_file(root.join("journal")).expect("there");
+    assert_eq!(holder.belonging(ours), Ok(Belonging::Unsaid), "as a release before wrote it");
+    assert_eq!(holder.holds_any(&|name| *name == theirs), Ok(false));
+    assert_eq!(holder.holds_any(&|name| *name == package), Ok(true));
+    holder.adopt(ours).expect("adopted");
+    assert_eq!(holder.belonging(ours), Ok(Belonging::This));
+    assert_eq!(get(&holder, case(1), package).expect("kept").as_slice(), NAME);
 }
 
 #[test]

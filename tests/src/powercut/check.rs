@@ -277,7 +277,8 @@ impl Check<'_> {
             durable.wait_for(|durable| durable.entries > 0).await.map(|_| ())
         })?;
         purge(handle, packages).context("what was erased cannot be purged")?;
-        clean_vault(self.site.society(), handle, packages).context("the vault cannot be cleaned")?;
+        clean_vault(self.site.society(), handle, packages, SystemClock::new().now())
+            .context("the vault cannot be cleaned")?;
         for (id, row) in handovers(&**handle.store())? {
             if let Some(package) = row.package
                 && is_kept(&handle.view(), id, &row)?

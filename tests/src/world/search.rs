@@ -35,8 +35,7 @@ pub fn plaintexts() -> anyhow::Result<Vec<Needle>> {
 /// # Errors
 /// When a file cannot be read.
 pub fn needles(folder: &Path) -> anyhow::Result<Vec<Needle>> {
-    let mut all = Vec::new();
-    files(&folder.join("vault"), &mut all)?;
+    let all = sealed_and_keys(folder)?;
     let needle = |path: PathBuf| -> anyhow::Result<Needle> {
         let bytes = fs::read(&path)?;
         ensure!(bytes.len() >= WINDOW, "{} is too short to be looked for", path.display());
@@ -87,9 +86,17 @@ pub fn search(folder: &Path, needles: &[Needle], when: &str) -> anyhow::Result<(
 /// # Errors
 /// When it cannot be listed.
 pub fn vault_files(folder: &Path) -> anyhow::Result<usize> {
+    Ok(sealed_and_keys(folder)?.len())
+}
+
+/// What of a vault says something about a case: not the name of the journal that it belongs to.
+///
+/// # Errors
+/// When it cannot be listed.
+pub fn sealed_and_keys(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut all = Vec::new();
     for part in ["keys", "packages", "outgoing", "evidence"] {
         files(&folder.join("vault").join(part), &mut all)?;
     }
-    Ok(all.len())
+    Ok(all)
 }
