@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use passerelle_domain::{
+    digest::Digest,
     facts::Facts as _,
     handover::State,
     ids::{CaseId, ConsentId, HandoverId},
@@ -29,6 +30,8 @@ const CONSENT: &str = include_str!("../../../../config/demo/consent-mali-only.to
 const HANDOVER: &str = include_str!("../../../../config/demo/handover.toml");
 const PACKAGE: &str = include_str!("../../../../config/demo/package.toml");
 
+/// How many consents of a thousand are recorded as they are spoken.
+const SPOKEN_PERMILLE: u64 = 400;
 /// How often people look whether the other end has done its part.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// For how long they do.
@@ -59,6 +62,8 @@ pub enum Twist {
     WithdrawnCrossing,
     /// The consent ends before a person releases the case.
     Ended,
+    /// It is offered while there is no line to the other Society, and the consent ends before there is one.
+    EndsUnsent,
     /// The other Society hands the person over to a third, and then the consent is taken back where it was first given.
     PassedOn,
 }
@@ -77,6 +82,7 @@ impl Twist {
         Self::WithdrawnUnsent,
         Self::WithdrawnCrossing,
         Self::Ended,
+        Self::EndsUnsent,
         Self::PassedOn,
     ];
 }
@@ -188,6 +194,7 @@ impl Script<'_> {
         match self.twist {
             Twist::WithdrawnUnsent => return self.stops_unsent().await,
             Twist::Lapses => return self.lapses_unsent().await,
+            Twist::EndsUnsent => return self.ends_unsent().await,
             _ => {}
         }
         if !self.consents().await || !self.offers().await {
@@ -269,13 +276,18 @@ impl Script<'_> {
         }
     }
 
-    pub(super) async fn consents(&self) -> bool {
+    pub(super) async fn consents(&mut self) -> bool {
         let named = self.people.sites[self.named()].society;
         let Ok(mut record) = toml::from_str::<serde_json::Value>(CONSENT) else { return false };
         record["recipients"] = serde_json::json!([named]);
         record["countries"] = serde_json::json!([named]);
         if let Some(until) = self.until {
             record["valid_until"] = serde_json::json!(until);
+        }
+        let voice = self.chance.permille(SPOKEN_PERMILLE).then(|| format!("OggS the voice of {}", self.consent));
+        if let Some(voice) = &voice {
+            record["collection"] = "oral_recorded".into();
+            record["evidence"] = Digest::of(voice.as_bytes()).to_string().into();
         }
         let agreed = Agreed {
             consent: self.consent,
@@ -300,7 +312,24 @@ impl Script<'_> {
             accepted: None,
             withdrawn: None,
         });
+        if let Some(voice) = voice {
+            self.proves(voice).await;
+        }
         true
+    }
+
+    /// The recording of the consent is kept; the case goes on without it too.
+    async fn proves(&self, voice: String) {
+        let message = v1::KeepEvidenceRequest {
+            consent_id: self.consent.to_string(),
+            kind: "recording".to_owned(),
+            content: voice.into_bytes(),
+        };
+        let _ =
+            self.ask(self.from, "evidence", message, |operator, request| async move {
+                operator.keep_evidence(request).await
+            })
+            .await;
     }
 
     pub(super) async fn offers(&mut self) -> bool {

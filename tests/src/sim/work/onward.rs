@@ -74,6 +74,24 @@ impl Script<'_> {
         }
     }
 
+    /// Once there is no line to the other Society, the case is offered, and the consent ends. An alert waits behind it.
+    pub(super) async fn ends_unsent(mut self) {
+        let before = self.until_apart().await;
+        if before.is_none() {
+            return;
+        }
+        let lasts = self.chance.millis(1_000, 3_000);
+        self.until = Some(self.people.clock(self.from).plus(lasts));
+        if !self.consents().await || !self.offers().await {
+            return;
+        }
+        tokio::time::sleep(lasts).await;
+        self.people.raise(self.from, false, false, self.chance.clone()).await;
+        if self.people.sites[self.from].apart_from(self.to) == before {
+            self.people.ledger.lock().ended_unsent(self.from, self.handover);
+        }
+    }
+
     /// The package is released, and before it arrives the consent is taken back where it goes.
     pub(super) async fn crosses(self) {
         let deadline = tokio::time::Instant::now() + Duration::from_secs(200);
