@@ -17,13 +17,13 @@ use passerelle_proto::v1::{
 use tonic::{Request, Status};
 use tonic_types::StatusExt as _;
 
-use super::{AGAIN_AFTER, ANSWER_WITHIN, People, TRIES, entropy};
+use super::{People, entropy};
 use crate::sim::{
     chance::Chance,
     invariants::Invariant,
     ledger::Agreed,
     network::{address, paths::Millis},
-    site::OPERATOR,
+    site::{OPERATOR, Up},
 };
 
 const CONSENT: &str = include_str!("../../../../config/demo/consent-mali-only.toml");
@@ -85,6 +85,9 @@ impl Twist {
         Self::EndsUnsent,
         Self::PassedOn,
     ];
+
+    /// Those whose offer waits for a line to the other Society.
+    pub const UNSENT: &[Self] = &[Self::Lapses, Self::WithdrawnUnsent, Self::EndsUnsent];
 }
 
 /// What people know of a case.
@@ -147,12 +150,7 @@ impl People {
         M: Clone,
         F: Future<Output = Result<T, Status>>,
     {
-        let mut last = "the node was never up".to_owned();
-        for _ in 0..TRIES {
-            let Some(up) = self.sites[node].up() else {
-                tokio::time::sleep(AGAIN_AFTER).await;
-                continue;
-            };
+        let once = |up: Up| {
             let mut request = Request::new(message.clone());
             request.extensions_mut().insert(OperatorInfo {
                 name: OPERATOR.to_owned(),
@@ -160,32 +158,19 @@ impl People {
                 serial: String::new(),
                 not_after: self.clock(node),
             });
-            match tokio::time::timeout(ANSWER_WITHIN, call(up.operator, request)).await {
-                Ok(Ok(answer)) => {
-                    self.tell(node, format_args!("people: {what} is acknowledged"));
-                    self.ledger.lock().counts.acknowledged += 1;
-                    return Ok(answer);
-                }
-                Ok(Err(status)) => {
-                    let code =
-                        status.get_details_error_info().map_or_else(|| status.code().to_string(), |info| info.reason);
-                    self.ledger.lock().counts.refused += 1;
-                    self.tell(node, format_args!("people: {what} is refused: {code}"));
-                    let again = matches!(
-                        status.code(),
-                        tonic::Code::ResourceExhausted | tonic::Code::Unavailable | tonic::Code::Internal
-                    );
-                    last = code;
-                    if !again {
-                        break;
-                    }
-                }
-                Err(_) => self.tell(node, format_args!("people: {what} is not answered")),
-            }
-            tokio::time::sleep(AGAIN_AFTER).await;
-        }
-        Err(last)
+            let asked = call(up.operator, request);
+            async move { asked.await.map_err(|status| code_of(&status)) }
+        };
+        self.patiently(node, what, once).await
     }
+}
+
+/// The code of a refusal, and whether to ask again.
+fn code_of(status: &Status) -> (String, bool) {
+    let code = status.get_details_error_info().map_or_else(|| status.code().to_string(), |info| info.reason);
+    let again =
+        matches!(status.code(), tonic::Code::ResourceExhausted | tonic::Code::Unavailable | tonic::Code::Internal);
+    (code, again)
 }
 
 impl Script<'_> {
@@ -425,7 +410,17 @@ impl Script<'_> {
 
     /// Waits until the handover is known at a node and stands there as it should.
     pub(super) async fn until(&self, node: usize, holds: impl Fn(State) -> bool) -> bool {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
+        self.until_seen(node, (LOOK_EVERY, PATIENCE), holds).await
+    }
+
+    /// The same, looking at another pace for another time.
+    pub(super) async fn until_seen(
+        &self,
+        node: usize,
+        (every, patience): (Duration, Duration),
+        holds: impl Fn(State) -> bool,
+    ) -> bool {
+        let deadline = tokio::time::Instant::now() + patience;
         while tokio::time::Instant::now() < deadline {
             let state = self.people.sites[node].up().and_then(|up| {
                 let row = up.node.engine.view().handover(self.handover).ok().flatten();
@@ -434,7 +429,7 @@ impl Script<'_> {
             match state {
                 Some(state) if holds(state) => return true,
                 Some(state) if state.has_ended() => return false,
-                _ => tokio::time::sleep(LOOK_EVERY).await,
+                _ => tokio::time::sleep(every).await,
             }
         }
         false
