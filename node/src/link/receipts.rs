@@ -1,6 +1,8 @@
 //! Receipts of one session: those that are signed here over what has become durable, and those of the peer. May ask
 //! the engine, and the rows of the lanes.
 
+use std::time::Duration;
+
 use passerelle_domain::{
     decide::Command,
     defect,
@@ -11,7 +13,6 @@ use passerelle_domain::{
     receipt::{BriefReceipt, Receipt, Rejection, SignedReceipt},
     refusal::{Code, Refusal},
     rows::LaneIn,
-    time::Time,
 };
 
 use super::session::{Driver, Due};
@@ -66,15 +67,16 @@ impl Driver<'_> {
         self.submit(Command::TakeReceipt { peer: self.peer, receipt, signed }, Due::Other).await
     }
 
-    /// When the receipts that wait for others are to be made, if any do.
-    pub(super) fn receipts_due_at(&self) -> Option<Time> {
-        self.receiptable.iter().any(Option::is_some).then(|| self.receipt_pace.next())
+    /// How long until the receipts that wait for others are to be made, if any do.
+    pub(super) fn receipts_due_in(&self) -> Option<Duration> {
+        let wait = || self.receipt_pace.next().saturating_sub(self.link.clock.monotonic());
+        self.receiptable.iter().any(Option::is_some).then(wait)
     }
 
     /// Signs a receipt for each lane in which something became durable. One over plain alerts may wait for more of them,
     /// unless the peer's window waits for it.
     pub(super) fn make_receipts(&mut self) {
-        let (now, wanted) = (self.link.clock.now(), self.session.is_report_due());
+        let (now, wanted) = (self.link.clock.monotonic(), self.session.is_report_due());
         for (at, lane) in Lane::ALL.iter().enumerate() {
             let may_wait = self.receiptable[at].as_ref().is_some_and(|next| next.may_wait) && !wanted;
             if may_wait && !self.receipt_pace.admit(now) {

@@ -121,7 +121,7 @@ impl<'a> Driver<'a> {
             under_way: FuturesOrdered::new(),
             receipted: [Position(0); 3],
             receiptable: [None, None, None],
-            receipt_pace: ReceiptPace::new(link.clock.now()),
+            receipt_pace: ReceiptPace::new(link.clock.monotonic()),
         })
     }
 
@@ -156,7 +156,7 @@ impl<'a> Driver<'a> {
         let mut policy = self.link.policy.clone();
         let clock = self.link.clock.clone();
         loop {
-            if self.receipts_due_at().is_some_and(|at| at <= clock.now()) {
+            if self.receipts_due_in().is_some_and(|wait| wait.is_zero()) {
                 self.make_receipts();
             }
             self.fill().await?;
@@ -165,8 +165,8 @@ impl<'a> Driver<'a> {
                 return Err(Refusal::new(Code::PeerUnreachable, "nothing was heard for too long"));
             }
             let replaced = self.place.as_ref().map(|place| place.end.clone());
-            let wake_at = self.session.wake_at(now);
-            let wake = self.receipts_due_at().map_or(wake_at, |due| due.min(wake_at)).since(now);
+            let wake = self.session.wake_at(now).since(now);
+            let wake = self.receipts_due_in().map_or(wake, |due| due.min(wake));
             tokio::select! {
                 biased;
                 () = stop.cancelled() => {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     CAP_MEDIA_TYPE, CapHeader, CapImport, CapOptions,
-    form::{Faults, cap_time, child, children, free_text, items, one_line, shortened, text},
+    form::{Faults, cap_time, child, children, free_text, items, one_line, pairs, shortened, text},
     geometry, header, places, sender, sender_society,
     write::{self, Alias, Issued},
     xml::{self, AlertTree, Element},
@@ -77,7 +77,7 @@ pub fn imported(issued: &Issued<'_>) -> Option<Imported> {
 }
 
 /// Elements whose words a document may hold beside those that an import reads, and a person may stand in.
-const BESIDE: [&str; 4] = ["contact", "senderName", "audience", "resource"];
+const BESIDE: [&str; 4] = ["contact", "senderName", "audience", "web"];
 
 /// The document that an alert was imported from, where it may stand for the alert before everybody: it is Actual and
 /// Public itself, the alert says what it says and nothing besides, and no one is named where an import does not look.
@@ -89,12 +89,7 @@ pub fn public_original<'a>(issued: &Issued<'a>) -> Option<&'a [u8]> {
     let root = xml::alert(&original.bytes)?.root;
     let shown = text(&root, "scope") == Some("Public") && text(&root, "status") == Some(Mode::Actual.as_str());
     let infos = || children(&root, "info");
-    let beside = infos().flat_map(|info| BESIDE.iter().flat_map(move |name| children(info, name)));
-    let nobody = beside.into_iter().all(|element| {
-        let inside = child(element, "resourceDesc").map_or("", |inside| inside.text.as_str());
-        free_text(&element.text).is_ok() && free_text(inside).is_ok()
-    });
-    if !shown || !nobody {
+    if !shown || !infos().flat_map(beside).all(|words| free_text(words).is_ok()) {
         return None;
     }
     let options = CapOptions { event: Some(alert.event), source_type: Some(alert.source_type) };
@@ -111,6 +106,18 @@ pub fn public_original<'a>(issued: &Issued<'a>) -> Option<&'a [u8]> {
     };
     let again = Alert::from_draft(draft, alert.sent_at).ok()?;
     (again == *alert).then_some(&original.bytes)
+}
+
+/// What an info block says where an import does not look: names and values of other profiles too.
+fn beside(info: &Element) -> impl Iterator<Item = &str> {
+    let plain = BESIDE.iter().flat_map(|name| children(info, name)).map(|element| element.text.as_str());
+    let resources = children(info, "resource").flat_map(|resource| {
+        ["resourceDesc", "uri"].into_iter().flat_map(move |name| children(resource, name).map(|one| one.text.as_str()))
+    });
+    let codes = children(info, "area").flat_map(|area| pairs(area, "geocode"));
+    let foreign = pairs(info, "parameter").chain(pairs(info, "eventCode")).chain(codes);
+    let foreign = foreign.filter(|(_, name, _)| !name.starts_with("sp:"));
+    plain.chain(resources).chain(foreign.flat_map(|(_, name, value)| [name, value]))
 }
 
 /// The polygons of a CAP document, each once, their points as latitude and longitude in degrees. What is no polygon is
@@ -309,6 +316,24 @@ mod tests {
             (
                 "a telephone where nobody looks",
                 warning(&[("    <parameter>", "    <contact>Awa, +221 77 123 45 67</contact>\n    <parameter>")]),
+            ),
+            (
+                "a telephone in a parameter of another profile",
+                warning(&[(
+                    "    <parameter>",
+                    "    <parameter><valueName>Garde</valueName><value>Awa +221 77 123 45 67</value></parameter>\n    <parameter>",
+                )]),
+            ),
+            (
+                "an account in an address",
+                warning(&[("    <parameter>", "    <web>https://facebook.com/awa.diop</web>\n    <parameter>")]),
+            ),
+            (
+                "a telephone as the code of a place",
+                warning(&[(
+                    "</area>",
+                    "<geocode><valueName>office</valueName><value>+221 77 123 45 67</value></geocode></area>",
+                )]),
             ),
         ] {
             assert_eq!(shown(&taken(&document, |_| {})), None, "{story}");

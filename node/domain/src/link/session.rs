@@ -270,19 +270,15 @@ impl Session {
             let at = slot(lane);
             let (ours, theirs) = (&self.local[at], &hello.lanes[at]);
             let held = crate::defect!(NoResume => theirs.received.max(ours.receipted), else theirs.received);
-            if theirs.received >= ours.receipted && theirs.received > Position(0) {
-                // Either the receipt was lost, or our store was restored and its end of the lane has forked; where both
+            if theirs.received.max(ours.receipted) > Position(0) {
+                // Before anything is sent: the receipt was lost, or our store was restored and its end of the lane has
+                // forked, or the peer's was, and gets again what it lost unless some of that is missing here; where both
                 // were, as many envelopes may be others.
                 self.held[at] = true;
                 events.push(Event::Advance { lane, position: theirs.received, hash: theirs.received_hash });
             }
             if held < ours.receipted || theirs.queued < ours.received {
                 events.push(Event::Alarm(Alarm::PeerRestored(lane)));
-            }
-            if held < ours.receipted {
-                // It gets again what it lost, unless some of that was before our own store was restored.
-                self.held[at] = true;
-                events.push(Event::Advance { lane, position: theirs.received, hash: theirs.received_hash });
             }
             self.outgoing[at] = Outgoing::new(lane, held, theirs.partial_bytes, ours.queued);
         }
