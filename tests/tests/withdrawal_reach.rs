@@ -173,7 +173,7 @@ fn hello_of(node: &Node) -> anyhow::Result<Hello> {
 }
 
 /// Dials Mali with the keys in `folder` and brings one parcel as the first of the bulk lane; what the receipt rejects.
-async fn brought(folder: &Path, hello: Hello, parcel: &[u8]) -> anyhow::Result<Vec<(Position, String)>> {
+async fn brought(folder: &Path, hello: Hello, bytes: &[u8]) -> anyhow::Result<Vec<(Position, String)>> {
     let (_, trust) = TrustFolder::open_at(&folder.join("trust"))?;
     let known = peers::read_bundles(&PeerBundles::open(folder)?)?;
     let live = LiveTrust::new(&peers::material(&trust.identity, trust.bundle.bundle(), &known), Arc::new(now))?;
@@ -185,13 +185,8 @@ async fn brought(folder: &Path, hello: Hello, parcel: &[u8]) -> anyhow::Result<V
     frames.send(v1::Frame::from(Frame::Hello(hello))).await?;
     let mut answers = LinkServiceClient::new(channel).exchange(ReceiverStream::new(outgoing)).await?.into_inner();
     let mut content = Vec::new();
-    let mut length = parcel.len() as u64;
-    while length >= 0x80 {
-        content.push(length as u8 | 0x80);
-        length >>= 7;
-    }
-    content.push(length as u8);
-    content.extend_from_slice(parcel);
+    parcel::put_varint(&mut content, bytes.len() as u64);
+    content.extend_from_slice(bytes);
     let piece = Piece { lane: Lane::Bulk, position: Position(1), offset: 0, content, deflated: false };
     let mut sent = false;
     let heard = async {

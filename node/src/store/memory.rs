@@ -3,12 +3,15 @@
 
 use std::{
     collections::BTreeMap,
-    ops::Bound::{Excluded, Included},
+    ops::Bound::{self, Excluded, Included},
 };
 
 use parking_lot::Mutex;
 
 use super::{Batch, Direction, Row, Store, StoreError, Value};
+
+/// Keys from one to another.
+pub type Range = (Bound<Value>, Bound<Value>);
 
 /// The steps of one commit, at each of which it can be stopped: before anything is written, after it is written and
 /// before it is durable, and after it is durable and before the caller hears of it.
@@ -121,37 +124,11 @@ impl Store for MemoryStore {
         until: &[u8],
         direction: Direction,
     ) -> Box<dyn Iterator<Item = Result<Row, StoreError>> + 'a> {
-        let (mut low, mut high, mut ended) = (Included(from.to_vec()), until.to_vec(), from >= until);
-        // One look-up a row, so that no lock is held between them and commits go on, as in the store on disk.
-        Box::new(std::iter::from_fn(move || {
-            if ended {
-                return None;
-            }
+        scan_with(from, until, direction, move |range| {
             let state = self.state.lock();
-            let rows = match state.read() {
-                Ok(rows) => rows,
-                Err(error) => {
-                    ended = true;
-                    return Some(Err(error));
-                }
-            };
-            let mut range = rows.range((low.clone(), Excluded(high.clone())));
-            let found = match direction {
-                Direction::Forward => range.next(),
-                Direction::Backward => range.next_back(),
-            };
-            let Some((key, value)) = found else {
-                ended = true;
-                return None;
-            };
-            match direction {
-                Direction::Forward => low = Excluded(key.clone()),
-                Direction::Backward => high = key.clone(),
-            }
-            // Both bounds on one key is a range that a BTreeMap refuses.
-            ended = matches!(&low, Excluded(low) | Included(low) if *low >= high);
-            Some(Ok((key.clone(), value.clone())))
-        }))
+            let found = row_at(state.read()?, range, direction);
+            Ok(found.map(|(key, value)| (key.clone(), value.clone())))
+        })
     }
 
     fn commit(&self, batch: Batch) -> Result<(), StoreError> {
@@ -176,8 +153,48 @@ impl Store for MemoryStore {
     }
 }
 
+/// The first row of a range of keys, or the last one.
+pub fn row_at(rows: &BTreeMap<Value, Value>, range: Range, direction: Direction) -> Option<(&Value, &Value)> {
+    let mut range = rows.range(range);
+    match direction {
+        Direction::Forward => range.next(),
+        Direction::Backward => range.next_back(),
+    }
+}
+
+/// A scan that looks once a row for what comes next in a range of keys, so that no lock is held between rows and commits
+/// go on, as in the store on disk. It ends with the first error.
+pub fn scan_with<'a>(
+    from: &[u8],
+    until: &[u8],
+    direction: Direction,
+    look: impl Fn(Range) -> Result<Option<Row>, StoreError> + 'a,
+) -> Box<dyn Iterator<Item = Result<Row, StoreError>> + 'a> {
+    let (mut low, mut high, mut ended) = (Included(from.to_vec()), until.to_vec(), from >= until);
+    Box::new(std::iter::from_fn(move || {
+        if ended {
+            return None;
+        }
+        let found = look((low.clone(), Excluded(high.clone()))).transpose();
+        let Some(Ok((key, _))) = &found else {
+            ended = true;
+            return found;
+        };
+        match direction {
+            Direction::Forward => low = Excluded(key.clone()),
+            Direction::Backward => high.clone_from(key),
+        }
+        // Both bounds on one key is a range that a BTreeMap refuses.
+        ended = matches!(&low, Excluded(low) | Included(low) if *low >= high);
+        found
+    }))
+}
+
 /// Applies `writes` to `rows` and returns the writes that undo them.
-fn apply(rows: &mut BTreeMap<Value, Value>, writes: BTreeMap<Value, Option<Value>>) -> BTreeMap<Value, Option<Value>> {
+pub fn apply(
+    rows: &mut BTreeMap<Value, Value>,
+    writes: BTreeMap<Value, Option<Value>>,
+) -> BTreeMap<Value, Option<Value>> {
     writes
         .into_iter()
         .map(|(key, value)| {

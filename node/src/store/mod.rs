@@ -136,7 +136,8 @@ impl Batch {
     }
 
     /// The writes in the order of their keys, taken out.
-    fn into_rows(self) -> BTreeMap<Vec<u8>, Option<Vec<u8>>> {
+    #[must_use]
+    pub fn into_rows(self) -> BTreeMap<Vec<u8>, Option<Vec<u8>>> {
         self.rows
     }
 }

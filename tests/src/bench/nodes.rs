@@ -11,7 +11,6 @@ use std::{
 };
 
 use anyhow::Context as _;
-use hyper_util::rt::TokioIo;
 use passerelle_domain::society::Society;
 use passerelle_node::{
     clock::{Clock as _, SystemClock},
@@ -25,11 +24,10 @@ use passerelle_proto::v1::{
 };
 use tempfile::TempDir;
 use tokio::{
-    net::UnixStream,
     process::{Child, Command},
     task::JoinSet,
 };
-use tonic::transport::{Channel, Endpoint, Uri};
+use tonic::transport::Channel;
 
 use super::{
     NODE,
@@ -37,6 +35,7 @@ use super::{
     load::{CONNECTIONS_MAX, raise_at},
     system::{Arrivals, Caller, End, Meter, Place, Published, SetUp, System, free_port, last_words},
 };
+use crate::world::channel;
 
 /// How long a node may take to start or stop: one with ten million alerts on a busy machine.
 pub(super) const PATIENCE: Duration = Duration::from_secs(600);
@@ -304,12 +303,7 @@ impl BenchNode {
 
     /// A connection of its own to the operator socket.
     pub(crate) async fn channel(&self) -> anyhow::Result<Channel> {
-        let socket = self.folder.join("operator.sock");
-        let connect = tower::service_fn(move |_: Uri| {
-            let socket = socket.clone();
-            async move { UnixStream::connect(socket).await.map(TokioIo::new) }
-        });
-        Endpoint::from_static("http://node").connect_with_connector(connect).await.map_err(Into::into)
+        channel(&self.folder.join("operator.sock")).await
     }
 
     /// Id of the process.

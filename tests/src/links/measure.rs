@@ -8,7 +8,6 @@ use std::{
 };
 
 use anyhow::Context as _;
-use passerelle_node::clock::{Clock as _, SystemClock};
 use passerelle_proto::v1::{
     self, WatchRequest, alert_service_client::AlertServiceClient, peer_service_client::PeerServiceClient,
     watch_service_client::WatchServiceClient,
@@ -104,11 +103,6 @@ pub(super) async fn raise_at(
 ) -> anyhow::Result<(String, Instant)> {
     let at = Instant::now();
     Ok((raise(client, maker).await?.id, at))
-}
-
-/// Makes the alerts of one size that a caller raises now.
-pub(super) fn now() -> passerelle_domain::time::Time {
-    SystemClock::new().now()
 }
 
 /// Waits until a node says that its link is up, or that it is not; when it did.

@@ -9,15 +9,18 @@ use passerelle_proto::v1::alert_service_client::AlertServiceClient;
 use super::{
     Args, Scenario,
     emulator::Tally,
-    measure::{Arrivals, introduce, now, raise_at, raise_one, resent_by_kernel, until_link},
+    measure::{Arrivals, introduce, raise_at, raise_one, resent_by_kernel, until_link},
     profile::Profile,
     report::{Figure, Unit},
     world::{Joined, release_package, until_released},
 };
-use crate::bench::{
-    alerts::{Filling, Maker},
-    load::raise_all,
-    scenarios::percentile,
+use crate::{
+    bench::{
+        alerts::{Filling, Maker},
+        load::raise_all,
+        scenarios::percentile,
+    },
+    world::now,
 };
 
 /// Size of an alert: its canonical CBOR, before envelope and signature.

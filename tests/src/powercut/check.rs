@@ -1,7 +1,7 @@
 //! What must hold of a node whose disk is all that is left of it: it opens, proves itself, has kept every promise, and
 //! takes again what it had not answered. Opens a folder as the node does at its start; no socket, no link.
 
-use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
 use anyhow::Context as _;
 use passerelle_domain::{
@@ -38,7 +38,7 @@ use passerelle_proto::{convert::alert_draft, v1};
 use tokio::sync::watch;
 
 use super::ledger::{Promise, Witness};
-use crate::world::{Site, operator};
+use crate::world::{Site, left_of, operator};
 
 /// What was looked at.
 #[derive(Clone, Copy, Debug, Default)]
@@ -186,7 +186,7 @@ impl Check<'_> {
                 format!("the peer was sent {received} in lane {lane}, and {queued} is left")
             });
             let item = view.lane_item(self.peer, *lane, *received)?;
-            let same = item.is_none_or(|item| item.hash == *hash);
+            let same = received.0 == 0 || item.is_some_and(|item| item.hash == *hash);
             self.demand(same, || format!("position {received} of lane {lane} is another than the peer was sent"));
         }
         for id in &self.witness.peer.erased {
@@ -208,7 +208,7 @@ impl Check<'_> {
             let Some(case) = keys::id_bytes(&key).map(CaseId::from_bytes) else { continue };
             if row.erased.is_some() {
                 self.looked.erased += 1;
-                let left = left_of(&self.site.folder().join("vault"), case)?;
+                let left = left_of(&self.site.folder().join("vault"), case, &row)?;
                 self.demand(left.is_empty(), || format!("a case is erased, and there is {}", left.join(", ")));
             }
         }
@@ -326,24 +326,6 @@ fn handovers(store: &dyn Store) -> anyhow::Result<Vec<(HandoverId, HandoverRow)>
 fn is_kept(view: &View<'_>, id: HandoverId, row: &HandoverRow) -> Result<bool, Refusal> {
     let due = row.case.map(|case| view.case(case)).transpose()?.flatten().is_some_and(|case| case.due.is_some());
     Ok(!due && view.keeping(id)?.purged_at.is_none())
-}
-
-/// The key and the files of a case in a vault.
-fn left_of(vault: &Path, case: CaseId) -> anyhow::Result<Vec<String>> {
-    let mut left = Vec::new();
-    if vault.join(format!("keys/{case}.key")).exists() {
-        left.push("its key".to_owned());
-    }
-    for kind in ["packages", "outgoing", "evidence"] {
-        for entry in fs::read_dir(vault.join(kind))? {
-            // One byte of version, then the case.
-            let bytes = fs::read(entry?.path())?;
-            if bytes.get(1..17) == Some(&case.bytes()[..]) {
-                left.push(format!("a file in {kind}"));
-            }
-        }
-    }
-    Ok(left)
 }
 
 /// Asks for an alert as the operators' interface does: one that is known is taken up at the instant at which it was sent.

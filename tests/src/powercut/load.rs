@@ -11,10 +11,10 @@ use std::{
 };
 
 use anyhow::Context as _;
-use passerelle_domain::{alert::AlertDraft, handover::Action, ids::AlertId};
+use passerelle_domain::{alert::AlertDraft, digest::Digest, handover::Action, ids::AlertId};
 use passerelle_proto::{
     convert::alert_message,
-    v1::{self, alert_service_client::AlertServiceClient},
+    v1::{self, alert_service_client::AlertServiceClient, consent_service_client::ConsentServiceClient},
 };
 
 use super::{
@@ -26,6 +26,8 @@ use crate::world::{Handovers, channel, draft, entropy, now};
 
 /// A letter of a package: beyond one value of the store and one frame of the link.
 const LETTER_BYTES: usize = 150 * 1024;
+/// A recording of a consent.
+const VOICE_BYTES: usize = 20 * 1024;
 /// Words of a large alert.
 const FILLER: &str = "Water at the fourth well. ";
 /// One text of a large alert, in characters; it has several.
@@ -151,9 +153,27 @@ impl Load {
         }
     }
 
+    /// A consent; every other one was spoken, and its recording is kept.
+    async fn consent(&self, from: &Handovers, chance: &mut Chance) -> anyhow::Result<(String, String)> {
+        if chance.below(2) == 0 {
+            return from.record_consent().await;
+        }
+        let voice = [b"OggS ".as_slice(), &chance.bytes(VOICE_BYTES)].concat();
+        let spoken = |record: &mut serde_json::Value| {
+            record["collection"] = "oral_recorded".into();
+            record["evidence"] = Digest::of(&voice).to_string().into();
+        };
+        let case = from.record_consent_with(spoken).await?;
+        let socket = if self.hands_over { &self.here } else { &self.there };
+        let (consent_id, kind) = (case.1.clone(), "recording".to_owned());
+        let request = v1::KeepEvidenceRequest { consent_id, kind, content: voice };
+        ConsentServiceClient::new(channel(socket).await?).keep_evidence(request).await?;
+        Ok(case)
+    }
+
     /// One handover, as far as chance takes it.
     async fn handover(&self, from: &Handovers, to: &Handovers, lane: u64, chance: &mut Chance) -> anyhow::Result<()> {
-        let case = from.record_consent().await?;
+        let case = self.consent(from, chance).await?;
         self.promised(true, Promise::Consent(case.1.parse()?));
         let mut request = from.request(&case, |_, _| ())?;
         if chance.below(2) == lane {

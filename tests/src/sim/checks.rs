@@ -7,7 +7,7 @@ use passerelle_domain::{
     entry::Body,
     envelope::Lane,
     facts::Facts as _,
-    ids::{CaseId, EnvelopeId, Position},
+    ids::{EnvelopeId, Position},
     signing::{PublicKey, Signature, Verifier},
     society::Society,
 };
@@ -24,6 +24,7 @@ use super::{
     site::Site,
     work::{AlertFact, CaseFact, People},
 };
+use crate::world::left_of;
 
 /// Short-lived tasks of the link that a node may have for each peer: a dialler, two sessions, and what they start; and
 /// those that it has in any case.
@@ -265,14 +266,17 @@ impl Checks {
                 ));
             }
             let Some(case) = row.case else { continue };
-            if view.case(case).ok().flatten().is_none_or(|case| case.erased.is_none()) {
+            let found = view.case(case).ok().flatten().filter(|found| found.erased.is_some());
+            let Some(erased) = found else {
                 return Some(format!(
                     "{} has not erased the case of {}, which is {}",
                     site.society, fact.handover, row.state
                 ));
-            }
-            if has_key(site, case) {
-                return Some(format!("{} still has the key of the case of {}", site.society, fact.handover));
+            };
+            match left_of(&site.vault(), case, &erased) {
+                Ok(left) if left.is_empty() => {}
+                Ok(left) => return Some(format!("{} still has {} ({})", site.society, left.join(", "), fact.handover)),
+                Err(error) => return Some(format!("the vault of {} cannot be read: {error}", site.society)),
             }
         }
         self.unheard(fact)
@@ -298,16 +302,15 @@ fn refused_by(reader: &OneLife, peer: Society) -> BTreeSet<EnvelopeId> {
     about
 }
 
-fn has_key(site: &Site, case: CaseId) -> bool {
-    site.vault().join("keys").join(format!("{case}.key")).exists()
-}
-
 /// How the two ends of a lane differ.
 fn lanes_differ(from: &Site, to: &Site, lane: Lane) -> Option<String> {
     let (here, there) = (from.disk.reader(), to.disk.reader());
-    let out = View::of(&here).lane_out(to.society, lane).ok()?;
-    let into = View::of(&there).lane_in(from.society, lane).ok()?;
     let (own, other) = (from.society, to.society);
+    let (out, into) = match (View::of(&here).lane_out(other, lane), View::of(&there).lane_in(own, lane)) {
+        (Ok(out), Ok(into)) => (out, into),
+        (Err(refusal), _) => return Some(format!("the {lane} lane of {own} to {other} cannot be read: {refusal}")),
+        (_, Err(refusal)) => return Some(format!("what {other} has of {own} cannot be read: {refusal}")),
+    };
     if out.receipted != out.queued {
         return Some(format!(
             "{other} has receipted {} of {} in the {lane} lane of {own}",

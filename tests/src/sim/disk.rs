@@ -4,7 +4,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
-    ops::Bound::{Excluded, Included},
     path::PathBuf,
     sync::Arc,
     time::Duration,
@@ -14,7 +13,10 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use parking_lot::Mutex;
 use passerelle_node::{
     run::Disk,
-    store::{Batch, Direction, Row, Store, StoreError, Value},
+    store::{
+        Batch, Direction, Row, Store, StoreError, Value,
+        memory::{apply, row_at, scan_with},
+    },
 };
 
 /// The rows of a store.
@@ -286,40 +288,12 @@ impl Store for OneLife {
         until: &[u8],
         direction: Direction,
     ) -> Box<dyn Iterator<Item = Result<Row, StoreError>> + 'a> {
-        let (mut low, mut high, mut ended) = (Included(from.to_vec()), until.to_vec(), from >= until);
-        // One look-up a row, so that no lock is held between them, as in the store on a real disk.
-        Box::new(std::iter::from_fn(move || {
-            if ended {
-                return None;
-            }
+        scan_with(from, until, direction, move |range| {
             let state = self.disk.state.lock();
-            let found = self.read(&state).and_then(|rows| {
-                let mut range = rows.range((low.clone(), Excluded(high.clone())));
-                let found = match direction {
-                    Direction::Forward => range.next(),
-                    Direction::Backward => range.next_back(),
-                };
-                found.map(|(key, value)| state.check(key).map(|()| (key.clone(), value.clone()))).transpose()
-            });
-            let (key, value) = match found {
-                Ok(Some(row)) => row,
-                Ok(None) => {
-                    ended = true;
-                    return None;
-                }
-                Err(error) => {
-                    ended = true;
-                    return Some(Err(error));
-                }
-            };
-            match direction {
-                Direction::Forward => low = Excluded(key.clone()),
-                Direction::Backward => high = key.clone(),
-            }
-            // Both bounds on one key is a range that a BTreeMap refuses.
-            ended = matches!(&low, Excluded(low) | Included(low) if *low >= high);
-            Some(Ok((key, value)))
-        }))
+            let Some((key, value)) = row_at(self.read(&state)?, range, direction) else { return Ok(None) };
+            state.check(key)?;
+            Ok(Some((key.clone(), value.clone())))
+        })
     }
 
     fn commit(&self, batch: Batch) -> Result<(), StoreError> {
@@ -348,8 +322,7 @@ impl Store for OneLife {
                     }
                     state.commits += 1;
                     disk.witness.written(&batch);
-                    let writes = batch.iter().map(|(key, value)| (key.to_vec(), value.map(<[u8]>::to_vec))).collect();
-                    let before = apply(&mut state.rows, writes);
+                    let before = apply(&mut state.rows, batch.into_rows());
                     state.before = Some(before);
                     None
                 }
@@ -369,18 +342,6 @@ impl Store for OneLife {
         let bytes: usize = self.read(&state)?.iter().map(|(key, value)| key.len() + value.len()).sum();
         Ok(u64::try_from(bytes).unwrap_or(u64::MAX))
     }
-}
-
-/// Applies `writes` and returns the writes that undo them.
-fn apply(rows: &mut Rows, writes: BTreeMap<Value, Option<Value>>) -> BTreeMap<Value, Option<Value>> {
-    let undo = writes.into_iter().map(|(key, value)| {
-        let before = match value {
-            Some(value) => rows.insert(key.clone(), value),
-            None => rows.remove(&key),
-        };
-        (key, before)
-    });
-    undo.collect()
 }
 
 fn gone(step: &'static str) -> StoreError {

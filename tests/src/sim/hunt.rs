@@ -4,9 +4,9 @@
 use std::{
     collections::BTreeSet,
     fmt::Write as _,
+    ops::ControlFlow,
     path::PathBuf,
     process::ExitCode,
-    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
@@ -14,7 +14,7 @@ use clap::Parser;
 use parking_lot::Mutex;
 use passerelle_domain::defects::{Defect, arm};
 
-use super::{Homes, Scenario, Violation, simulate};
+use super::{Homes, Scenario, Violation, seeds::each_seed, simulate};
 
 /// Arms one deliberate defect after another in the nodes of the simulation, and counts the seeds until it is found.
 #[derive(Debug, Parser)]
@@ -115,45 +115,21 @@ fn hunt_all(arguments: &Arguments) -> anyhow::Result<bool> {
 
 /// The first of the seeds in which something is broken, and how many seeds that took.
 fn first_broken(arguments: &Arguments, homes: &Homes) -> anyhow::Result<(Option<(u64, Violation)>, u64)> {
-    let (first, last) = (arguments.first, arguments.first + arguments.within);
-    let next = AtomicU64::new(first);
+    let Arguments { first, within, nodes, minutes, jobs, .. } = *arguments;
     let found: Mutex<Option<(u64, Violation)>> = Mutex::new(None);
-    let failed = Mutex::new(None);
-    std::thread::scope(|scope| {
-        for _ in 0..arguments.jobs.max(1) {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    // Those below it still run, lest another order of the threads find another seed.
-                    let is_beyond = found.lock().as_ref().is_some_and(|(found, _)| *found < seed);
-                    if seed >= last || is_beyond || failed.lock().is_some() {
-                        return;
-                    }
-                    match simulate(homes, &scenario(arguments, seed)) {
-                        Ok(outcome) => {
-                            let Some(violation) = outcome.violations.into_iter().next() else { continue };
-                            let mut found = found.lock();
-                            if found.as_ref().is_none_or(|(earlier, _)| seed < *earlier) {
-                                *found = Some((seed, violation));
-                            }
-                        }
-                        Err(error) => *failed.lock() = Some(error),
-                    }
-                }
-            });
+    each_seed(first..=(first + within).saturating_sub(1), jobs, |seed| {
+        let outcome = simulate(homes, &Scenario::of(seed, nodes, minutes))?;
+        let Some(violation) = outcome.violations.into_iter().next() else { return Ok(ControlFlow::Continue(())) };
+        // Those below it still run, lest another order of the threads find another seed.
+        let mut found = found.lock();
+        if found.as_ref().is_none_or(|(earlier, _)| seed < *earlier) {
+            *found = Some((seed, violation));
         }
-    });
-    if let Some(error) = failed.into_inner() {
-        return Err(error);
-    }
+        Ok(ControlFlow::Break(()))
+    })?;
     let found = found.into_inner();
-    let seeds = found.as_ref().map_or(arguments.within, |(seed, _)| seed - first + 1);
+    let seeds = found.as_ref().map_or(within, |(seed, _)| seed - first + 1);
     Ok((found, seeds))
-}
-
-fn scenario(arguments: &Arguments, seed: u64) -> Scenario {
-    let Arguments { nodes, minutes, .. } = *arguments;
-    Scenario { seed, nodes, minutes, without: BTreeSet::new(), only: None, work: None }
 }
 
 fn line(quarry: &Quarry) -> String {

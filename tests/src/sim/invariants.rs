@@ -56,7 +56,7 @@ invariants! {
     OriginSpeaks = "origin-speaks",
     /// Two nodes have one session between them.
     OneSession = "one-session",
-    /// Who cannot be reached is dialled ever more rarely.
+    /// Nobody who refuses is dialled more than a few times a second.
     CalmDials = "calm-dials",
     /// Sessions, tasks and connections stay within their bounds.
     BoundedQueues = "bounded-queues",

@@ -162,6 +162,16 @@ impl Ledger {
         self.promises.was_not_sent(node, handover);
     }
 
+    /// The consent of a handover ends by its own date, and nothing of the handover can have been on its way by now. It
+    /// counts if the node knows how late it is: an entry says so, and its time never runs backwards.
+    pub fn ended_unsent(&mut self, node: usize, handover: HandoverId) {
+        let until = self.agreed.get(&handover).and_then(|agreed| agreed.until);
+        if until.is_some_and(|until| until <= self.journals[node].time) {
+            let now = self.trace.now();
+            self.promises.ended_unsent(node, handover, now);
+        }
+    }
+
     /// Somebody who has all keys of a Society signed an envelope with them: it may take effect as that Society's.
     pub fn signed(&mut self, digest: Digest, node: usize, kind: Kind) {
         self.promises.signed(digest, node, kind);

@@ -20,6 +20,7 @@ pub mod network;
 mod promises;
 mod reckoning;
 pub mod report;
+mod seeds;
 pub mod shrink;
 pub mod site;
 pub mod trace;
@@ -33,7 +34,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use passerelle_domain::signing::Signer as _;
+use passerelle_domain::{digest::Digest, signing::Signer as _};
 use passerelle_node::{supervise::Spawner, trust::TrustFolder};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -247,12 +248,28 @@ enum Event {
     Look(usize),
 }
 
-fn timeline(scenario: &Scenario, window: Millis) -> Vec<(Millis, Event)> {
+/// All work and all faults that a seed plans, whatever of it is left out.
+fn planned(scenario: &Scenario) -> (Vec<work::Planned>, Vec<faults::Planned>) {
     let Scenario { seed, nodes, minutes, .. } = *scenario;
-    let amount = Chance::of(seed, "amount").between(1, 4);
+    let (window, amount) = (minutes * 60_000, Chance::of(seed, "amount").between(1, 4));
     let work = work::plan(seed, nodes, window, 4 * minutes + 2 * nodes as u64);
+    (work, faults::plan(seed, nodes, window, amount * minutes))
+}
+
+/// A hash of what a seed plans: where it is another one, the seed is another simulation.
+#[must_use]
+pub fn plan(scenario: &Scenario) -> String {
+    let (work, faults) = planned(scenario);
+    let work: Vec<_> = work.iter().map(|planned| (planned.at, planned.work)).collect();
+    let mut hash = Digest::of(format!("{work:?} {faults:?}").as_bytes()).to_string();
+    hash.truncate(12);
+    hash
+}
+
+fn timeline(scenario: &Scenario, window: Millis) -> Vec<(Millis, Event)> {
+    let Scenario { seed, nodes, .. } = *scenario;
+    let (work, faults) = planned(scenario);
     let work = work.into_iter().take(scenario.work.unwrap_or(usize::MAX));
-    let faults = faults::plan(seed, nodes, window, amount * minutes);
     let faults = faults.into_iter().filter(|planned| {
         let chosen = scenario.only.as_ref().is_none_or(|only| only.contains(&planned.number));
         chosen && !scenario.without.contains(&planned.fault.class())

@@ -100,6 +100,11 @@ impl Promises {
         }
     }
 
+    /// A handover whose consent has ended stops, and nothing of it can have been on its way.
+    pub(super) fn ended_unsent(&mut self, node: usize, handover: HandoverId, now: Millis) {
+        self.stopped.insert((node, handover), (now, 0));
+    }
+
     /// The store of a node lost something: of what was stopped, that stays which it still `knows` of.
     pub(super) fn forget(&mut self, node: usize, knows: impl Fn(HandoverId) -> bool) {
         self.stopped.retain(|(stopped, handover), _| *stopped != node || knows(*handover));

@@ -2,16 +2,17 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::ControlFlow,
     path::PathBuf,
     process::ExitCode,
-    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
+use anyhow::Context as _;
 use clap::Parser;
 use parking_lot::Mutex;
 
-use super::{Class, Homes, Outcome, Scenario, launch, shrink::shrink, simulate};
+use super::{Class, Homes, Outcome, Scenario, launch, plan, seeds::each_seed, shrink::shrink, simulate};
 use crate::{about, world};
 
 /// Simulates whole nodes on virtual time, with everything breaking that a seed says, and checks what must hold.
@@ -43,6 +44,9 @@ struct Arguments {
     /// How much of the planned work is done.
     #[arg(long)]
     work: Option<usize>,
+    /// The hash of what the seed plans; nothing runs when it plans something else by now.
+    #[arg(long)]
+    plan: Option<String>,
     /// How many simulations run at once.
     #[arg(long, default_value_t = 1)]
     jobs: usize,
@@ -143,6 +147,14 @@ impl Arguments {
         }
     }
 
+    /// That the seed still plans what it is said to.
+    fn check_plan(&self, seed: u64) -> anyhow::Result<()> {
+        let today = plan(&self.scenario(seed));
+        let same = self.plan.as_ref().is_none_or(|said| *said == today);
+        anyhow::ensure!(same, "seed {seed} plans something else by now: {today}");
+        Ok(())
+    }
+
     fn seeds(&self) -> (u64, u64) {
         self.seed.map_or(self.seeds, |seed| (seed, seed))
     }
@@ -151,13 +163,15 @@ impl Arguments {
 /// The simulations that once failed, each with its line of the list.
 ///
 /// # Errors
-/// When a line of it is none.
+/// When a line of it is none, or does not say what its seed plans; when the seed plans something else by now.
 pub fn regressions() -> anyhow::Result<Vec<(&'static str, Scenario)>> {
     let lines = include_str!("regressions").lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty());
     let scenario = |line: &'static str| {
         let words = line.split(" # ").next().unwrap_or_default().split_whitespace();
         let arguments = Arguments::try_parse_from(["simulate"].into_iter().chain(words))?;
         let (seed, _) = arguments.seeds();
+        anyhow::ensure!(arguments.plan.is_some(), "the line does not say what its seed plans: {line}");
+        arguments.check_plan(seed).context(line)?;
         Ok((line, arguments.scenario(seed)))
     };
     lines.map(scenario).collect()
@@ -166,31 +180,13 @@ pub fn regressions() -> anyhow::Result<Vec<(&'static str, Scenario)>> {
 fn simulate_all(arguments: &Arguments) -> anyhow::Result<bool> {
     let homes = Homes::make(arguments.nodes)?;
     let (first, last) = arguments.seeds();
-    let (next, begun) = (AtomicU64::new(first), Instant::now());
-    let sum = Mutex::new(Sum::default());
-    let failed = Mutex::new(None);
-    std::thread::scope(|scope| {
-        for _ in 0..arguments.jobs.max(1) {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed > last || failed.lock().is_some() {
-                        return;
-                    }
-                    match one(arguments, &homes, seed) {
-                        Ok(outcome) => note(arguments, seed, &outcome, &sum, (begun, last - first + 1)),
-                        Err(error) => *failed.lock() = Some(error),
-                    }
-                    if !arguments.keep_going && !sum.lock().failures.is_empty() {
-                        return;
-                    }
-                }
-            });
-        }
-    });
-    if let Some(error) = failed.into_inner() {
-        return Err(error);
-    }
+    let (sum, begun) = (Mutex::new(Sum::default()), Instant::now());
+    each_seed(first..=last, arguments.jobs, |seed| {
+        let outcome = one(arguments, &homes, seed)?;
+        let failed = !outcome.1.violations.is_empty();
+        note(arguments, seed, &outcome, &sum, (begun, last - first + 1));
+        Ok(if failed && !arguments.keep_going { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
     let sum = sum.into_inner();
     eprintln!("\r{}", summary(&sum, begun.elapsed()));
     if let Some(file) = &arguments.report {
@@ -204,6 +200,7 @@ fn simulate_all(arguments: &Arguments) -> anyhow::Result<bool> {
 
 /// One seed, and if it fails, the smallest way in which it does.
 fn one(arguments: &Arguments, homes: &Homes, seed: u64) -> anyhow::Result<(Scenario, Outcome)> {
+    arguments.check_plan(seed)?;
     let scenario = arguments.scenario(seed);
     let mut outcome = simulate(homes, &scenario)?;
     if arguments.twice {
@@ -291,6 +288,7 @@ fn command_line(scenario: &Scenario) -> String {
     if let Some(work) = scenario.work {
         line.push_str(&format!(" --work {work}"));
     }
+    line.push_str(&format!(" --plan {}", plan(scenario)));
     line
 }
 

@@ -40,7 +40,7 @@ use passerelle_node::{
 pub use alerts::{alert, cancel, draft, raise, raise_as, update_of};
 pub use cases::{Handovers, channel};
 pub use process::Process;
-pub use search::{Needle, files, needles, plaintexts, sealed_and_keys, search, vault_files};
+pub use search::{Needle, files, left_of, needles, plaintexts, sealed_and_keys, search, vault_files};
 pub use site::{Site, copy_folder};
 
 /// How long anything may take on a machine that does much else.

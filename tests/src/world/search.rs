@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
+use passerelle_domain::{consent::evidence, ids::CaseId, rights::correction, rows::CaseRow};
 
 /// What the demo's package says of the person.
 const PLANTED: &str = include_str!("../../../config/demo/package.toml");
@@ -99,4 +100,31 @@ pub fn sealed_and_keys(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
         files(&folder.join("vault").join(part), &mut all)?;
     }
     Ok(all)
+}
+
+/// The keys and files in a vault of a case, of the evidence of its consents, and of what was to be corrected in it.
+///
+/// # Errors
+/// When a folder or a file cannot be read.
+pub fn left_of(vault: &Path, case: CaseId, row: &CaseRow) -> anyhow::Result<Vec<String>> {
+    let evidence = row.consents.iter().map(|consent| (evidence::key_of(*consent), "the evidence of a consent"));
+    let corrections = row.requests.iter().map(|request| (correction::key_of(*request), "a correction"));
+    let owners: Vec<(CaseId, &str)> = [(case, "the case")].into_iter().chain(evidence).chain(corrections).collect();
+    let mut left = Vec::new();
+    for (owner, name) in &owners {
+        if vault.join(format!("keys/{owner}.key")).exists() {
+            left.push(format!("the key of {name}"));
+        }
+    }
+    for kind in ["packages", "outgoing", "evidence"] {
+        let mut all = Vec::new();
+        files(&vault.join(kind), &mut all)?;
+        for path in all {
+            // One byte of version, then the owner.
+            let bytes = fs::read(path)?;
+            let owner = owners.iter().find(|(owner, _)| bytes.get(1..17) == Some(&owner.bytes()[..]));
+            left.extend(owner.map(|(_, name)| format!("a file of {name} in {kind}")));
+        }
+    }
+    Ok(left)
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::paths::Millis;
 
-/// Refused dials of one host by another in any second.
-const REFUSED_A_SECOND_MAX: usize = 8;
+/// Refused dials of one host by another in any second: four fit in with the shortest pause, 250 ms, and one on its way.
+const REFUSED_A_SECOND_MAX: usize = 5;
 
 /// Dials that were refused, of late.
 #[derive(Default)]
@@ -54,7 +54,9 @@ mod tests {
         let mut dials = Dials::default();
         (0..100).for_each(|at| dials.refused(0, 1, at * 250));
         assert_eq!(dials.worst(), None);
-        (0..9).for_each(|at| dials.refused(1, 0, 30_000 + at));
-        assert_eq!(dials.worst(), Some((1, 0, 9)));
+        (0..5).for_each(|at| dials.refused(1, 0, 30_000 + at));
+        assert_eq!(dials.worst(), None);
+        dials.refused(1, 0, 30_005);
+        assert_eq!(dials.worst(), Some((1, 0, 6)));
     }
 }

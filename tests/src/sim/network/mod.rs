@@ -37,16 +37,8 @@ pub fn address(node: usize) -> SocketAddr {
 /// What has happened on the network, in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Dials begun.
-    pub dials: u64,
     /// Connections established: each is a handshake.
     pub connections: u64,
-    /// Segments sent.
-    pub segments: u64,
-    /// Connections that were given up for want of an acknowledgement.
-    pub given_up: u64,
-    /// Connections that were reset.
-    pub resets: u64,
 }
 
 /// One host.
@@ -148,7 +140,6 @@ impl Fabric {
     pub fn reset(&mut self, one: usize, other: usize) {
         for number in self.between(one, other) {
             if let Some(connection) = self.connections.get_mut(&number) {
-                self.counts.resets += 1;
                 connection.break_end(0, io::ErrorKind::ConnectionReset);
                 connection.break_end(1, io::ErrorKind::ConnectionReset);
             }
@@ -171,7 +162,6 @@ impl Fabric {
 
     fn send(&mut self, number: u64, side: usize, bytes: &[u8]) -> io::Result<()> {
         let now = self.now();
-        self.counts.segments += 1;
         let Some(connection) = self.connections.get_mut(&number) else {
             return Err(io::ErrorKind::ConnectionReset.into());
         };
@@ -193,9 +183,6 @@ impl Fabric {
         }
         if let Some(at) = fate.given_up {
             let given_up = &mut connection.ends[side].given_up;
-            if given_up.is_none() {
-                self.counts.given_up += 1;
-            }
             *given_up = Some(given_up.map_or(at, |earlier| earlier.min(at)));
             connection.wake(side);
         }
@@ -228,7 +215,6 @@ impl Fabric {
         if !connection.black_hole
             && let Some(at) = self.paths.send(from, to, now).arrives
         {
-            self.counts.resets += 1;
             connection.arrive(1 - side, at, Arriving::Reset);
         }
     }
@@ -245,7 +231,6 @@ impl SimNetwork {
         let from = self.host;
         let (now, answered) = {
             let mut fabric = self.fabric.lock();
-            fabric.counts.dials += 1;
             let now = fabric.now();
             (now, fabric.paths.dial(from, to, now, now + DIAL_MAX))
         };
@@ -276,6 +261,9 @@ impl SimNetwork {
             |side| Box::pin(SimStream::new(self.fabric.clone(), number, side)) as std::pin::Pin<Box<dyn ByteStream>>;
         let (ours, theirs) = (end(0), end(1));
         if port.send((theirs, address(from))).is_err() {
+            let mut fabric = self.fabric.lock();
+            let now = fabric.now();
+            fabric.dials.refused(from, to, now);
             return Err(io::ErrorKind::ConnectionRefused.into());
         }
         {

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use passerelle_domain::{
+    digest::Digest,
     facts::Facts as _,
     handover::State,
     ids::{CaseId, ConsentId, HandoverId},
@@ -16,19 +17,21 @@ use passerelle_proto::v1::{
 use tonic::{Request, Status};
 use tonic_types::StatusExt as _;
 
-use super::{AGAIN_AFTER, ANSWER_WITHIN, People, TRIES, entropy};
+use super::{People, entropy};
 use crate::sim::{
     chance::Chance,
     invariants::Invariant,
     ledger::Agreed,
     network::{address, paths::Millis},
-    site::OPERATOR,
+    site::{OPERATOR, Up},
 };
 
 const CONSENT: &str = include_str!("../../../../config/demo/consent-mali-only.toml");
 const HANDOVER: &str = include_str!("../../../../config/demo/handover.toml");
 const PACKAGE: &str = include_str!("../../../../config/demo/package.toml");
 
+/// How many consents of a thousand are recorded as they are spoken.
+const SPOKEN_PERMILLE: u64 = 400;
 /// How often people look whether the other end has done its part.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// For how long they do.
@@ -59,6 +62,8 @@ pub enum Twist {
     WithdrawnCrossing,
     /// The consent ends before a person releases the case.
     Ended,
+    /// It is offered while there is no line to the other Society, and the consent ends before there is one.
+    EndsUnsent,
     /// The other Society hands the person over to a third, and then the consent is taken back where it was first given.
     PassedOn,
 }
@@ -77,8 +82,12 @@ impl Twist {
         Self::WithdrawnUnsent,
         Self::WithdrawnCrossing,
         Self::Ended,
+        Self::EndsUnsent,
         Self::PassedOn,
     ];
+
+    /// Those whose offer waits for a line to the other Society.
+    pub const UNSENT: &[Self] = &[Self::Lapses, Self::WithdrawnUnsent, Self::EndsUnsent];
 }
 
 /// What people know of a case.
@@ -141,12 +150,7 @@ impl People {
         M: Clone,
         F: Future<Output = Result<T, Status>>,
     {
-        let mut last = "the node was never up".to_owned();
-        for _ in 0..TRIES {
-            let Some(up) = self.sites[node].up() else {
-                tokio::time::sleep(AGAIN_AFTER).await;
-                continue;
-            };
+        let once = |up: Up| {
             let mut request = Request::new(message.clone());
             request.extensions_mut().insert(OperatorInfo {
                 name: OPERATOR.to_owned(),
@@ -154,32 +158,19 @@ impl People {
                 serial: String::new(),
                 not_after: self.clock(node),
             });
-            match tokio::time::timeout(ANSWER_WITHIN, call(up.operator, request)).await {
-                Ok(Ok(answer)) => {
-                    self.tell(node, format_args!("people: {what} is acknowledged"));
-                    self.ledger.lock().counts.acknowledged += 1;
-                    return Ok(answer);
-                }
-                Ok(Err(status)) => {
-                    let code =
-                        status.get_details_error_info().map_or_else(|| status.code().to_string(), |info| info.reason);
-                    self.ledger.lock().counts.refused += 1;
-                    self.tell(node, format_args!("people: {what} is refused: {code}"));
-                    let again = matches!(
-                        status.code(),
-                        tonic::Code::ResourceExhausted | tonic::Code::Unavailable | tonic::Code::Internal
-                    );
-                    last = code;
-                    if !again {
-                        break;
-                    }
-                }
-                Err(_) => self.tell(node, format_args!("people: {what} is not answered")),
-            }
-            tokio::time::sleep(AGAIN_AFTER).await;
-        }
-        Err(last)
+            let asked = call(up.operator, request);
+            async move { asked.await.map_err(|status| code_of(&status)) }
+        };
+        self.patiently(node, what, once).await
     }
+}
+
+/// The code of a refusal, and whether to ask again.
+fn code_of(status: &Status) -> (String, bool) {
+    let code = status.get_details_error_info().map_or_else(|| status.code().to_string(), |info| info.reason);
+    let again =
+        matches!(status.code(), tonic::Code::ResourceExhausted | tonic::Code::Unavailable | tonic::Code::Internal);
+    (code, again)
 }
 
 impl Script<'_> {
@@ -188,6 +179,7 @@ impl Script<'_> {
         match self.twist {
             Twist::WithdrawnUnsent => return self.stops_unsent().await,
             Twist::Lapses => return self.lapses_unsent().await,
+            Twist::EndsUnsent => return self.ends_unsent().await,
             _ => {}
         }
         if !self.consents().await || !self.offers().await {
@@ -269,13 +261,18 @@ impl Script<'_> {
         }
     }
 
-    pub(super) async fn consents(&self) -> bool {
+    pub(super) async fn consents(&mut self) -> bool {
         let named = self.people.sites[self.named()].society;
         let Ok(mut record) = toml::from_str::<serde_json::Value>(CONSENT) else { return false };
         record["recipients"] = serde_json::json!([named]);
         record["countries"] = serde_json::json!([named]);
         if let Some(until) = self.until {
             record["valid_until"] = serde_json::json!(until);
+        }
+        let voice = self.chance.permille(SPOKEN_PERMILLE).then(|| format!("OggS the voice of {}", self.consent));
+        if let Some(voice) = &voice {
+            record["collection"] = "oral_recorded".into();
+            record["evidence"] = Digest::of(voice.as_bytes()).to_string().into();
         }
         let agreed = Agreed {
             consent: self.consent,
@@ -300,7 +297,24 @@ impl Script<'_> {
             accepted: None,
             withdrawn: None,
         });
+        if let Some(voice) = voice {
+            self.proves(voice).await;
+        }
         true
+    }
+
+    /// The recording of the consent is kept; the case goes on without it too.
+    async fn proves(&self, voice: String) {
+        let message = v1::KeepEvidenceRequest {
+            consent_id: self.consent.to_string(),
+            kind: "recording".to_owned(),
+            content: voice.into_bytes(),
+        };
+        let _ =
+            self.ask(self.from, "evidence", message, |operator, request| async move {
+                operator.keep_evidence(request).await
+            })
+            .await;
     }
 
     pub(super) async fn offers(&mut self) -> bool {
@@ -396,7 +410,17 @@ impl Script<'_> {
 
     /// Waits until the handover is known at a node and stands there as it should.
     pub(super) async fn until(&self, node: usize, holds: impl Fn(State) -> bool) -> bool {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
+        self.until_seen(node, (LOOK_EVERY, PATIENCE), holds).await
+    }
+
+    /// The same, looking at another pace for another time.
+    pub(super) async fn until_seen(
+        &self,
+        node: usize,
+        (every, patience): (Duration, Duration),
+        holds: impl Fn(State) -> bool,
+    ) -> bool {
+        let deadline = tokio::time::Instant::now() + patience;
         while tokio::time::Instant::now() < deadline {
             let state = self.people.sites[node].up().and_then(|up| {
                 let row = up.node.engine.view().handover(self.handover).ok().flatten();
@@ -405,7 +429,7 @@ impl Script<'_> {
             match state {
                 Some(state) if holds(state) => return true,
                 Some(state) if state.has_ended() => return false,
-                _ => tokio::time::sleep(LOOK_EVERY).await,
+                _ => tokio::time::sleep(every).await,
             }
         }
         false

@@ -13,7 +13,7 @@ use passerelle_domain::{
     decide::{Caller, Command, Reply},
     entry::Actor,
     ids::{AlertId, EntryIndex, IdEntropy},
-    refusal::{Code, Refusal},
+    refusal::Code,
     time::Time,
 };
 use passerelle_node::clock::Clock as _;
@@ -23,7 +23,7 @@ use super::{
     invariants::Invariant,
     ledger::Ledger,
     network::paths::Millis,
-    site::{OPERATOR, Site},
+    site::{OPERATOR, Site, Up},
 };
 
 pub use alerts::AlertFact;
@@ -119,15 +119,17 @@ pub fn plan(seed: u64, nodes: usize, span: Millis, amount: u64) -> Vec<Planned> 
         .map(|number| {
             let at = chance.below(span);
             let node = chance.place(nodes);
-            let work = match chance.below(20) {
+            let work = match chance.below(22) {
                 0..=8 => Work::Raise { node, urgent: chance.permille(300), brief: chance.permille(100) },
                 9..=10 => Work::Update { node },
                 11..=12 => Work::Cancel { node },
                 13 => Work::Redact { node },
                 14..=15 => Work::Acknowledge { node },
-                _ => {
+                other => {
                     let to = chance.other(nodes, node);
-                    Work::Case { from: node, to, twist: *chance.pick(Twist::ALL) }
+                    // What needs a line that is down at the right moment comes to nothing often, and is tried oftener.
+                    let twists = if other < 20 { Twist::ALL } else { Twist::UNSENT };
+                    Work::Case { from: node, to, twist: *chance.pick(twists) }
                 }
             };
             Planned { at, work, chance: Chance::of(seed, &format!("work {number}")) }
@@ -165,25 +167,42 @@ impl People {
     }
 
     /// Puts a command to a node, again and again until it is answered for good.
-    async fn command(&self, node: usize, what: &str, command: Command) -> Result<Reply, Refusal> {
-        let mut last = Refusal::new(Code::ShuttingDown, "the node was never up");
+    async fn command(&self, node: usize, what: &str, command: Command) -> Result<Reply, String> {
+        let once = |up: Up| {
+            let command = command.clone();
+            async move {
+                up.node.engine.submit(command).await.map_err(|refusal| {
+                    let again = refusal.code.retryable() || matches!(refusal.code, Code::StoreFailed | Code::DiskFull);
+                    (refusal.code.to_string(), again)
+                })
+            }
+        };
+        let reply = self.patiently(node, what, once).await?;
+        self.acknowledged(node, entry_of(&reply));
+        Ok(reply)
+    }
+
+    /// Asks a node, again and again until it answers for good: a refusal comes with whether to ask again.
+    async fn patiently<T, F>(&self, node: usize, what: &str, once: impl Fn(Up) -> F) -> Result<T, String>
+    where
+        F: Future<Output = Result<T, (String, bool)>>,
+    {
+        let mut last = "the node was never up".to_owned();
         for _ in 0..TRIES {
             let Some(up) = self.sites[node].up() else {
                 tokio::time::sleep(AGAIN_AFTER).await;
                 continue;
             };
-            let asked = tokio::time::timeout(ANSWER_WITHIN, up.node.engine.submit(command.clone()));
-            match asked.await {
-                Ok(Ok(reply)) => {
+            match tokio::time::timeout(ANSWER_WITHIN, once(up)).await {
+                Ok(Ok(answer)) => {
                     self.tell(node, format_args!("people: {what} is acknowledged"));
-                    self.acknowledged(node, entry_of(&reply));
-                    return Ok(reply);
+                    self.ledger.lock().counts.acknowledged += 1;
+                    return Ok(answer);
                 }
-                Ok(Err(refusal)) => {
+                Ok(Err((code, again))) => {
                     self.ledger.lock().counts.refused += 1;
-                    self.tell(node, format_args!("people: {what} is refused: {}", refusal.code));
-                    let again = refusal.code.retryable() || matches!(refusal.code, Code::StoreFailed | Code::DiskFull);
-                    last = refusal;
+                    self.tell(node, format_args!("people: {what} is refused: {code}"));
+                    last = code;
                     if !again {
                         break;
                     }
@@ -198,7 +217,6 @@ impl People {
     /// An answer means that it is durable, now.
     fn acknowledged(&self, node: usize, entry: Option<EntryIndex>) {
         let mut ledger = self.ledger.lock();
-        ledger.counts.acknowledged += 1;
         let durable = ledger.journals[node].ever_durable;
         if let Some(entry) = entry.filter(|entry| entry.0 >= durable) {
             let society = self.sites[node].society;

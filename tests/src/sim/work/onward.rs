@@ -30,7 +30,7 @@ impl Script<'_> {
 
     /// When an offer ends that is to end soon.
     pub(super) fn lapses(&mut self) -> Time {
-        let lasts = self.chance.millis(2_000, 6_000);
+        let lasts = self.chance.millis(1_000, 3_000);
         self.people.clock(self.from).plus(lasts)
     }
 
@@ -67,28 +67,36 @@ impl Script<'_> {
             return;
         }
         self.people.raise(self.from, false, false, self.chance.clone()).await;
-        tokio::time::sleep(Duration::from_secs(7)).await;
+        tokio::time::sleep(Duration::from_secs(4)).await;
         let site = &self.people.sites[self.from];
         if site.apart_from(self.to) == before && !site.clock.was_ever_off() {
             self.people.ledger.lock().lapses(self.from, self.handover);
         }
     }
 
+    /// Once there is no line to the other Society, the case is offered, and the consent ends. An alert waits behind it.
+    pub(super) async fn ends_unsent(mut self) {
+        let before = self.until_apart().await;
+        if before.is_none() {
+            return;
+        }
+        let lasts = self.chance.millis(1_000, 3_000);
+        self.until = Some(self.people.clock(self.from).plus(lasts));
+        if !self.consents().await || !self.offers().await {
+            return;
+        }
+        tokio::time::sleep(lasts).await;
+        self.people.raise(self.from, false, false, self.chance.clone()).await;
+        if self.people.sites[self.from].apart_from(self.to) == before {
+            self.people.ledger.lock().ended_unsent(self.from, self.handover);
+        }
+    }
+
     /// The package is released, and before it arrives the consent is taken back where it goes.
     pub(super) async fn crosses(self) {
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(200);
-        while tokio::time::Instant::now() < deadline {
-            let state = self.people.sites[self.from].up().and_then(|up| {
-                let row = up.node.engine.view().handover(self.handover).ok().flatten();
-                row.map(|row| row.state)
-            });
-            if state == Some(State::Disclosed) {
-                return self.withdraws(self.to).await;
-            }
-            if state.is_some_and(State::has_ended) {
-                return;
-            }
-            tokio::time::sleep(OFTEN).await;
+        let pace = (OFTEN, Duration::from_secs(200));
+        if self.until_seen(self.from, pace, |state| state == State::Disclosed).await {
+            self.withdraws(self.to).await;
         }
     }
 
