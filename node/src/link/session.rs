@@ -313,7 +313,12 @@ impl<'a> Driver<'a> {
         }
         self.alarm(Alarm::WeRestored(lane));
         let command = Command::AdvanceLane { peer: self.peer, lane, position, hash };
-        self.submit(command, Due::Advanced(lane)).await
+        // The Hello may be older than a receipt that another session took: what the peer says next, such as that receipt
+        // once more, is held against the lane as it is from now on.
+        let pending = self.link.engine.submit_waiting(command).await?;
+        pending.await.map_err(|_| Refusal::new(Code::ShuttingDown, "the node is shutting down"))??;
+        self.session.on_advanced(lane, true);
+        self.look_at_lanes()
     }
 
     /// The link is up; whether the peer's store is in another life than before.
@@ -386,10 +391,6 @@ impl<'a> Driver<'a> {
                 if rejected >= passerelle_domain::limits::RECEIPT_REJECTIONS_MAX {
                     self.make_receipts();
                 }
-            }
-            (Due::Advanced(lane), _) => {
-                self.session.on_advanced(lane, true);
-                self.look_at_lanes()?;
             }
             _ => {}
         }

@@ -21,7 +21,6 @@ pub(super) enum Due {
     /// A parcel, and whether its receipt may be gathered with others.
     Delivered(Lane, bool),
     Other,
-    Advanced(Lane),
 }
 
 /// Commands under way, in the order in which they were given.

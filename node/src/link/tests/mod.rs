@@ -52,6 +52,7 @@ use crate::{
 
 mod ends;
 mod keep;
+mod lanes;
 mod room;
 
 /// When every test takes place.
@@ -272,6 +273,20 @@ impl Node {
 
     /// A session with the peer, up to where parcels may come.
     async fn meet(&self) -> Wire {
+        let mut wire = self.greeted(Frame::Hello(hello())).await;
+        wire.until(|frame| matches!(frame, Frame::Ping(_))).await;
+        wire
+    }
+
+    /// A session with a peer that says where it stands in a lane.
+    async fn greeted_with(&self, lane: Lane, stands: LanePositions) -> Wire {
+        let mut hello = hello();
+        hello.lanes[usize::from(lane.number()) - 1] = stands;
+        self.greeted(Frame::Hello(hello)).await
+    }
+
+    /// A session with the peer, which has said its Hello.
+    async fn greeted(&self, hello: Frame) -> Wire {
         let ((to_node, incoming), (outgoing, from_node)) = (mpsc::channel(1_024), mpsc::channel(1_024));
         let (tell, ended) = oneshot::channel();
         let (link, cut) = (self.link.clone(), CancellationToken::new());
@@ -286,9 +301,8 @@ impl Node {
                 }
             }
         });
-        let mut wire = Wire { to_node, from_node, ended, cut };
-        wire.send(hello()).await;
-        wire.until(|frame| matches!(frame, Frame::Ping(_))).await;
+        let wire = Wire { to_node, from_node, ended, cut };
+        wire.send(hello).await;
         wire
     }
 
@@ -389,8 +403,8 @@ impl Wire {
     }
 }
 
-fn hello() -> Frame {
-    Frame::Hello(Hello {
+fn hello() -> Hello {
+    Hello {
         protocol: (1, 1),
         society: peer(),
         epoch: epoch_of_peer(),
@@ -400,7 +414,7 @@ fn hello() -> Frame {
         deflate: false,
         brief_receipts: true,
         readings: false,
-    })
+    }
 }
 
 fn consent() -> ConsentRef {

@@ -30,7 +30,8 @@ async fn a_peer_s_envelopes_wait_on_the_line_and_not_in_memory_while_the_engine_
         let (position, offset) = (Position(nth as u64 + 1), offset as u64);
         Frame::Parcels(Piece { lane: Lane::Routine, position, offset, content, deflated: false })
     });
-    let incoming = stream::iter(once(hello()).chain(frames).map(|frame| Ok(frame.into()))).chain(stream::pending());
+    let incoming =
+        stream::iter(once(Frame::Hello(hello())).chain(frames).map(|frame| Ok(frame.into()))).chain(stream::pending());
     let link = node.link.clone();
     let (outgoing, _from_node) = mpsc::channel(4_096);
     let driver = Driver::new(&link, peer(), Direction::In, outgoing).await.expect("a session begins");
