@@ -380,19 +380,18 @@ impl<'a> Driver<'a> {
 
     fn done(&mut self, due: Due, outcome: Outcome) -> Result<(), Refusal> {
         let reply = outcome.map_err(|_| Refusal::new(Code::ShuttingDown, "the node is shutting down"))??;
-        match (due, reply) {
-            (Due::Delivered(lane, alert), Reply::Received { position, hash, entry, rejected, accepted }) => {
-                let at = usize::from(lane.number()) - 1;
-                let earlier_may_wait = self.receiptable[at].as_ref().is_none_or(|earlier| earlier.may_wait);
-                let may_wait = earlier_may_wait && alert && accepted && lane != Lane::Urgent;
-                self.receiptable[at] = Some(Receiptable { position, hash, entry, rejected, may_wait });
-                // Before a rejection could fall out of the list of the newest ones, it is receipted.
-                let rejected = self.receiptable[at].as_ref().map_or(0, |next| next.rejected.len());
-                if rejected >= passerelle_domain::limits::RECEIPT_REJECTIONS_MAX {
-                    self.make_receipts();
-                }
+        if let (Due::Delivered(lane, alert), Reply::Received { position, hash, entry, rejected, accepted }) =
+            (due, reply)
+        {
+            let at = usize::from(lane.number()) - 1;
+            let earlier_may_wait = self.receiptable[at].as_ref().is_none_or(|earlier| earlier.may_wait);
+            let may_wait = earlier_may_wait && alert && accepted && lane != Lane::Urgent;
+            self.receiptable[at] = Some(Receiptable { position, hash, entry, rejected, may_wait });
+            // Before a rejection could fall out of the list of the newest ones, it is receipted.
+            let rejected = self.receiptable[at].as_ref().map_or(0, |next| next.rejected.len());
+            if rejected >= passerelle_domain::limits::RECEIPT_REJECTIONS_MAX {
+                self.make_receipts();
             }
-            _ => {}
         }
         Ok(())
     }

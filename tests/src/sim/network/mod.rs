@@ -176,8 +176,7 @@ impl Fabric {
         } else if connection.ends[1 - side].gone {
             // Whoever is there knows nothing of this connection and says so.
             if let Some(arrives) = fate.arrives {
-                let back = self.paths.delay(to, from);
-                connection.arrive(side, arrives + back, Arriving::Reset);
+                connection.arrive(side, self.paths.answered(from, to, arrives), Arriving::Reset);
             }
             fate.arrives = None;
         }

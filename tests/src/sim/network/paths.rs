@@ -28,7 +28,9 @@ struct Path {
 #[derive(Debug)]
 pub struct Paths {
     paths: BTreeMap<(usize, usize), Path>,
-    chance: Chance,
+    /// One for whatever a node sends to another: libraries may wake two of a node's sessions in either order, and what
+    /// becomes of the one must not hang on whether the other spoke before.
+    chances: BTreeMap<(usize, usize), Chance>,
 }
 
 /// What becomes of a segment.
@@ -45,15 +47,16 @@ impl Paths {
     #[must_use]
     pub fn of(seed: u64, nodes: usize) -> Self {
         let mut chance = Chance::of(seed, "paths");
-        let mut paths = BTreeMap::new();
+        let (mut paths, mut chances) = (BTreeMap::new(), BTreeMap::new());
         for from in 0..nodes {
             for to in (0..nodes).filter(|to| *to != from) {
                 let (latency, jitter) = *chance.pick(&[(2, 1), (20, 5), (60, 40), (150, 60), (300, 100)]);
                 let loss = *chance.pick(&[0, 0, 5, 20, 50]);
                 paths.insert((from, to), Path { latency, jitter, loss, cuts: Vec::new() });
+                chances.insert((from, to), Chance::of(seed, &format!("segments of {from} to {to}")));
             }
         }
-        Self { paths, chance: Chance::of(seed, "segments") }
+        Self { paths, chances }
     }
 
     /// Nothing passes from one to the other for a while.
@@ -76,29 +79,34 @@ impl Paths {
         self.paths.values_mut().for_each(|path| path.loss = 0);
     }
 
-    fn is_open(&self, from: usize, to: usize, at: Millis) -> bool {
-        let cut = |path: &Path| path.cuts.iter().any(|(begins, ends)| (*begins..*ends).contains(&at));
-        !self.paths.get(&(from, to)).is_some_and(cut)
+    /// When an answer to what `from` sends to `to` is back, unless it is lost.
+    pub fn answered(&mut self, from: usize, to: usize, at: Millis) -> Millis {
+        let (ways, chance) = self.sent_by(from, to);
+        at + ways.delay(to, from, chance)
     }
 
-    /// How long a segment takes that is not lost.
-    pub fn delay(&mut self, from: usize, to: usize) -> Millis {
-        match self.paths.get(&(from, to)) {
-            Some(path) => path.latency + self.chance.below(path.jitter + 1),
-            None => 1,
-        }
-    }
-
-    /// When one that is sent again and again until `until` gets through.
-    fn through(&mut self, from: usize, to: usize, now: Millis, until: Millis) -> Option<Millis> {
-        let (loss, round_trip) = match (self.paths.get(&(from, to)), self.paths.get(&(to, from))) {
-            (Some(there), Some(back)) => (there.loss, there.latency + back.latency),
-            _ => (0, 2),
+    /// What becomes of a segment that is sent now on an established connection.
+    pub fn send(&mut self, from: usize, to: usize, now: Millis) -> Fate {
+        let until = now + USER_TIMEOUT;
+        let (ways, chance) = self.sent_by(from, to);
+        let Some(arrives) = ways.through(from, to, now, until, chance) else {
+            return Fate { arrives: None, given_up: Some(until) };
         };
-        let (mut at, mut pause) = (now, RETRANSMIT_MIN.max(2 * round_trip));
+        let acknowledged = ways.through(to, from, arrives, until, chance).is_some();
+        Fate { arrives: Some(arrives), given_up: (!acknowledged).then_some(until) }
+    }
+
+    /// When the first segment of a dial and its answer are through; `None` when they are not by `until`.
+    pub fn dial(&mut self, from: usize, to: usize, now: Millis, until: Millis) -> Option<Millis> {
+        let (ways, chance) = self.sent_by(from, to);
+        let (mut at, mut pause) = (now, 1_000);
         while at <= until {
-            if self.is_open(from, to, at) && !self.chance.permille(loss) {
-                return Some(at + self.delay(from, to));
+            let lost = ways.0.get(&(from, to)).map_or(0, |path| path.loss);
+            if ways.is_open(from, to, at) && !chance.permille(lost) {
+                let there = at + ways.delay(from, to, chance);
+                if ways.is_open(to, from, there) {
+                    return Some(there + ways.delay(to, from, chance));
+                }
             }
             at += pause;
             pause *= 2;
@@ -106,26 +114,37 @@ impl Paths {
         None
     }
 
-    /// What becomes of a segment that is sent now on an established connection.
-    pub fn send(&mut self, from: usize, to: usize, now: Millis) -> Fate {
-        let until = now + USER_TIMEOUT;
-        let Some(arrives) = self.through(from, to, now, until) else {
-            return Fate { arrives: None, given_up: Some(until) };
-        };
-        let acknowledged = self.through(to, from, arrives, until).is_some();
-        Fate { arrives: Some(arrives), given_up: (!acknowledged).then_some(until) }
+    fn sent_by(&mut self, from: usize, to: usize) -> (Ways<'_>, &mut Chance) {
+        let chance = self.chances.entry((from, to)).or_insert_with(|| Chance::of(0, "a path that is not set"));
+        (Ways(&self.paths), chance)
+    }
+}
+
+/// The paths, as a segment meets them.
+#[derive(Clone, Copy)]
+struct Ways<'a>(&'a BTreeMap<(usize, usize), Path>);
+
+impl Ways<'_> {
+    fn is_open(self, from: usize, to: usize, at: Millis) -> bool {
+        let cut = |path: &Path| path.cuts.iter().any(|(begins, ends)| (*begins..*ends).contains(&at));
+        !self.0.get(&(from, to)).is_some_and(cut)
     }
 
-    /// When the first segment of a dial and its answer are through; `None` when they are not by `until`.
-    pub fn dial(&mut self, from: usize, to: usize, now: Millis, until: Millis) -> Option<Millis> {
-        let (mut at, mut pause) = (now, 1_000);
+    /// How long a segment takes that is not lost.
+    fn delay(self, from: usize, to: usize, chance: &mut Chance) -> Millis {
+        self.0.get(&(from, to)).map_or(1, |path| path.latency + chance.below(path.jitter + 1))
+    }
+
+    /// When one that is sent again and again until `until` gets through.
+    fn through(self, from: usize, to: usize, now: Millis, until: Millis, chance: &mut Chance) -> Option<Millis> {
+        let (loss, round_trip) = match (self.0.get(&(from, to)), self.0.get(&(to, from))) {
+            (Some(there), Some(back)) => (there.loss, there.latency + back.latency),
+            _ => (0, 2),
+        };
+        let (mut at, mut pause) = (now, RETRANSMIT_MIN.max(2 * round_trip));
         while at <= until {
-            let lost = self.paths.get(&(from, to)).map_or(0, |path| path.loss);
-            if self.is_open(from, to, at) && !self.chance.permille(lost) {
-                let there = at + self.delay(from, to);
-                if self.is_open(to, from, there) {
-                    return Some(there + self.delay(to, from));
-                }
+            if self.is_open(from, to, at) && !chance.permille(loss) {
+                return Some(at + self.delay(from, to, chance));
             }
             at += pause;
             pause *= 2;
