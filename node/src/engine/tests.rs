@@ -12,8 +12,8 @@ use passerelle_domain::{
 use super::*;
 use crate::{
     clock::TestClock,
-    store::memory::MemoryStore,
-    trust::{Seed, SigningKey},
+    store::{Batch, Direction, keys, memory::MemoryStore},
+    trust::{Ed25519Verifier, Seed, SigningKey},
 };
 
 const NOW: Time = Time::from_millis(1_795_500_000_000);
@@ -71,4 +71,34 @@ async fn strangers_at_the_door_keep_no_other_refusal_out_of_the_journal() {
     refused(&engine, &Actor::System, "feed", 1).await;
     assert_eq!(written(&engine, "feed"), [0]);
     assert_eq!(written(&engine, "handshake").len(), REFUSALS_AN_HOUR_MAX as usize);
+}
+
+/// Where a bit means nothing, nothing says that it has flipped: the next to write there would find out.
+#[tokio::test]
+async fn no_bit_of_the_journal_flips_unnoticed() {
+    let (engine, _clock) = begun();
+    refused(&engine, &Actor::System, "handshake", 3).await;
+    let (from, until) = keys::all(b'E');
+    let rows: Vec<_> = engine.store().scan(&from, &until, Direction::Forward).map(|row| row.expect("read")).collect();
+    assert!(!rows.is_empty());
+    let own = "SN".parse().expect("a Society");
+    let keys = [SigningKey::from_seed(&Seed::new([1; 32])).expect("a key").public_key()];
+    for (key, value) in rows {
+        for bit in 0..value.len() * 8 {
+            let mut damaged = value.to_vec();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            write(&engine, &key, damaged);
+            let report = verify(own, engine.store().as_ref(), &MemoryStore::new(), &keys, &Ed25519Verifier, |_| {});
+            assert!(report.is_err() || report.is_ok_and(|it| !it.faults.is_empty()), "bit {bit} of {key:?}");
+        }
+        write(&engine, &key, value.to_vec());
+    }
+    let report = verify(own, engine.store().as_ref(), &MemoryStore::new(), &keys, &Ed25519Verifier, |_| {});
+    assert_eq!(report.expect("it is readable").faults, Vec::<String>::new());
+}
+
+fn write(engine: &Handle, key: &[u8], value: Vec<u8>) {
+    let mut batch = Batch::new();
+    batch.put(key.to_vec(), value).expect("as it was");
+    engine.store().commit(batch).expect("a store in memory");
 }

@@ -246,7 +246,13 @@ impl<'a> Walk<'a> {
             report.fault(format!("entry {index}: {refusal}"));
         }
         let named = fold::object_named(&entry.body);
-        let object = named.map(|_| self.journal.stored_object(index)).transpose()?.flatten();
+        let object = self.journal.stored_object(index).unwrap_or_else(|refusal| {
+            report.fault(format!("the object of entry {index}: {refusal}"));
+            None
+        });
+        if named.is_none() && object.is_some() {
+            report.fault(format!("entry {index} names no object, and one lies beside it"));
+        }
         let content = match self.check_object(&entry, object.as_deref(), report) {
             Ok(content) => content,
             Err(refusal) => {

@@ -3,7 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use passerelle_domain::{ids::EntryIndex, limits::STORE_VALUE_BYTES_MAX, refusal::Refusal};
+use passerelle_domain::{
+    ids::EntryIndex,
+    limits::STORE_VALUE_BYTES_MAX,
+    refusal::{Code, Refusal},
+};
 
 use super::{
     Direction, Store, keys,
@@ -140,12 +144,13 @@ impl View<'_> {
         match place {
             Place::Nowhere => Ok(None),
             Place::Here(object) => Ok(Some(object)),
-            Place::Rows => self.object_in_rows(index),
+            Place::Rows => Ok(Some(self.object_in_rows(index)?)),
         }
     }
 
-    fn object_in_rows(&self, index: EntryIndex) -> Result<Option<Vec<u8>>, Refusal> {
-        let Some(mut object) = self.journal_bytes(&keys::object(index, 0))? else { return Ok(None) };
+    fn object_in_rows(&self, index: EntryIndex) -> Result<Vec<u8>, Refusal> {
+        let gone = || Refusal::new(Code::StoreFailed, format!("the rows of the object of entry {index} are gone"));
+        let mut object = self.journal_bytes(&keys::object(index, 0))?.ok_or_else(gone)?;
         let mut chunk = 1;
         // Only a full chunk can have another after it.
         while object.len() == STORE_VALUE_BYTES_MAX * chunk as usize {
@@ -155,7 +160,7 @@ impl View<'_> {
             }
             chunk += 1;
         }
-        Ok(Some(object))
+        Ok(object)
     }
 
     /// Reads an item where it lies in the store, or in a pack that this batch has written anew.
