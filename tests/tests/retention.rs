@@ -48,11 +48,7 @@ async fn a_completed_case_is_purged_at_both_ends_and_the_journals_still_prove_th
     world.joined().await?;
     let (senegal, mali) = (world.node("SN")?, world.node("ML")?);
     let (ours, theirs) = (Handovers::of(&senegal).await?, Handovers::of(&mali).await?);
-    let case = ours.record_consent().await?;
-    let id = ours.offer(&case, "ML").await?;
-    theirs.until(&id, "delivered").await?;
-    theirs.accept(&id).await?;
-    ours.until(&id, "accepted").await?;
+    let (_, id) = accepted(&ours, &theirs).await?;
     ours.release(&id).await?;
     theirs.until(&id, "disclosed").await?;
     theirs.arrived(&id).await?;
@@ -139,11 +135,7 @@ async fn a_package_that_waits_in_the_lane_stays_while_the_configuration_suspends
     let mut world = World::started(&["SN", "ML"]).await?;
     world.joined().await?;
     let (ours, theirs) = (Handovers::of(&*world.node("SN")?).await?, Handovers::of(&*world.node("ML")?).await?);
-    let case = ours.record_consent().await?;
-    let id = ours.offer(&case, "ML").await?;
-    theirs.until(&id, "delivered").await?;
-    theirs.accept(&id).await?;
-    ours.until(&id, "accepted").await?;
+    let (_, id) = accepted(&ours, &theirs).await?;
     drop(theirs);
     world.site("ML")?.stop().await?;
     ours.release(&id).await?;
@@ -178,11 +170,7 @@ async fn a_suspended_peer_gets_alerts_and_no_package_over_a_restart_until_it_is_
     world.joined().await?;
     let (senegal, mali) = (world.node("SN")?, world.node("ML")?);
     let (ours, theirs) = (Handovers::of(&senegal).await?, Handovers::of(&mali).await?);
-    let case = ours.record_consent().await?;
-    let id = ours.offer(&case, "ML").await?;
-    theirs.until(&id, "delivered").await?;
-    theirs.accept(&id).await?;
-    ours.until(&id, "accepted").await?;
+    let (_, id) = accepted(&ours, &theirs).await?;
     let set = |suspended| Command::SuspendPeer {
         caller: operator(),
         peer: "ML".parse().expect("a code"),
@@ -210,11 +198,7 @@ async fn a_node_without_its_store_leaves_the_vault_to_the_journal_that_names_wha
     let mut world = World::started(&["SN", "ML"]).await?;
     world.joined().await?;
     let (ours, theirs) = (Handovers::of(&*world.node("SN")?).await?, Handovers::of(&*world.node("ML")?).await?);
-    let case = ours.record_consent().await?;
-    let id = ours.offer(&case, "ML").await?;
-    theirs.until(&id, "delivered").await?;
-    theirs.accept(&id).await?;
-    ours.until(&id, "accepted").await?;
+    let (_, id) = accepted(&ours, &theirs).await?;
     ours.release(&id).await?;
     theirs.until(&id, "disclosed").await?;
     let package = theirs.read(&id).await?;
@@ -259,11 +243,7 @@ async fn released(world: &mut World) -> anyhow::Result<HandoverId> {
     world.joined().await?;
     let (senegal, mali) = (world.node("SN")?, world.node("ML")?);
     let (ours, theirs) = (Handovers::of(&senegal).await?, Handovers::of(&mali).await?);
-    let case = ours.record_consent().await?;
-    let id = ours.offer(&case, "ML").await?;
-    theirs.until(&id, "delivered").await?;
-    theirs.accept(&id).await?;
-    ours.until(&id, "accepted").await?;
+    let (_, id) = accepted(&ours, &theirs).await?;
     ours.release(&id).await?;
     let handover: HandoverId = id.parse()?;
     wait_until("the release is receipted", || Ok(senegal.engine.view().keeping(handover)?.delivered_at.is_some()))
@@ -357,4 +337,14 @@ async fn a_restored_node_lets_go_what_was_purged_at_once_and_what_nobody_names_a
     site.restart().await?;
     assert_eq!(in_vault(&folder)?, (0, 0), "nobody has named it in a month");
     world.end().await
+}
+
+/// A case of one Society's, and its handover that the other has accepted.
+async fn accepted(ours: &Handovers, theirs: &Handovers) -> anyhow::Result<((String, String), String)> {
+    let case = ours.record_consent().await?;
+    let id = ours.offer(&case, "ML").await?;
+    theirs.until(&id, "delivered").await?;
+    theirs.accept(&id).await?;
+    ours.until(&id, "accepted").await?;
+    Ok((case, id))
 }
